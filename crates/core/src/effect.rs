@@ -1,0 +1,102 @@
+//! What comes out of the core: intentions, never system calls.
+
+use abide_model::{
+    EffectId, EventKind, OperationId, Refusal, RequestId, RunId, Signal, StopAction, UnitId,
+};
+
+use crate::record::Change;
+
+/// An intention. Each has an id, and its result comes back as [`crate::Input::Done`] with that id
+/// where the effect's text says so.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Start a run. Result: `Spawned` or `SpawnFailed`. Must not begin before `after` is done.
+    Spawn {
+        /// The unit.
+        unit: UnitId,
+        /// The run that begins.
+        run: RunId,
+        /// The `Persist` that made this run's id safe from reuse, where that is not done yet.
+        after: Option<EffectId>,
+    },
+    /// Begin to look whether the run is ready, by the spec's probe; the answer is `Input::Ready`.
+    /// Ends by itself with the run.
+    WatchReady {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Ask the run to end: one step of its stop. Result: `Ok` or `Failed`.
+    AskStop {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// What to do.
+        action: StopAction,
+    },
+    /// End every process of the run, for certain. Also valid while its spawn is unanswered.
+    /// Answered by `Input::TreeEmpty` (and `Exited` before it, if the main process still lived).
+    KillTree {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// How thoroughly before the answer.
+        sweep: Sweep,
+    },
+    /// Send a signal to the main process. No result.
+    Signal {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// Which.
+        signal: Signal,
+    },
+    /// Write a change down. Result: `Ok` or `Failed`. Changes are written in the order they come.
+    Persist {
+        /// What changed.
+        change: Change,
+        /// Must survive a loss of power before it counts as done (else: the death of the daemon).
+        durable: bool,
+    },
+    /// What [`crate::Supervisor::unit`] says of this unit is new. No result.
+    Publish(UnitId),
+    /// What [`crate::Supervisor::operation`] says is new. No result.
+    PublishOperation(OperationId),
+    /// Something happened. No result.
+    Event {
+        /// The unit it is about.
+        unit: Option<UnitId>,
+        /// The run it is about.
+        run: Option<RunId>,
+        /// What.
+        kind: EventKind,
+    },
+    /// The answer to a command. Must not be given before `after` has its result (either one).
+    /// No result.
+    Reply {
+        /// The command's request.
+        request: RequestId,
+        /// The operation to follow, or why not.
+        answer: Result<OperationId, Refusal>,
+        /// The `Persist` that must have a result first.
+        after: Option<EffectId>,
+    },
+    /// The unit is gone: drop its spec, descriptors and FIFOs; its logs stay. No result.
+    Forget(UnitId),
+    /// Everything is down, as asked by `Down`. No result.
+    Halt,
+}
+
+/// How thoroughly a tree is ended before `TreeEmpty` is said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Sweep {
+    /// After a crash: as soon as the run's control group, or else its process group, is empty;
+    /// stragglers that escaped those are hunted in the background.
+    Prompt,
+    /// After a stop: nothing of the run is left anywhere.
+    Thorough,
+}

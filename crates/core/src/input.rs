@@ -1,0 +1,123 @@
+//! What goes into the core: commands of people, results of effects, and what the OS did.
+
+use abide_model::{EffectId, ExitStatus, OperationKind, Policy, RequestId, RunId, Signal, UnitId, UnitName};
+
+/// Everything that can happen to the supervisor, time-outs aside.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// A person or a program asks for something. Answered by [`crate::Effect::Reply`] with the same id.
+    Command {
+        /// Names the request in its reply.
+        request: RequestId,
+        /// What is asked.
+        command: Command,
+    },
+    /// An effect was carried out, or could not be.
+    Done {
+        /// Which one.
+        effect: EffectId,
+        /// How it went.
+        outcome: Outcome,
+    },
+    /// The main process of a run ended. Its tree may still have members.
+    Exited {
+        /// The unit.
+        unit: UnitId,
+        /// The run; an input of an old run is dropped.
+        run: RunId,
+        /// How.
+        status: ExitStatus,
+    },
+    /// No process of the run is left. Comes after `Exited`, as an answer to `KillTree` or by itself.
+    TreeEmpty {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// The run's readiness check succeeded.
+    Ready {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// The program reported in.
+    Beat {
+        /// The unit.
+        unit: UnitId,
+        /// The run that the driver knew when the beat came.
+        run: RunId,
+    },
+    /// The calendar was set; monotonic deadlines are not concerned.
+    ClockChanged,
+}
+
+/// One unit of an [`Command::Apply`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct UnitDef {
+    /// The driver gives a name the same id for as long as the unit is known, and a new id to a new unit.
+    pub id: UnitId,
+    /// Full name.
+    pub name: UnitName,
+    /// What the core reads of its spec.
+    pub policy: Policy,
+}
+
+/// What a person can ask for. Patterns are resolved to ids before they come here.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Make each source's units be exactly these: new ones are added (and started if enabled),
+    /// changed ones changed (restarted if `launch_digest` differs), missing ones stopped and
+    /// removed, equal ones left alone. All sources are checked together (cycles, unknown
+    /// dependencies, a unit that another source owns) before anything is done.
+    Apply {
+        /// `Up`, `Run` or `Scale`.
+        kind: OperationKind,
+        /// A source's name (its file) and all its units.
+        sources: Vec<(String, Vec<UnitDef>)>,
+    },
+    /// Want these up. Pulls in what they require. Clears `failed`.
+    Start(Vec<UnitId>),
+    /// Want these down until a person wants otherwise. Units that require them are stopped first, and
+    /// wait (still wanted up) until these are back.
+    Stop(Vec<UnitId>),
+    /// Stop, then start. Units that require them are left alone, as after a crash.
+    Restart(Vec<UnitId>),
+    /// Clear `failed`, the restart counter, the row of crashes and a pending backoff.
+    Reset(Vec<UnitId>),
+    /// Stop and forget.
+    Remove(Vec<UnitId>),
+    /// Come up with the daemon.
+    Enable(Vec<UnitId>),
+    /// Do not come up with the daemon. A running unit runs on.
+    Disable(Vec<UnitId>),
+    /// Send a signal to the main process.
+    Signal(Vec<UnitId>, Signal),
+    /// Stop a source's units and forget them.
+    DownSource(String),
+    /// Stop everything in reverse order of start, without changing what is wanted; then `Halt`.
+    Down,
+}
+
+/// The result of an effect.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// `Spawn`: the program was executed.
+    Spawned {
+        /// Its main process.
+        pid: u32,
+    },
+    /// `Spawn`: it was not; no process is left of the try.
+    SpawnFailed {
+        /// What could not be done, in words ("cannot execute /x/y: no such file").
+        reason: String,
+    },
+    /// The effect was carried out (`Persist`: it is on the disk as far as asked).
+    Ok,
+    /// It could not be.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,76 @@
+//! The supervisor as a pure, deterministic state machine. See `supervisor.rs` for the essay.
+
+mod effect;
+mod input;
+mod record;
+
+pub use effect::{Effect, Sweep};
+pub use input::{Command, Input, Outcome, UnitDef};
+pub use record::{AfterStop, Change, SavedPhase, UnitRecord};
+
+use abide_model::{EffectId, ExitStatus, Mono, Now, Operation, RunId, UnitId, Wall};
+
+/// All that was written down, read back.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    /// Per unit.
+    pub units: Vec<UnitRecord>,
+    /// Unfinished.
+    pub operations: Vec<Operation>,
+    /// Written in this boot: monotonic deadlines hold.
+    pub same_boot: bool,
+    /// The last thing written was `Halted`.
+    pub halted: bool,
+    /// For the random source.
+    pub seed: u64,
+}
+
+/// What a new daemon found of one recorded run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Observed {
+    /// The unit.
+    pub unit: UnitId,
+    /// The run.
+    pub run: RunId,
+    /// What it found.
+    pub state: ObservedState,
+}
+
+/// See [`Observed`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum ObservedState {
+    /// Alive.
+    Alive {
+        /// Main process.
+        pid: u32,
+    },
+    /// Ended; others of its tree may be left.
+    Exited(ExitStatus),
+}
+
+/// When the supervisor wants to be woken, on each clock, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Deadlines {
+    /// On the clock that never jumps.
+    pub mono: Option<(Mono, WakeReason)>,
+    /// On the calendar.
+    pub wall: Option<(Wall, WakeReason)>,
+}
+
+/// Why the supervisor wants to be woken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WakeReason {
+    /// A restart is due.
+    Restart,
+    /// A stop step or the stop's deadline.
+    Stop,
+    /// Readiness should be there by now.
+    Ready,
+    /// A beat should be there by now.
+    Heartbeat,
+    /// A run becomes stable.
+    Stable,
+}
+
+#[allow(dead_code)]
+fn contract(_: EffectId, _: Now) {}

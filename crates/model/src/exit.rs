@@ -1,0 +1,102 @@
+//! How a run ended.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, Signal, Wall};
+
+/// What is known of the end of a run's main process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    /// It called exit with this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// Which one.
+        signal: Signal,
+        /// It left a core dump.
+        core: bool,
+    },
+    /// It never ran: what could not be done, in words.
+    SpawnFailed(String),
+    /// It ended while nobody could see it (keeper and daemon were both gone).
+    Unknown,
+}
+
+/// Exit codes and signals that count as a success. By default code 0.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SuccessExit {
+    /// Exit codes.
+    pub codes: Vec<i32>,
+    /// Signals.
+    pub signals: Vec<Signal>,
+}
+
+impl Default for SuccessExit {
+    fn default() -> Self {
+        Self { codes: vec![0], signals: Vec::new() }
+    }
+}
+
+/// The class of an exit: what restart tables map to an action.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitClass {
+    /// A code or signal that the spec counts as success.
+    Success,
+    /// Another exit code.
+    Failure,
+    /// A signal nobody asked for.
+    Signal,
+    /// Could not be started.
+    SpawnFailed,
+    /// Was ready too late, or missed its beats: abide ended it.
+    Unresponsive,
+    /// Nobody saw how.
+    Unknown,
+}
+
+impl ExitStatus {
+    /// The class of this exit under `success`.
+    #[must_use]
+    pub fn class(&self, success: &SuccessExit) -> ExitClass {
+        match self {
+            Self::Code(code) if success.codes.contains(code) => ExitClass::Success,
+            Self::Code(_) => ExitClass::Failure,
+            Self::Signal { signal, .. } if success.signals.contains(signal) => ExitClass::Success,
+            Self::Signal { .. } => ExitClass::Signal,
+            Self::SpawnFailed(_) => ExitClass::SpawnFailed,
+            Self::Unknown => ExitClass::Unknown,
+        }
+    }
+}
+
+/// "exit 1", "killed by SIGSEGV (core dumped)", "could not be started: …".
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit {code}"),
+            Self::Signal { signal, core: false } => write!(f, "killed by {signal}"),
+            Self::Signal { signal, core: true } => write!(f, "killed by {signal} (core dumped)"),
+            Self::SpawnFailed(why) => write!(f, "could not be started: {why}"),
+            Self::Unknown => write!(f, "exit status unknown"),
+        }
+    }
+}
+
+/// The end of a unit's last run, as `status` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastExit {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// When abide learnt of it.
+    pub at: Wall,
+    /// Which run.
+    pub run: RunId,
+    /// How long it had run, in nanoseconds of the clock that counts suspended time.
+    pub ran_for: std::time::Duration,
+    /// In words: the status, and why abide ended it if abide did ("stopped by hand: killed by SIGTERM").
+    pub reason: String,
+}

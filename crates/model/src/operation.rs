@@ -1,0 +1,95 @@
+//! Long-running work that clients can follow: a command is answered with its operation, and
+//! waiting for it is the client's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{OperationId, UnitName, Wall};
+
+/// What was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Make the daemon agree with a file.
+    Up,
+    /// Guard one command.
+    Run,
+    /// Start units.
+    Start,
+    /// Stop units.
+    Stop,
+    /// Restart units.
+    Restart,
+    /// Clear `failed` and counters.
+    Reset,
+    /// Stop and forget units.
+    Remove,
+    /// Come up with the daemon.
+    Enable,
+    /// Do not come up with the daemon.
+    Disable,
+    /// Change the number of instances.
+    Scale,
+    /// Stop a file's units and forget them.
+    DownFile,
+    /// Stop everything, then daemon and keeper.
+    Down,
+}
+
+/// One piece of work.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its number.
+    pub id: OperationId,
+    /// What was asked.
+    pub kind: OperationKind,
+    /// When.
+    pub since: Wall,
+    /// How far it is.
+    pub state: OperationState,
+    /// What there is to do for each unit concerned, in the order of their names.
+    pub steps: Vec<OperationStep>,
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OperationState {
+    /// Some step is pending.
+    Running,
+    /// Every step is done.
+    Done,
+    /// No step is pending, and at least one failed.
+    Failed,
+    /// A later command took its units over.
+    Superseded,
+}
+
+/// An operation's work for one unit.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct OperationStep {
+    /// Which unit.
+    #[cfg_attr(feature = "api", schema(value_type = String))]
+    pub unit: UnitName,
+    /// How far.
+    pub state: StepState,
+    /// Why, in words, when it failed or waits.
+    pub note: Option<String>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not yet.
+    Pending,
+    /// Done.
+    Done,
+    /// Will not be done; see the note.
+    Failed,
+    /// A later command took the unit over.
+    Superseded,
+}

@@ -1,0 +1,210 @@
+//! What is true of a unit now: the shape of `abide status --json`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DesiredState {
+    /// Should be up.
+    Up,
+    /// Should be down.
+    Down,
+}
+
+/// What is.
+///
+/// ```text
+///            ┌──────────────── start ───────────────┐
+///            ▼                                      │
+///        waiting ──gates open──► starting ──ready──► running
+///            ▲                      │ exit            │ exit
+///            │                      ▼                 ▼
+///        backoff ◄──────────── (restart?) ────────────┤
+///            │ too often            │ no              │ stop
+///            ▼                      ▼                 ▼
+///         failed               exited | failed     stopping ──tree empty──► stopped
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ActualState {
+    /// Down, as wanted.
+    Stopped,
+    /// Wants to start but waits for a dependency, a lease, a quota or a trigger.
+    Waiting,
+    /// Spawned, not yet ready.
+    Starting,
+    /// Up.
+    Running,
+    /// Asked to end; its tree is not empty yet.
+    Stopping,
+    /// Will be restarted at a known time.
+    Backoff,
+    /// Given up: a person must act.
+    Failed,
+    /// Ended as it should.
+    Exited,
+}
+
+impl ActualState {
+    /// The word that `status` shows.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Backoff => "backoff",
+            Self::Failed => "failed",
+            Self::Exited => "exited",
+        }
+    }
+}
+
+impl fmt::Display for ActualState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Beside the state, never instead of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Nobody checks, or no answer yet.
+    #[default]
+    Unknown,
+    /// The last answers were good.
+    Healthy,
+    /// Too many answers or beats were missed.
+    Unhealthy,
+}
+
+/// One element of `abide status --json`. What is not known is null, never absent.
+/// Times are RFC 3339 in UTC.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct UnitStatus {
+    /// Full name.
+    #[cfg_attr(feature = "api", schema(value_type = String))]
+    pub name: String,
+    /// The part before `:`.
+    pub group: Option<String>,
+    /// The part after `@`.
+    pub instance: Option<String>,
+    /// `service` or `oneshot`.
+    pub kind: String,
+    /// Comes up with the daemon.
+    pub enabled: bool,
+    /// What is wanted.
+    pub desired: DesiredState,
+    /// What is.
+    pub state: ActualState,
+    /// Since when.
+    pub state_since: Option<String>,
+    /// What checks and beats say.
+    pub health: Health,
+    /// Up and ready.
+    pub ready: bool,
+    /// Main process of the current run.
+    pub pid: Option<u32>,
+    /// The current run, or the last one.
+    pub run_id: Option<u64>,
+    /// When the current run started.
+    pub started_at: Option<String>,
+    /// Restarts that abide did by itself since the unit was last started by a person.
+    pub restarts: u64,
+    /// It keeps crashing: the last runs ended before they were stable.
+    pub crash_looping: bool,
+    /// How the last run ended.
+    pub last_exit: Option<LastExitStatus>,
+    /// When it will be started (backoff).
+    pub next_start: Option<String>,
+    /// Why it is in this state, in words.
+    pub reason: Option<String>,
+    /// CPU use of the whole tree, 100 = one CPU; since the last look, else over the run's life.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory of the whole tree.
+    pub memory_bytes: Option<u64>,
+    /// Number of processes of the tree.
+    pub processes: Option<u64>,
+    /// What the OS says of the main process: `running sleeping blocked stopped zombie`.
+    pub os_state: Option<String>,
+    /// Beats, where the unit owes some.
+    pub heartbeat: Option<HeartbeatStatus>,
+    /// The log.
+    pub log: LogStatus,
+    /// Limits that were asked for and cannot be had here.
+    pub limits_unsupported: Vec<LimitUnsupported>,
+    /// Where its spec stands.
+    pub source: Option<SourceStatus>,
+    /// `guard`.
+    pub mode: String,
+}
+
+/// `last_exit` of [`UnitStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct LastExitStatus {
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Signal's name.
+    pub signal: Option<String>,
+    /// When.
+    pub at: String,
+    /// In words.
+    pub reason: String,
+    /// Which run.
+    pub run_id: u64,
+}
+
+/// `heartbeat` of [`UnitStatus`].
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct HeartbeatStatus {
+    /// When the last one arrived.
+    pub last_at: Option<String>,
+    /// Intervals missed in a row.
+    pub missed: u32,
+    /// The sender's clock minus ours at the last beat.
+    pub drift_ms: Option<i64>,
+}
+
+/// `log` of [`UnitStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct LogStatus {
+    /// Bytes of output that could not be kept (full, hung or vanished disk).
+    pub bytes_lost: u64,
+    /// Why the log is not being written right now.
+    pub trouble: Option<String>,
+}
+
+/// A limit that this machine cannot enforce.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct LimitUnsupported {
+    /// The key in the configuration, such as `memory`.
+    pub limit: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// `source` of [`UnitStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct SourceStatus {
+    /// File.
+    #[cfg_attr(feature = "api", schema(value_type = String))]
+    pub file: PathBuf,
+    /// 1-based line.
+    pub line: u32,
+}
