@@ -274,6 +274,18 @@ pub struct EnvironmentSpec {
     pub variables: Vec<(String, String)>,
 }
 
+impl EnvironmentSpec {
+    /// PATH of a unit that sets none. Configuration looks a program up in it, and the platform starts
+    /// the unit with it: both must use this one.
+    pub const DEFAULT_PATH: &'static str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+    /// The value that counts: the last one of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
 /// What a program reads from its standard input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,63 @@
+//! What the one who loads a configuration brings along.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use abide_model::UnitName;
+
+/// What the one who loads a configuration brings along. `Caller::default()` brings nothing.
+pub struct Caller {
+    /// The variables that `inherit` takes from; [`crate::inherits`] says which are wanted.
+    pub environment: BTreeMap<String, String>,
+    /// Absolute; relative file arguments are taken from here.
+    pub directory: PathBuf,
+    /// Units that exist already and come from other files than those being loaded: a dependency may
+    /// name them, and nobody may define them again.
+    pub known: BTreeSet<UnitName>,
+    /// Numbers of instances set by `abide scale`, by full name without instance (`shop:web`);
+    /// they win over the file's `instances`.
+    pub scale: BTreeMap<String, u32>,
+    /// Who knows which users and groups exist.
+    pub accounts: Box<dyn Accounts>,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self {
+            environment: BTreeMap::new(),
+            directory: PathBuf::from("/"),
+            known: BTreeSet::new(),
+            scale: BTreeMap::new(),
+            accounts: Box::new(SystemFiles),
+        }
+    }
+}
+
+/// Which users and groups exist. A number always does.
+pub trait Accounts {
+    /// Whether there is a user of this name.
+    fn has_user(&self, name: &str) -> bool;
+    /// Whether there is a group of this name.
+    fn has_group(&self, name: &str) -> bool;
+}
+
+/// The accounts of `/etc/passwd` and `/etc/group`: no directory services.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemFiles;
+
+impl Accounts for SystemFiles {
+    fn has_user(&self, name: &str) -> bool {
+        listed("/etc/passwd", name)
+    }
+
+    fn has_group(&self, name: &str) -> bool {
+        listed("/etc/group", name)
+    }
+}
+
+/// Whether the first field of some line is `name`. A file that cannot be read lists nobody.
+fn listed(file: &str, name: &str) -> bool {
+    let text = std::fs::read(file).unwrap_or_default();
+    text.split(|b| *b == b'\n')
+        .any(|line| line.split(|b| *b == b':').next() == Some(name.as_bytes()))
+}

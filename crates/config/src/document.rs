@@ -1,0 +1,125 @@
+//! What comes out: documents, their units, and where each value came from.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use abide_model::Spec;
+use serde::{Deserialize, Serialize};
+
+use crate::Diagnostics;
+
+/// The result of [`crate::load`].
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Loaded {
+    /// One per file, in the order given (a directory's files by name). A file with mistakes is here
+    /// too, with the units that could be read.
+    pub documents: Vec<Document>,
+    /// The `[daemon]` tables of all files together.
+    pub daemon: DaemonSettings,
+    /// Every mistake and warning of all files.
+    pub diagnostics: Diagnostics,
+}
+
+impl Loaded {
+    /// Every unit of every file.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        self.documents.iter().flat_map(Document::specs)
+    }
+}
+
+/// One configuration file.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Document {
+    /// Absolute: the name of this source.
+    pub file: PathBuf,
+    /// The argument it was found by: itself, or its directory.
+    pub argument: PathBuf,
+    /// Its `[daemon]` table.
+    pub daemon: DaemonSettings,
+    /// Its units, instances told apart, in the order they are written.
+    pub units: Vec<Resolved>,
+    /// Names of the variables that its units want from the caller.
+    pub inherited: Vec<String>,
+    /// What is allowed and looks wrong.
+    pub warnings: Diagnostics,
+}
+
+impl Document {
+    /// Its units' specs.
+    pub fn specs(&self) -> impl Iterator<Item = &Spec> {
+        self.units.iter().map(|unit| &unit.spec)
+    }
+}
+
+/// The `[daemon]` table.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DaemonSettings {
+    /// TCP addresses of the control API. Loopback only, until there are TLS and roles.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// A unit, and where each of its values came from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The unit.
+    pub spec: Spec,
+    /// Every key that has a value, in the order of the reference: dotted for tables (`stop.within`).
+    pub settings: Vec<Setting>,
+}
+
+/// One value of a unit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Setting {
+    /// The key, dotted for tables.
+    pub key: String,
+    /// The value as one would write it in the file.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Origin {
+    /// The unit's own table, or its `linux` overlay.
+    Unit {
+        /// Which file.
+        file: PathBuf,
+        /// 1-based line.
+        line: u32,
+    },
+    /// The `[defaults]` table of the same file.
+    Defaults {
+        /// Which file.
+        file: PathBuf,
+        /// 1-based line.
+        line: u32,
+    },
+    /// An `environment_file`.
+    EnvironmentFile {
+        /// Which file.
+        file: PathBuf,
+        /// 1-based line.
+        line: u32,
+    },
+    /// The caller's environment, by `inherit`.
+    Caller,
+    /// Built in.
+    BuiltIn,
+}
+
+/// "abide.toml:12", "abide.toml:3 [defaults]", "built in".
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unit { file, line } | Self::EnvironmentFile { file, line } => {
+                write!(f, "{}:{line}", file.display())
+            }
+            Self::Defaults { file, line } => write!(f, "{}:{line} [defaults]", file.display()),
+            Self::Caller => write!(f, "the caller's environment"),
+            Self::BuiltIn => write!(f, "built in"),
+        }
+    }
+}
