@@ -22,6 +22,7 @@ pub struct Event {
 
 /// What happened. The tag `event` is stable; fields are only ever added.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// The unit is known now.

@@ -8,6 +8,7 @@ use crate::{RunId, Signal, Wall};
 
 /// What is known of the end of a run's main process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
     /// It called exit with this code.
@@ -15,6 +16,7 @@ pub enum ExitStatus {
     /// A signal ended it.
     Signal {
         /// Which one.
+        #[cfg_attr(feature = "api", schema(value_type = String))]
         signal: Signal,
         /// It left a core dump.
         core: bool,

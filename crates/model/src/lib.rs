@@ -4,6 +4,8 @@
 //! Architecture invariant: nothing in this crate reads a clock, a file, the environment or the
 //! operating system. It depends on serde alone, so that every other crate may depend on it.
 
+#[cfg(feature = "api")]
+pub mod api;
 mod event;
 mod exit;
 mod id;

@@ -1,0 +1,367 @@
+//! The bodies of the control API: what the CLI and the daemon say to each other over HTTP.
+//!
+//! Times in answers are RFC 3339 in UTC. What is not known is null, never absent. In requests,
+//! an unknown field is an error, so that a misspelt one is not silently ignored.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    ActualState, EventKind, Operation, OperationKind, OperationState, OperationStep, Signal,
+};
+
+/// The header that names the daemon's version in every answer.
+pub const VERSION_HEADER: &str = "abide-version";
+
+/// `GET /v1/daemon`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DaemonStatus {
+    /// abide's version.
+    pub version: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// The keeper's process.
+    pub keeper_pid: Option<u32>,
+    /// The home that it serves.
+    #[schema(value_type = String)]
+    pub home: PathBuf,
+    /// When this daemon process began.
+    pub started_at: String,
+    /// It goes down.
+    pub stopping: bool,
+    /// How many times the keeper brought the daemon back since the keeper began.
+    pub recoveries: u32,
+    /// TCP addresses that it listens on.
+    pub listen: Vec<String>,
+    /// How many units it keeps.
+    pub units: u64,
+    /// How many of them are in which state.
+    pub states: BTreeMap<String, u64>,
+    /// Configuration files that it was given and remembers.
+    #[schema(value_type = Vec<String>)]
+    pub sources: Vec<PathBuf>,
+    /// The number of the last event.
+    pub last_event: u64,
+}
+
+/// The body of every answer with a status of 400 or more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// A word for programs: `no_such_unit`, `invalid_config`, `unauthorized`, …
+    pub error: String,
+    /// What cannot be done, and why: a lowercase fragment that reads after "cannot" or "error: ".
+    pub message: String,
+    /// The way out, where it is not in the message.
+    pub help: Option<String>,
+    /// `invalid_config`: every mistake, rendered with file, line, column and caret (plain text).
+    pub diagnostics: Option<String>,
+}
+
+/// What can be done to units.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Want them up.
+    Start,
+    /// Want them down.
+    Stop,
+    /// Stop, then start.
+    Restart,
+    /// Clear `failed` and counters.
+    Reset,
+    /// Send a signal to the main process.
+    Signal,
+    /// Come up with the daemon.
+    Enable,
+    /// Do not come up with the daemon.
+    Disable,
+    /// Stop and forget.
+    Remove,
+}
+
+impl Verb {
+    /// The word in the URL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reset => "reset",
+            Self::Signal => "signal",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// `POST /v1/command`: one verb for several patterns at once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandRequest {
+    /// What to do.
+    pub command: Verb,
+    /// Names, globs, `GROUP:*`, `all`, or the bare name of units that have instances.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub patterns: Vec<String>,
+    /// `signal`: which one (`SIGHUP`, `hup`, `1`).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub signal: Option<Signal>,
+}
+
+/// `POST /v1/units/{name}/signal`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalRequest {
+    /// Which one (`SIGHUP`, `hup`, `1`).
+    #[schema(value_type = String)]
+    pub signal: Signal,
+}
+
+/// `POST /v1/up`: make the daemon agree with these files.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpRequest {
+    /// Absolute paths of configuration files. Empty: those that the daemon remembers, read again.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub files: Vec<PathBuf>,
+    /// The caller's environment, as far as `inherit` names it; more does no harm.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Only say what would change; the answer is a [`Plan`].
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/run`: guard one command. The text is the one-unit configuration file that the daemon
+/// writes into the home's `units/` and loads like any other.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// The unit's full name.
+    pub name: String,
+    /// A configuration file that holds this one unit, as TOML; paths in it absolute.
+    pub config: String,
+    /// Change the unit if there is one of that name. Else a taken name is refused with 409.
+    #[serde(default)]
+    pub replace: bool,
+    /// The caller's environment, as far as `inherit` names it.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Only say what would change; the answer is a [`Plan`].
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `POST /v1/down`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DownRequest {
+    /// Absolute path: stop and forget that file's units. Null: stop everything, then daemon and keeper.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub file: Option<PathBuf>,
+}
+
+/// `POST /v1/scale`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleRequest {
+    /// The unit's name without an instance: `web`, `shop:web`.
+    pub unit: String,
+    /// How many instances there should be.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub instances: u32,
+}
+
+/// An [`Operation`] as the API shows it: the answer to every command, and of
+/// `GET /v1/operations/{id}`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OperationView {
+    /// Its number, for `GET /v1/operations/{id}`.
+    pub id: u64,
+    /// What was asked.
+    pub kind: OperationKind,
+    /// When.
+    pub since: String,
+    /// How far it is.
+    pub state: OperationState,
+    /// What there is to do for each unit concerned.
+    pub steps: Vec<OperationStep>,
+}
+
+impl OperationView {
+    /// Shows `operation`; `since` is its time as RFC 3339.
+    #[must_use]
+    pub fn new(operation: &Operation, since: String) -> Self {
+        Self {
+            id: operation.id.0,
+            kind: operation.kind,
+            since,
+            state: operation.state,
+            steps: operation.steps.clone(),
+        }
+    }
+}
+
+/// What `up` would change.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// One for each unit of the files and each that would go, in the order of their names.
+    pub changes: Vec<PlanChange>,
+}
+
+/// What `up` would do to one unit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlanChange {
+    /// Full name.
+    pub unit: String,
+    /// What would be done.
+    pub action: PlanAction,
+    /// `change`, `restart`: which settings differ.
+    pub fields: Vec<PlanField>,
+}
+
+/// What `up` would do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanAction {
+    /// Add it, and start it if it is enabled.
+    Add,
+    /// Take over settings; its process goes on.
+    Change,
+    /// Take over settings and restart it.
+    Restart,
+    /// Stop and forget it.
+    Remove,
+    /// Nothing: it is not touched.
+    Unchanged,
+}
+
+/// One setting that differs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlanField {
+    /// Its key.
+    pub key: String,
+    /// What holds now; null: not set.
+    pub from: Option<String>,
+    /// What would hold; null: not set.
+    pub to: Option<String>,
+}
+
+/// `GET /v1/units/{name}/why`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    /// Full name.
+    pub unit: String,
+    /// Its state.
+    pub state: ActualState,
+    /// Why it is in this state, one sentence each, the nearest cause first.
+    pub because: Vec<String>,
+    /// What would change it, one sentence each.
+    pub would_change: Vec<String>,
+}
+
+/// `GET /v1/units/{name}/spec`: the resolved spec, and where each value came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SpecAnswer {
+    /// Full name.
+    pub unit: String,
+    /// One line for people.
+    pub description: Option<String>,
+    /// Each setting, in the order of the documentation.
+    pub settings: Vec<Setting>,
+}
+
+/// One resolved setting.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// Its key in the configuration.
+    pub key: String,
+    /// Its value, as it would stand in a configuration file.
+    pub value: String,
+    /// Where it was written; null: the default.
+    pub from: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    /// The file.
+    #[schema(value_type = String)]
+    pub file: PathBuf,
+    /// 1-based.
+    pub line: u32,
+}
+
+/// One event of `GET /v1/events`; the tag `event` says which, and which fields follow.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    /// Grows by one within a home.
+    pub seq: u64,
+    /// When.
+    pub at: String,
+    /// Which unit, if it is about one.
+    pub unit: Option<String>,
+    /// Which run, if it is about one.
+    pub run: Option<u64>,
+    /// The same in words, for people.
+    pub text: String,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// `POST /v1/heartbeat`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BeatRequest {
+    /// The unit's full name.
+    pub service: String,
+    /// The sender's clock, in seconds since 1970; for the drift that `status` shows.
+    #[serde(default)]
+    pub ts: Option<f64>,
+}
+
+/// The answer to a beat that was taken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BeatAnswer {
+    /// The unit.
+    pub service: String,
+    /// The sender's clock minus the daemon's, where the beat had a time.
+    pub drift_ms: Option<i64>,
+}
+
+/// How log lines are answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// The program's bytes, line by line; several units: each line after `UNIT | `.
+    #[default]
+    Raw,
+    /// `TIME STREAM F LINE`, as container runtimes write it; several units: after `UNIT `.
+    Cri,
+    /// One [`LogLine`] as JSON per line.
+    Json,
+}
+
+/// One line of a log in the format `json`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// When it was captured, with nanoseconds.
+    pub time: String,
+    /// Which unit.
+    pub unit: String,
+    /// `stdout` or `stderr`; with combined streams always `stdout`.
+    pub stream: String,
+    /// The line without its newline; bytes that are not UTF-8 are shown as U+FFFD.
+    pub text: String,
+    /// The line's bytes in base64, where `text` is not exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+}
