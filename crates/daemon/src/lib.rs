@@ -1,1 +1,10 @@
-//! abide-daemon
+//! The daemon: it decides. The keeper holds (see `abide_platform::keeper`).
+//!
+//! Threads: *supervision* (the driver: epoll, the core, nothing else), *capture* (drains output),
+//! *API* (an async runtime; a panic ends it and not the daemon), *store* (durable writes), *probes*
+//! (readiness), spawn workers and the sweeper. The driver never blocks: not on a disk, a network, a
+//! slow client, a child, nor on a spawn.
+
+pub mod home;
+pub mod probe;
+pub mod store;

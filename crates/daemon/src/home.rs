@@ -1,0 +1,122 @@
+//! The directory of one daemon: where its socket, state and logs lie.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use abide_model::UnitName;
+
+/// Paths within a home. Created private (0700); the names of the entries are relied on from outside.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// Takes a path as a home; touches nothing. The path must be absolute.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Creates what is missing. A home that somebody else owns, or that others may write to, is
+    /// refused: whoever can write here can make the daemon run anything.
+    ///
+    /// # Errors
+    /// What could not be created, and why.
+    pub fn create(&self) -> io::Result<()> {
+        let dir = |path: &Path| {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(|e| io::Error::new(e.kind(), format!("create {}: {e}", path.display())))
+        };
+        dir(&self.root)?;
+        let meta = std::fs::metadata(&self.root)?;
+        let me = rustix::process::geteuid().as_raw();
+        if meta.uid() != me {
+            return Err(io::Error::other(format!(
+                "use {}: it belongs to user {}, and this is user {me}; choose another --home",
+                self.root.display(),
+                meta.uid()
+            )));
+        }
+        if meta.permissions().mode() & 0o022 != 0 {
+            return Err(io::Error::other(format!(
+                "use {}: others may write to it; `chmod go-w` it or choose another --home",
+                self.root.display()
+            )));
+        }
+        for sub in [self.state(), self.run(), self.logs(), self.units(), self.events()] {
+            dir(&sub)?;
+        }
+        Ok(())
+    }
+
+    /// The home itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The control socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.root.join("abide.sock")
+    }
+
+    /// The bearer token of the TCP API.
+    #[must_use]
+    pub fn token(&self) -> PathBuf {
+        self.root.join("token")
+    }
+
+    /// What a new daemon needs.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// FIFOs and records of runs.
+    #[must_use]
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// One unit's FIFOs and record.
+    #[must_use]
+    pub fn unit_run(&self, unit: &UnitName) -> PathBuf {
+        self.run().join(unit.as_str())
+    }
+
+    /// Segments of output.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// One unit's segments.
+    #[must_use]
+    pub fn unit_logs(&self, unit: &UnitName) -> PathBuf {
+        self.logs().join(unit.as_str())
+    }
+
+    /// Configurations of units made by `abide run`.
+    #[must_use]
+    pub fn units(&self) -> PathBuf {
+        self.root.join("units")
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
+    /// What the daemon and the keeper themselves have to say.
+    #[must_use]
+    pub fn daemon_log(&self) -> PathBuf {
+        self.root.join("daemon.log")
+    }
+}

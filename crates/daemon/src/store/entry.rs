@@ -1,0 +1,131 @@
+//! What the journal's lines hold, and the state they add up to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use abide_core::{Change, UnitRecord};
+use abide_model::{Operation, OperationId, Spec, UnitId};
+use serde::{Deserialize, Serialize};
+
+/// One line. Variants and fields are only ever added.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// Lines from here on are of this boot.
+    Boot {
+        /// `/proc/sys/kernel/random/boot_id`.
+        boot: String,
+        /// Of the home's random source; drawn once.
+        seed: u64,
+    },
+    /// The spec that goes with a unit.
+    Spec(UnitId, Box<Spec>),
+    /// A change of what the core remembers.
+    Core(Change),
+    /// The configuration files that `up` was given, and what it was given with them.
+    Sources(Vec<SourceRecord>),
+    /// Unit ids below this may have been used.
+    NextUnit(u32),
+}
+
+/// A configuration file that the daemon was asked to agree with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Absolute path of the file.
+    pub file: PathBuf,
+    /// The caller's variables that its `inherit` names.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Lines of one key replace each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Key {
+    Boot,
+    NextUnit,
+    Sources,
+    Spec(UnitId),
+    Unit(UnitId),
+    Operation(OperationId),
+    Halted,
+}
+
+impl Entry {
+    /// Which earlier line this one replaces.
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Boot { .. } => Key::Boot,
+            Self::Spec(id, _) => Key::Spec(*id),
+            Self::Sources(_) => Key::Sources,
+            Self::NextUnit(_) => Key::NextUnit,
+            Self::Core(Change::Unit(record)) => Key::Unit(record.id),
+            Self::Core(Change::Forgotten(id)) => Key::Unit(*id),
+            Self::Core(Change::Operation(operation)) => Key::Operation(operation.id),
+            Self::Core(Change::OperationEnded(id)) => Key::Operation(*id),
+            Self::Core(Change::Halted) => Key::Halted,
+        }
+    }
+}
+
+/// The state that a journal adds up to.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Image {
+    /// The boot of the last lines.
+    pub boot: Option<String>,
+    /// The home's seed.
+    pub seed: Option<u64>,
+    /// Specs by unit.
+    pub specs: BTreeMap<UnitId, Spec>,
+    /// What the core remembers.
+    pub units: BTreeMap<UnitId, UnitRecord>,
+    /// Unfinished operations.
+    pub operations: BTreeMap<OperationId, Operation>,
+    /// Remembered files.
+    pub sources: Vec<SourceRecord>,
+    /// See [`Entry::NextUnit`].
+    pub next_unit: u32,
+    /// Everything was taken down on purpose, and nothing was written since.
+    pub halted: bool,
+}
+
+impl Image {
+    /// Adds one line.
+    pub fn apply(&mut self, entry: Entry) {
+        // Anything after `Halted` means that a daemon was at work again.
+        self.halted = false;
+        match entry {
+            Entry::Boot { boot, seed } => {
+                self.boot = Some(boot);
+                self.seed = Some(seed);
+            }
+            Entry::Spec(id, spec) => {
+                self.specs.insert(id, *spec);
+            }
+            Entry::Sources(sources) => self.sources = sources,
+            Entry::NextUnit(next) => self.next_unit = self.next_unit.max(next),
+            Entry::Core(Change::Unit(record)) => {
+                self.units.insert(record.id, *record);
+            }
+            Entry::Core(Change::Forgotten(id)) => {
+                self.units.remove(&id);
+                self.specs.remove(&id);
+            }
+            Entry::Core(Change::Operation(operation)) => {
+                self.operations.insert(operation.id, *operation);
+            }
+            Entry::Core(Change::OperationEnded(id)) => {
+                self.operations.remove(&id);
+            }
+            Entry::Core(Change::Halted) => self.halted = true,
+        }
+    }
+
+    /// The fewest lines that add up to this state.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let boot = self.boot.iter().zip(self.seed).map(|(boot, seed)| Entry::Boot { boot: boot.clone(), seed });
+        boot.chain([Entry::NextUnit(self.next_unit), Entry::Sources(self.sources.clone())])
+            .chain(self.specs.iter().map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))))
+            .chain(self.units.values().map(|r| Entry::Core(Change::Unit(Box::new(r.clone())))))
+            .chain(self.operations.values().map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))))
+            .chain(self.halted.then_some(Entry::Core(Change::Halted)))
+    }
+}

@@ -1,0 +1,254 @@
+//! The journal's files: reading, appending, and writing anew when one has grown too long.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::entry::{Entry, Image};
+
+/// A journal is written anew when it is larger than this and than four times what it needs.
+const COMPACT_ABOVE: u64 = 1 << 20;
+
+/// What could not be read of a journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Loss {
+    /// Lines in the middle that are damaged; each was skipped.
+    pub damaged: usize,
+    /// The last line was not whole, as after a loss of power.
+    pub torn: bool,
+}
+
+/// The open journal of a home.
+#[derive(Debug)]
+pub struct Journal {
+    dir: PathBuf,
+    number: u64,
+    file: File,
+    /// Length of the part that is known to be whole.
+    len: u64,
+    /// Length it had when it was last written anew.
+    compact_len: u64,
+}
+
+impl Journal {
+    /// Opens the newest journal of `dir`, or begins one, and reads it.
+    ///
+    /// # Errors
+    /// The file cannot be read or created. Damage inside is no error: it is told in [`Loss`].
+    pub fn open(dir: &Path) -> io::Result<(Self, Image, Loss)> {
+        let number = newest(dir)?.unwrap_or(1);
+        let path = dir.join(format!("journal.{number}"));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let (image, loss, len) = read(&file)?;
+        // A torn line must not swallow the next one.
+        file.set_len(len)?;
+        let journal = Self { dir: dir.to_owned(), number, file, len, compact_len: len };
+        journal.remove_others()?;
+        Ok((journal, image, loss))
+    }
+
+    /// Appends lines; with `durable`, returns only when they would survive a loss of power.
+    ///
+    /// # Errors
+    /// Nothing of the lines counts as written then; the file is as it was before.
+    pub fn append(&mut self, lines: &[u8], durable: bool) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        if let Err(e) = self.file.write_all_at(lines, self.len) {
+            // Half a line would be read as damage: take it back. If even that fails, the next write
+            // goes to the same offset and covers it.
+            let _ = self.file.set_len(self.len);
+            return Err(e);
+        }
+        if durable {
+            self.file.sync_data()?;
+        }
+        self.len += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Whether it has grown so long that it is worth writing anew.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.len > COMPACT_ABOVE && self.len > self.compact_len.saturating_mul(4)
+    }
+
+    /// Writes what the journal adds up to into a new file, and goes on there. Killed at any instant,
+    /// either the old file or the new one is the newest whole one.
+    ///
+    /// # Errors
+    /// The new file could not be written; the old one goes on.
+    pub fn compact(&mut self) -> io::Result<()> {
+        let (image, _, _) = read(&self.file)?;
+        let number = self.number + 1;
+        let temporary = self.dir.join(format!("journal.{number}.tmp"));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        let mut text = Vec::new();
+        for entry in image.entries() {
+            encode(&entry, &mut text)?;
+        }
+        file.write_all(&text)?;
+        file.sync_data()?;
+        std::fs::rename(&temporary, self.dir.join(format!("journal.{number}")))?;
+        File::open(&self.dir)?.sync_all()?;
+        self.file = file;
+        self.number = number;
+        self.len = text.len() as u64;
+        self.compact_len = self.len;
+        self.remove_others()
+    }
+
+    fn remove_others(&self) -> io::Result<()> {
+        let mine = format!("journal.{}", self.number);
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("journal.") && *name != mine {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of the newest whole journal in `dir`.
+fn newest(dir: &Path) -> io::Result<Option<u64>> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let number = name.to_string_lossy().strip_prefix("journal.").and_then(|n| n.parse().ok());
+        newest = newest.max(number);
+    }
+    Ok(newest)
+}
+
+/// Appends one line to `text`.
+pub(super) fn encode(entry: &Entry, text: &mut Vec<u8>) -> io::Result<()> {
+    let json = serde_json::to_vec(entry)?;
+    let crc = crc32fast::hash(&json);
+    write!(text, "{crc:08x} ")?;
+    text.extend_from_slice(&json);
+    text.push(b'\n');
+    Ok(())
+}
+
+fn decode(line: &[u8]) -> Option<Entry> {
+    let (crc, json) = line.split_at_checked(9)?;
+    let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?, 16).ok()?;
+    (crc == crc32fast::hash(json)).then(|| serde_json::from_slice(json).ok())?
+}
+
+/// Reads all lines: what they add up to, what was lost, and the length of the whole part.
+fn read(mut file: &File) -> io::Result<(Image, Loss, u64)> {
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::new(file);
+    let (mut image, mut loss, mut len) = (Image::default(), Loss::default(), 0);
+    // Bad lines count as damage only once a good one follows: at the end they are a torn write.
+    let mut bad = 0;
+    let mut line = Vec::new();
+    let mut offset = 0;
+    loop {
+        line.clear();
+        let n = reader.read_until(b'\n', &mut line)?;
+        if n == 0 {
+            break;
+        }
+        offset += n as u64;
+        match line.strip_suffix(b"\n").and_then(decode) {
+            Some(entry) => {
+                image.apply(entry);
+                loss.damaged += bad;
+                bad = 0;
+                len = offset;
+            }
+            None => bad += 1,
+        }
+    }
+    loss.torn = bad > 0;
+    Ok((image, loss, len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abide_core::Change;
+    use abide_model::UnitId;
+
+    fn lines(entries: &[Entry]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for entry in entries {
+            encode(entry, &mut text).expect("encodes");
+        }
+        text
+    }
+
+    fn some_entries() -> Vec<Entry> {
+        vec![
+            Entry::Boot { boot: "b".into(), seed: 7 },
+            Entry::NextUnit(3),
+            Entry::Sources(vec![SourceRecord { file: "/a.toml".into(), environment: Default::default() }]),
+            Entry::Core(Change::Forgotten(UnitId(2))),
+            Entry::Core(Change::Halted),
+        ]
+    }
+    use super::super::entry::SourceRecord;
+
+    #[test]
+    fn a_write_torn_at_any_byte_loses_only_itself() {
+        let dir = tempfile::tempdir().expect("dir");
+        let whole = lines(&some_entries());
+        let before = lines(&some_entries()[..2]).len();
+        for cut in before..whole.len() {
+            std::fs::write(dir.path().join("journal.1"), &whole[..cut]).expect("write");
+            let (mut journal, image, _) = Journal::open(dir.path()).expect("opens");
+            assert_eq!((image.seed, image.next_unit), (Some(7), 3), "cut at {cut}");
+            journal.append(&lines(&[Entry::NextUnit(9)]), true).expect("append");
+            let (_, image, loss) = Journal::open(dir.path()).expect("opens");
+            assert_eq!((image.next_unit, loss), (9, Loss::default()), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_skipped_and_told() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut text = lines(&some_entries());
+        text[20] ^= 1;
+        std::fs::write(dir.path().join("journal.1"), &text).expect("write");
+        let (_, image, loss) = Journal::open(dir.path()).expect("opens");
+        assert_eq!((loss.damaged, loss.torn), (1, false));
+        assert_eq!((image.next_unit, image.halted), (3, true));
+    }
+
+    #[test]
+    fn writing_anew_keeps_the_state_and_leaves_one_file() {
+        let dir = tempfile::tempdir().expect("dir");
+        let (mut journal, _, _) = Journal::open(dir.path()).expect("opens");
+        for _ in 0..100 {
+            journal.append(&lines(&some_entries()), false).expect("append");
+        }
+        let (before, _, _) = read(&journal.file).expect("reads");
+        journal.compact().expect("compacts");
+        journal.append(&lines(&[Entry::Core(Change::Halted)]), true).expect("append");
+        let (_, after, _) = Journal::open(dir.path()).expect("opens");
+        assert_eq!(before, after);
+        assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+
+    #[test]
+    fn a_death_while_writing_anew_leaves_the_old_state() {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::write(dir.path().join("journal.1"), lines(&some_entries())).expect("write");
+        std::fs::write(dir.path().join("journal.2.tmp"), b"half a fi").expect("write");
+        let (_, image, loss) = Journal::open(dir.path()).expect("opens");
+        assert_eq!((image.next_unit, loss), (3, Loss::default()));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+}
