@@ -1,1 +1,48 @@
-fn main() {}
+//! The task runner of this repository. What passes here passes in CI, which calls `cargo xtask test`.
+
+mod check;
+mod command;
+mod needs;
+mod quickstart;
+mod sim;
+mod stage;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of the abide repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds abide, guards three small programs with it, and shows what it claims.
+    Quickstart(quickstart::Options),
+    /// Installs what the tests need and runs all of them. This is what CI runs.
+    Test(test::Options),
+    /// Architecture invariants, formatting and lints.
+    Check(check::Options),
+    /// Runs the core through seeded histories of crashes, hangs and lost answers.
+    Sim(sim::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Quickstart(options) => quickstart::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Check(options) => check::run(&options),
+        Task::Sim(options) => sim::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("\nxtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

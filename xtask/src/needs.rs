@@ -1,0 +1,115 @@
+//! What the tests need besides a Rust toolchain, and how it gets here.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::command;
+
+/// The version that the expectations of the scenario `api_contract` were written for.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// A program that some scenario runs, and the Debian package that it comes in.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("cc", "gcc", "zstd is C"),
+    ("python3", "python3", "guarded programs in many scenarios"),
+    // The server's binary itself; package redis-server would also start one.
+    (
+        "redis-check-rdb",
+        "redis-tools",
+        "redis-server, guarded in the scenario `redis_chain`",
+    ),
+    ("mkfs.ext4", "e2fsprogs", "the scenario `hung_disk`"),
+    ("fsfreeze", "util-linux", "the scenario `hung_disk`"),
+];
+
+/// Installs what is missing, where that is allowed; says what is missing where it is not. What needs
+/// it is then skipped, and says so.
+///
+/// # Errors
+/// Something should have been installed and could not be.
+pub fn install() -> Result<(), String> {
+    toolchain_parts();
+    let missing: Vec<_> = PROGRAMS
+        .iter()
+        .filter(|(program, ..)| !command::exists(program))
+        .collect();
+    let venv_missing = Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .output()
+        .is_ok_and(|output| !output.status.success());
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
+    if venv_missing || !command::exists("python3") {
+        packages.push("python3-venv");
+    }
+    if packages.is_empty() {
+        println!("every program that the tests run is here");
+    } else if rustix::process::geteuid().is_root() && command::exists("apt-get") {
+        apt(&packages)?;
+    } else {
+        for (program, package, what_for) in missing {
+            println!("MISSING {program} ({what_for}): as root, `apt-get install {package}`");
+        }
+        println!("what needs it will be skipped");
+    }
+    schemathesis();
+    Ok(())
+}
+
+fn apt(packages: &[&str]) -> Result<(), String> {
+    let apt = |args: &[&str]| {
+        command::run(
+            Command::new("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .args(args),
+        )
+    };
+    apt(&["-qq", "update"])?;
+    let mut args = vec!["-qq", "install", "--yes", "--no-install-recommends"];
+    args.extend(packages);
+    apt(&args)
+}
+
+/// rustfmt and clippy are parts of the toolchain that a minimal install leaves out.
+fn toolchain_parts() {
+    for (tool, part) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let there = command::cargo()
+            .args([tool, "--version"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !there && command::exists("rustup") {
+            // Without it the stage that needs it fails and says why.
+            let _ = command::run(Command::new("rustup").args(["component", "add", part]));
+        }
+    }
+}
+
+/// Where `schemathesis` is installed.
+#[must_use]
+pub fn venv() -> PathBuf {
+    command::root().join("target").join("venv")
+}
+
+/// Installs the API tester into a folder of its own. A machine that cannot have it skips that one
+/// scenario.
+fn schemathesis() {
+    let venv = venv();
+    let stamp = venv.join(SCHEMATHESIS);
+    if stamp.is_file() {
+        println!("{SCHEMATHESIS} is here");
+        return;
+    }
+    let made = command::run(
+        Command::new("python3")
+            .arg("-m")
+            .arg("venv")
+            .arg("--clear")
+            .arg(&venv),
+    )
+    .and_then(|()| {
+        command::run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", SCHEMATHESIS]))
+    })
+    .and_then(|()| std::fs::write(&stamp, "").map_err(|error| error.to_string()));
+    if let Err(why) = made {
+        println!("MISSING {SCHEMATHESIS}: {why}\nthe scenario `api_contract` will be skipped");
+    }
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask test`: everything that can be run, one stage after another, never two compilers at once.
+
+use std::fs;
+
+use clap::Args;
+
+use crate::stage::Stages;
+use crate::{check, command, needs, quickstart, sim};
+
+/// What `test` can be told.
+#[derive(Args, Default)]
+pub struct Options {
+    /// Without the stages that take minutes: scenarios, planted faults, quickstart.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Runs all stages, also after one has failed.
+///
+/// # Errors
+/// Names the stages that failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    let mut stages = Stages::default();
+    if !options.quick {
+        stages.run("what the tests need", needs::install);
+    }
+    stages.run("check", || check::run(&check::Options::default()));
+    stages.run("unit, contract, property, simulator", || {
+        command::run(command::cargo().args([
+            "test",
+            "--workspace",
+            "--exclude",
+            "abide-e2e",
+            "--no-fail-fast",
+        ]))
+    });
+    if !options.quick {
+        stages.run("planted faults", || {
+            sim::run(&sim::Options {
+                seeds: 500,
+                teeth: true,
+            })
+        });
+        stages.run("build the binary", || {
+            command::run(command::cargo().args([
+                "build",
+                "--profile",
+                "ci",
+                "--package",
+                "abide",
+                "--package",
+                "abide-quickstart",
+            ]))
+        });
+        stages.run("scenarios", scenarios);
+        stages.run("quickstart", || {
+            quickstart::run(&quickstart::Options { down: true })
+        });
+    }
+    stages.finish()
+}
+
+/// The end-to-end scenarios, and a summary of those that could not run here.
+fn scenarios() -> Result<(), String> {
+    let skipped = command::root().join("target").join("skipped-scenarios");
+    let forget = || match fs::remove_file(&skipped) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", skipped.display()))
+        }
+        _ => Ok(()),
+    };
+    forget()?;
+    let outcome = command::run(
+        command::cargo()
+            .args(["test", "--package", "abide-e2e", "--no-fail-fast"])
+            .env("ABIDE_SKIPPED", &skipped)
+            .env("ABIDE_VENV", needs::venv()),
+    );
+    if let Ok(text) = fs::read_to_string(&skipped) {
+        println!("{} scenarios were skipped:\n{text}", text.lines().count());
+    }
+    outcome
+}
