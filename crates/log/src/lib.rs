@@ -1,1 +1,19 @@
-//! abide-log
+//! Segments: what a unit wrote, byte for byte, beside the times at which it came.
+//!
+//! The daemon's capture appends to them ([`Writer`]); everybody else reads them ([`Reader`]), at
+//! any pace, while they grow, are sealed, compressed and deleted. The format is in `docs/logs.md`.
+//!
+//! Architecture invariant: nothing in here locks, and no reader tells a writer anything. What makes
+//! that safe is the order of steps: a segment with a higher number exists only after the last byte
+//! of the lower one was written, and a compressed segment has its name only when it is whole.
+
+mod format;
+mod line;
+mod query;
+mod reader;
+mod time;
+
+pub use format::{Format, render};
+pub use line::{Ending, Line, Stream};
+pub use query::{Query, Source};
+pub use reader::{ReadError, Reader, Record};

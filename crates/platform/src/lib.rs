@@ -1,1 +1,3 @@
 //! abide-platform
+
+pub mod pipe;

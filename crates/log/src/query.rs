@@ -1,0 +1,30 @@
+//! What a reader is asked for.
+
+use std::path::PathBuf;
+
+use abide_model::{UnitName, Wall};
+use regex::bytes::Regex;
+
+/// A unit's log directory. It need not exist (yet).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Whose.
+    pub unit: UnitName,
+    /// `logs/UNIT`.
+    pub dir: PathBuf,
+}
+
+/// Which lines. The default is all of them, from the first to the last there is now.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Only lines of this time or later.
+    pub since: Option<Wall>,
+    /// Only lines before this time.
+    pub until: Option<Wall>,
+    /// Only the last so many of the lines that are there at the beginning and match everything else.
+    pub last: Option<u64>,
+    /// Only lines in which this is found.
+    pub grep: Option<Regex>,
+    /// Go on with what comes later: an incomplete last line is held back until its newline comes.
+    pub follow: bool,
+}

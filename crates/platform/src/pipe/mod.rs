@@ -1,0 +1,21 @@
+//! The way of a program's output: from the FIFO that it writes to, through a stage pipe, to a file.
+//!
+//! ```text
+//!  program ──write──► FIFO ──fill──► stage pipe ──drain──► segment, at an offset
+//!                       └──discard──► nothing (while the disk is in trouble)
+//! ```
+//!
+//! The bytes never enter this process's memory: whoever is killed between two steps has neither
+//! lost nor doubled any, because each step takes from one place exactly what it gives to the next.
+//! The stage is there because moving bytes to a file holds the lock of the pipe they come from while
+//! the file system works: straight from the FIFO, a hung disk would put the *program* into an
+//! unkillable sleep.
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(target_os = "linux")]
+pub use linux::{
+    available, create_fifo, discard, drain, fill, hold, ignore_file_size_signal, is_full, reader,
+    set_size, size, stage, user_budget, writer,
+};
