@@ -3,12 +3,14 @@
 use abide_model::{
     EffectId, EventKind, OperationId, Refusal, RequestId, RunId, Signal, StopAction, UnitId,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::record::Change;
 
 /// An intention. Each has an id, and its result comes back as [`crate::Input::Done`] with that id
 /// where the effect's text says so.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Start a run. Result: `Spawned` or `SpawnFailed`. Must not begin before `after` is done.
     Spawn {
@@ -92,7 +94,8 @@ pub enum Effect {
 }
 
 /// How thoroughly a tree is ended before `TreeEmpty` is said.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sweep {
     /// After a crash: as soon as the run's control group, or else its process group, is empty;
     /// stragglers that escaped those are hunted in the background.

@@ -1,9 +1,13 @@
 //! What goes into the core: commands of people, results of effects, and what the OS did.
 
-use abide_model::{EffectId, ExitStatus, OperationKind, Policy, RequestId, RunId, Signal, UnitId, UnitName};
+use abide_model::{
+    EffectId, ExitStatus, OperationKind, Policy, RequestId, RunId, Signal, UnitId, UnitName,
+};
+use serde::{Deserialize, Serialize};
 
 /// Everything that can happen to the supervisor, time-outs aside.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Input {
     /// A person or a program asks for something. Answered by [`crate::Effect::Reply`] with the same id.
     Command {
@@ -54,7 +58,7 @@ pub enum Input {
 }
 
 /// One unit of an [`Command::Apply`].
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct UnitDef {
     /// The driver gives a name the same id for as long as the unit is known, and a new id to a new unit.
     pub id: UnitId,
@@ -65,7 +69,8 @@ pub struct UnitDef {
 }
 
 /// What a person can ask for. Patterns are resolved to ids before they come here.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Make each source's units be exactly these: new ones are added (and started if enabled),
     /// changed ones changed (restarted if `launch_digest` differs), missing ones stopped and
@@ -101,7 +106,8 @@ pub enum Command {
 }
 
 /// The result of an effect.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// `Spawn`: the program was executed.
     Spawned {

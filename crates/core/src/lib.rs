@@ -1,17 +1,28 @@
-//! The supervisor as a pure, deterministic state machine. See `supervisor.rs` for the essay.
+//! The supervisor as a pure, deterministic state machine; [`Supervisor`] has the essay.
+//!
+//! Architecture invariant: nothing here reads a clock, a file, the environment or a random source.
+//! Time and results come in as [`Input`]s, intentions go out as [`Effect`]s.
 
 mod effect;
 mod input;
 mod record;
+mod supervisor;
+mod view;
 
 pub use effect::{Effect, Sweep};
 pub use input::{Command, Input, Outcome, UnitDef};
 pub use record::{AfterStop, Change, SavedPhase, UnitRecord};
+pub use supervisor::Supervisor;
+pub use view::{Explanation, PlanChange, PlanStep, UnitView};
 
-use abide_model::{EffectId, ExitStatus, Mono, Now, Operation, RunId, UnitId, Wall};
+use abide_model::{ExitStatus, Mono, Operation, RunId, UnitId, Wall};
+use serde::{Deserialize, Serialize};
+
+/// So many restarts in a row without a stable run, and a unit counts as crash-looping.
+pub const CRASH_LOOP_ROW: u32 = 3;
 
 /// All that was written down, read back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Saved {
     /// Per unit.
     pub units: Vec<UnitRecord>,
@@ -26,7 +37,7 @@ pub struct Saved {
 }
 
 /// What a new daemon found of one recorded run.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Observed {
     /// The unit.
     pub unit: UnitId,
@@ -37,7 +48,8 @@ pub struct Observed {
 }
 
 /// See [`Observed`].
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ObservedState {
     /// Alive.
     Alive {
@@ -70,7 +82,8 @@ pub enum WakeReason {
     Heartbeat,
     /// A run becomes stable.
     Stable,
+    /// A kill was not answered and is asked for again.
+    Kill,
+    /// A write that failed is tried again.
+    Save,
 }
-
-#[allow(dead_code)]
-fn contract(_: EffectId, _: Now) {}
