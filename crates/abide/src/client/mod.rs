@@ -1,0 +1,256 @@
+//! The control API over the home's socket. The CLI uses nothing else of the daemon.
+
+mod query;
+mod sse;
+mod stream;
+
+use std::io;
+use std::time::Duration;
+
+use abide_model::api::ErrorBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::failure::{Code, Failure};
+use crate::home::Home;
+
+pub use query::{Query, segment};
+pub use stream::{Events, Lines};
+
+/// How long an answer may take beyond what was asked for by `wait`.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a daemon that just died is waited for: the keeper brings it back at once.
+const RETURN: Duration = Duration::from_secs(3);
+
+/// Speaks to the daemon of one home. A connection for each request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    home: Home,
+}
+
+/// Why there is no answer, or not the one hoped for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody listens.
+    #[error("no daemon runs in the home")]
+    NoDaemon,
+    /// Somebody else's home.
+    #[error("the socket cannot be used: {0}")]
+    Forbidden(io::Error),
+    /// The connection broke; whether the request was carried out is not known.
+    #[error("the daemon went away in the middle of the answer ({0})")]
+    Broken(String),
+    /// No answer in time.
+    #[error("the daemon does not answer (waited {} s)", .0.as_secs())]
+    Silent(Duration),
+    /// It understood, and refuses.
+    #[error("{}", .1.message)]
+    Refused(StatusCode, Box<ErrorBody>),
+    /// It says something that this version does not understand.
+    #[error("the daemon's answer is not understood ({0}); is it of another version?")]
+    Strange(String),
+}
+
+impl Client {
+    /// Speaks to the daemon of `home`; connects only when asked something.
+    #[must_use]
+    pub fn new(home: Home) -> Self {
+        Self { home }
+    }
+
+    /// The home.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// `GET path`. Asked again if the daemon dies meanwhile and comes back.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.get_within(path, PATIENCE).await
+    }
+
+    /// `GET path`, where the daemon itself waits for something up to `within`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        within: Duration,
+    ) -> Result<T, Error> {
+        let patience = within.saturating_add(PATIENCE);
+        let mut tries = 0;
+        loop {
+            let answer = self
+                .exchange(Method::GET, path, Bytes::new(), patience)
+                .await;
+            match answer {
+                Err(Error::Broken(_)) if tries < 3 => tries += 1,
+                answer => return decode(&answer?),
+            }
+        }
+    }
+
+    /// `POST path` with a JSON body.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        let body = serde_json::to_vec(body).map_err(|e| Error::Strange(e.to_string()))?;
+        decode(
+            &self
+                .exchange(Method::POST, path, body.into(), PATIENCE * 3)
+                .await?,
+        )
+    }
+
+    /// `GET path`, the body as it comes.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn follow(&self, path: &str) -> Result<Incoming, Error> {
+        let answer = self.send(Method::GET, path, Bytes::new(), PATIENCE).await?;
+        Ok(answer.into_body())
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Bytes, Error> {
+        let answer = self.send(method, path, body, patience).await?;
+        collect(answer.into_body(), patience).await
+    }
+
+    /// Sends a request; an answer of 400 or more is an error.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, Error> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| Error::Broken(e.to_string()))?;
+        // Drives the connection until both sides are done; its error comes to the request as well.
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(hyper::header::HOST, "localhost")
+            .header(hyper::header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|e| Error::Strange(e.to_string()))?;
+        let answer = timeout(patience, sender.send_request(request))
+            .await
+            .map_err(|_| Error::Silent(patience))?
+            .map_err(|e| Error::Broken(e.to_string()))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = collect(answer.into_body(), patience).await?;
+        Err(match serde_json::from_slice(&body) {
+            Ok(body) => Error::Refused(status, Box::new(body)),
+            Err(_) => Error::Strange(format!("status {status} for {path}")),
+        })
+    }
+
+    async fn connect(&self) -> Result<UnixStream, Error> {
+        let path = self.home.socket();
+        let begun = std::time::Instant::now();
+        loop {
+            let error = match UnixStream::connect(&path).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => return Err(Error::Forbidden(error)),
+                // A keeper without a daemon: it is on its way.
+                _ if begun.elapsed() < RETURN && self.keeper_lives() => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    return Err(Error::NoDaemon);
+                }
+                _ => return Err(Error::Broken(error.to_string())),
+            }
+        }
+    }
+
+    fn keeper_lives(&self) -> bool {
+        false
+    }
+
+    /// What a person is told.
+    #[must_use]
+    pub fn failure(&self, error: Error) -> Failure {
+        let home = self.home.directory.display();
+        match error {
+            Error::NoDaemon => Failure::new(format!("no daemon runs in {home}"))
+                .help(format!("`{}` starts one", self.home.hint("up")))
+                .code(Code::NoDaemon),
+            Error::Forbidden(error) => Failure::new(format!(
+                "cannot speak to the daemon in {home}: {}",
+                crate::failure::plain(&error)
+            ))
+            .help("only the home's owner and root may; `--home DIR` names another home"),
+            Error::Refused(status, body) => refused(status, *body),
+            Error::Silent(_) => Failure::new(error.to_string())
+                .help("its supervision goes on without the API; `kill -9` of the daemon is safe, its keeper brings it back"),
+            Error::Broken(_) | Error::Strange(_) => Failure::new(error.to_string()),
+        }
+    }
+}
+
+/// The daemon's refusals, with their exit codes.
+fn refused(status: StatusCode, body: ErrorBody) -> Failure {
+    let code = match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Code::Usage,
+        _ => match body.error.as_str() {
+            "invalid_config" | "bad_request" | "cycle" | "no_such_dependency"
+            | "owned_by_other" => Code::Usage,
+            _ => Code::Failed,
+        },
+    };
+    if let Some(diagnostics) = body.diagnostics.filter(|text| !text.is_empty()) {
+        return Failure::rendered(diagnostics, code);
+    }
+    let mut failure = Failure::new(body.message).code(code);
+    match body.help {
+        Some(help) => failure.help = Some(help),
+        None => failure.split_help(),
+    }
+    failure
+}
+
+fn decode<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|e| Error::Strange(e.to_string()))
+}
+
+async fn collect(body: Incoming, patience: Duration) -> Result<Bytes, Error> {
+    let whole = timeout(patience, body.collect())
+        .await
+        .map_err(|_| Error::Silent(patience))?;
+    whole
+        .map(|body| body.to_bytes())
+        .map_err(|e| Error::Broken(e.to_string()))
+}

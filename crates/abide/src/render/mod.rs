@@ -1,0 +1,5 @@
+//! What answers look like to a person. Everything here is a pure function of the answer, a width and a
+//! time, so that each has a golden text.
+
+pub mod status;
+pub mod words;

@@ -1,0 +1,101 @@
+//! Text from outside, made safe and made to fit.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Characters that can move the cursor, change colours or reverse the reading order: all controls,
+/// line and paragraph separators, and the bidirectional overrides ("Trojan Source", CVE-2021-42574).
+fn is_dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Shows every control character as `\n`, `\t` or `\u{1b}`, so that a program's words cannot drive the
+/// terminal. Ordinary text is borrowed.
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_dangerous) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => safe.extend(c.escape_default()),
+            c if is_dangerous(c) => {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "{}", c.escape_unicode());
+            }
+            c => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Columns that `text` takes on a terminal.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// At most `columns` wide; what does not fit ends in `…`.
+#[must_use]
+pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
+    if width(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    if columns == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut taken = 0;
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        let wide = c.width().unwrap_or(0);
+        if taken + wide > columns - 1 {
+            break;
+        }
+        taken += wide;
+        end = at + c.len_utf8();
+    }
+    Cow::Owned(format!("{}…", text[..end].trim_end()))
+}
+
+/// `text` and spaces up to `columns`.
+#[must_use]
+pub fn pad(text: &str, columns: usize, right: bool) -> String {
+    let space = " ".repeat(columns.saturating_sub(width(text)));
+    if right {
+        format!("{space}{text}")
+    } else {
+        format!("{text}{space}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(escape("a\u{1b}[2Jb\u{9b}c"), "a\\u{1b}[2Jb\\u{9b}c");
+        assert_eq!(escape("a\nb\tc"), "a\\nb\\tc");
+        assert_eq!(escape("x\u{202e}y"), "x\\u{202e}y");
+        assert!(matches!(escape("plain äöü 漢字"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_is_cut_by_columns_and_not_by_bytes() {
+        assert_eq!(truncate("abcdef", 6), "abcdef");
+        assert_eq!(truncate("abcdef", 4), "abc…");
+        assert_eq!(truncate("漢字漢字", 5), "漢字…");
+        assert_eq!(truncate("漢字漢字", 4), "漢…");
+        assert_eq!(truncate("ab", 0), "");
+    }
+
+    #[test]
+    fn padding_counts_columns() {
+        assert_eq!(pad("漢", 4, false), "漢  ");
+        assert_eq!(pad("7", 3, true), "  7");
+    }
+}
