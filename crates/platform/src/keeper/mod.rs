@@ -1,0 +1,144 @@
+//! The process that holds, so that the process that decides may die at any instant.
+//!
+//! ```text
+//!   keeper ─┬─ daemon          decides; started again when it dies
+//!           ├─ run of web      spawned by the daemon with CLONE_PARENT: the keeper's children
+//!           └─ run of db
+//! ```
+//!
+//! The keeper is the parent and the subreaper of every run, keeps a table of descriptors by [`Key`]
+//! and a table of runs, starts the daemon and brings it back. It decides nothing else. A child
+//! writes its own record to the keeper's socket before it executes its program, so the keeper knows
+//! which exits matter even when the daemon died right after the clone; such an exit waits until a
+//! daemon says that it took it.
+//!
+//! How a program uses it: [`enter`] first of all in `main`; [`start_detached`] or [`become_keeper`]
+//! from the command line; in the daemon [`crate::lock::acquire`], then [`Link::connect`], and
+//! [`Link::ready`] when it serves.
+
+mod launch;
+mod wire;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{
+    KeeperSocket, Link, Starting, become_keeper, enter, hand_over, start_detached, tell_starter,
+};
+
+use std::os::fd::OwnedFd;
+
+use abide_model::{ExitStatus, RunId, UnitId};
+
+pub use launch::{Launch, StartError};
+
+/// What the daemon's exit code says to its keeper, once it has been ready: do not start me again,
+/// I refuse to run (`EX_CONFIG` of sysexits.h). Code 0 says the same without a complaint. Until the
+/// first daemon of a keeper was ready, every exit code but 101 (a panic) has this meaning.
+pub const EXIT_REFUSED: i32 = 78;
+
+/// Names a descriptor in the keeper's table. What the parts mean is the daemon's business.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key {
+    /// What it is: the output FIFO, the stage pipe, …
+    pub kind: u32,
+    /// The unit, or 0.
+    pub unit: u32,
+    /// Which one of several.
+    pub sub: u64,
+}
+
+/// One run in the keeper's table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunEntry {
+    /// The unit.
+    pub unit: UnitId,
+    /// The run.
+    pub run: RunId,
+    /// Its main process.
+    pub pid: u32,
+    /// Where it stands.
+    pub state: RunState,
+}
+
+/// What the keeper knows of a run's main process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RunState {
+    /// Not reaped yet.
+    Running,
+    /// Reaped; the status is that of wait(2).
+    Ended {
+        /// As wait(2) gives it.
+        wait_status: i32,
+    },
+    /// Reaped; it never executed its program. The worker that spawned it has said the same, in
+    /// more words, if the daemon has not died since.
+    ExecFailed {
+        /// What failed.
+        step: crate::spawn::Step,
+        /// The error number.
+        errno: i32,
+    },
+}
+
+impl RunEntry {
+    /// How the run ended, once it did.
+    #[must_use]
+    pub fn exit(&self) -> Option<ExitStatus> {
+        match self.state {
+            RunState::Running => None,
+            RunState::Ended { wait_status } => Some(crate::exit::from_wait_status(wait_status)),
+            RunState::ExecFailed { step, errno } => Some(ExitStatus::SpawnFailed(format!(
+                "cannot {step}: {}",
+                crate::exit::errno_text(errno)
+            ))),
+        }
+    }
+}
+
+/// What a new daemon gets from its keeper.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Every descriptor that is held.
+    pub descriptors: Vec<(Key, OwnedFd)>,
+    /// Every run that is alive, or whose exit nobody has taken.
+    pub runs: Vec<RunEntry>,
+    /// The keeper's process.
+    pub keeper: u32,
+    /// How often this keeper has started a daemon; 1: this is the first.
+    pub starts: u32,
+    /// The last daemons died quickly: run without what may have killed them.
+    pub safe_mode: bool,
+}
+
+/// What the keeper tells its daemon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeeperEvent {
+    /// A run's main process was reaped. It stays in the keeper's table until [`Link::taken`].
+    Exit(RunEntry),
+    /// The keeper is gone. The daemon should [`hand_over`] to a new one.
+    Lost,
+}
+
+/// Why a daemon has no keeper.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// It was not started by one.
+    #[error(
+        "reach the keeper: this process was not started by one; start the daemon with `abide up` or `abide daemon`"
+    )]
+    NoKeeper,
+    /// It speaks another version.
+    #[error(
+        "work with the keeper: it speaks version {theirs} of the protocol, this daemon {ours}; `abide down`, then `abide up`"
+    )]
+    Version {
+        /// The keeper's.
+        theirs: u32,
+        /// Ours.
+        ours: u32,
+    },
+    /// The connection broke.
+    #[error("talk to the keeper: {0}")]
+    Io(#[from] std::io::Error),
+}
