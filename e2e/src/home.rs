@@ -116,9 +116,16 @@ impl Home {
     /// # Panics
     /// It cannot be copied.
     pub fn bring(&self, program: &Path) -> PathBuf {
-        let to = self
-            .path("bin")
-            .join(program.file_name().unwrap_or_default());
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        self.bring_as(program, &name)
+    }
+
+    /// As [`Home::bring`], under another name.
+    ///
+    /// # Panics
+    /// It cannot be copied.
+    pub fn bring_as(&self, program: &Path, name: &str) -> PathBuf {
+        let to = self.path("bin").join(name);
         must(fs::copy(program, &to), program);
         must(
             fs::set_permissions(&to, fs::Permissions::from_mode(0o755)),
@@ -324,6 +331,17 @@ impl Home {
         wait::until("a new daemon answers", wait::GENEROUS, || {
             self.daemon().filter(|pid| *pid != before)
         })
+    }
+
+    /// Processes of a program that was brought here.
+    #[must_use]
+    pub fn running(&self, program: &str) -> Vec<u32> {
+        let program = self.path("bin").join(program);
+        let runs =
+            |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+        let mut found: Vec<u32> = processes::all().into_iter().filter(runs).collect();
+        found.sort_unstable();
+        found
     }
 
     /// Processes that have to do with this scenario, whatever they are.

@@ -1,0 +1,72 @@
+//! End-to-end scenarios: the real binary in a home of its own, real programs, real faults.
+//! One file a scenario; the harness is the library of this crate.
+
+mod api_contract;
+mod api_doors;
+mod bad_input;
+mod closed_terminal;
+mod daemon_killed;
+mod escapees;
+mod full_disk;
+mod heartbeats;
+mod hung_disk;
+mod keeper_killed;
+mod log_reading;
+mod redis_chain;
+mod remembered;
+mod three_hundred;
+mod web_survives_kill;
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use abide_e2e::Home;
+use serde_json::Value;
+
+/// The programs that scenarios guard.
+fn guest() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_guest"))
+}
+
+/// A port of the loopback that nobody uses right now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("the loopback has free ports")
+        .port()
+}
+
+/// All events of a home so far.
+#[track_caller]
+fn events(home: &Home) -> Vec<Value> {
+    let text = home.ok(&["events", "--json", "-n", "1000000"]);
+    match serde_json::from_str(&text) {
+        Ok(Value::Array(events)) => events,
+        _ => text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an event is a JSON document"))
+            .collect(),
+    }
+}
+
+/// The numbers of a counter's log; a half-written last line does not count.
+#[track_caller]
+fn numbers(home: &Home, unit: &str) -> Vec<u64> {
+    let text = home.ok(&["logs", unit, "-n", "10000000", "--format", "raw"]);
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
+        .map(|line| {
+            line.parse()
+                .unwrap_or_else(|_| panic!("{line:?} is no numbered line"))
+        })
+        .collect()
+}
+
+/// Insists that numbers follow each other from 1.
+#[track_caller]
+fn assert_none_missing(numbers: &[u64]) {
+    for (expected, number) in (1..).zip(numbers) {
+        assert_eq!(*number, expected, "after {} lines", expected - 1);
+    }
+}
