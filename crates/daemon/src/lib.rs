@@ -5,7 +5,10 @@
 //! (readiness), spawn workers and the sweeper. The driver never blocks: not on a disk, a network, a
 //! slow client, a child, nor on a spawn.
 
+pub mod board;
 pub mod capture;
+pub mod events;
+pub mod handle;
 pub mod home;
 pub mod probe;
 pub mod store;

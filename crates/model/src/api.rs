@@ -275,29 +275,24 @@ pub struct SpecAnswer {
     pub unit: String,
     /// One line for people.
     pub description: Option<String>,
-    /// Each setting, in the order of the documentation.
+    /// Each setting that has a value, in the order of the documentation.
     pub settings: Vec<Setting>,
+    /// What a reader should know: the file changed since it was loaded, or is gone.
+    pub note: Option<String>,
 }
 
 /// One resolved setting.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Setting {
-    /// Its key in the configuration.
+    /// Its key in the configuration, dotted for tables.
     pub key: String,
     /// Its value, as it would stand in a configuration file.
     pub value: String,
-    /// Where it was written; null: the default.
-    pub from: Option<Place>,
-}
-
-/// A place in a file.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Place {
-    /// The file.
-    #[schema(value_type = String)]
-    pub file: PathBuf,
-    /// 1-based.
-    pub line: u32,
+    /// Where it came from, in words: `/etc/app.toml:12`, `/etc/app.toml:3 [defaults]`, `built in`.
+    /// Null: not known (see the note).
+    pub origin: Option<String>,
+    /// Nobody wrote it: it is a default.
+    pub built_in: bool,
 }
 
 /// One event of `GET /v1/events`; the tag `event` says which, and which fields follow.

@@ -1,0 +1,227 @@
+//! What the daemon knows, published: the driver writes it, everybody else reads it.
+//!
+//! Architecture invariant: a reader never waits for the driver, and the driver waits for a reader
+//! only as long as it takes to clone some `Arc`s. The driver publishes what changed and nothing
+//! else, so that an event costs the same with ten units and with ten thousand.
+
+mod log_tap;
+mod operations;
+mod pattern;
+mod unit;
+
+pub use log_tap::{LogFollow, LogTap};
+pub use pattern::PatternError;
+pub use unit::{BeatView, UnitEntry, UnitView};
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use abide_model::{Operation, OperationId, UnitId, UnitName, Wall};
+use tokio::sync::watch;
+
+use operations::Operations;
+
+/// The published state of one daemon.
+#[derive(Debug)]
+pub struct Board {
+    units: Mutex<Units>,
+    operations: Mutex<Operations>,
+    daemon: Mutex<DaemonInfo>,
+    unit_changes: watch::Sender<u64>,
+    operation_changes: watch::Sender<u64>,
+    daemon_changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Units {
+    by_name: BTreeMap<UnitName, Arc<UnitEntry>>,
+    names: HashMap<UnitId, UnitName>,
+}
+
+/// What is true of the daemon as a whole.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DaemonInfo {
+    /// abide's version.
+    pub version: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// The keeper's process.
+    pub keeper_pid: Option<u32>,
+    /// The home that it serves, absolute.
+    pub home: PathBuf,
+    /// When this daemon process began.
+    pub started_at: Wall,
+    /// It goes down.
+    pub stopping: bool,
+    /// How many times the keeper brought the daemon back.
+    pub recoveries: u32,
+    /// TCP addresses that it should listen on; the API follows changes.
+    pub listen: Vec<SocketAddr>,
+    /// What it was given to keep, in the order it was given.
+    pub sources: Vec<SourceInfo>,
+}
+
+/// One remembered configuration file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceInfo {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// The variables that its `inherit` took from whoever gave it.
+    pub environment: BTreeMap<String, String>,
+    /// The addresses of its `[daemon] listen`.
+    pub listen: Vec<SocketAddr>,
+    /// The argument that it was found by: itself, or its directory.
+    pub argument: PathBuf,
+    /// Numbers of instances set by hand, by full name without instance.
+    pub scale: BTreeMap<String, u32>,
+}
+
+impl Board {
+    /// An empty board of a daemon.
+    #[must_use]
+    pub fn new(daemon: DaemonInfo) -> Self {
+        Self {
+            units: Mutex::default(),
+            operations: Mutex::default(),
+            daemon: Mutex::new(daemon),
+            unit_changes: watch::Sender::new(0),
+            operation_changes: watch::Sender::new(0),
+            daemon_changes: watch::Sender::new(0),
+        }
+    }
+
+    // What the driver calls.
+
+    /// What is known of a unit is this, whole.
+    pub fn publish(&self, entry: UnitEntry) {
+        let entry = Arc::new(entry);
+        let mut units = lock(&self.units);
+        units
+            .names
+            .entry(entry.id)
+            .or_insert_with(|| entry.name.clone());
+        let old = units.by_name.insert(entry.name.clone(), entry);
+        drop(units);
+        drop(old); // outside of the lock: it may be the last owner of a spec
+        self.unit_changes.send_modify(|n| *n += 1);
+    }
+
+    /// The unit is forgotten.
+    pub fn forget(&self, id: UnitId) {
+        let mut units = lock(&self.units);
+        let old = match units.names.remove(&id) {
+            // A new unit may have taken the name in the meantime.
+            Some(name) if units.by_name.get(&name).is_some_and(|e| e.id == id) => {
+                units.by_name.remove(&name)
+            }
+            _ => None,
+        };
+        drop(units);
+        drop(old);
+        self.unit_changes.send_modify(|n| *n += 1);
+    }
+
+    /// What is known of an operation is this.
+    pub fn publish_operation(&self, operation: Operation) {
+        lock(&self.operations).publish(Arc::new(operation));
+        self.operation_changes.send_modify(|n| *n += 1);
+    }
+
+    /// Changes what is known of the daemon.
+    pub fn update_daemon(&self, change: impl FnOnce(&mut DaemonInfo)) {
+        change(&mut lock(&self.daemon));
+        self.daemon_changes.send_modify(|n| *n += 1);
+    }
+
+    // What everybody else calls.
+
+    /// All units, ordered by name.
+    #[must_use]
+    pub fn units(&self) -> Vec<Arc<UnitEntry>> {
+        lock(&self.units).by_name.values().cloned().collect()
+    }
+
+    /// The unit of this full name.
+    #[must_use]
+    pub fn unit(&self, name: &str) -> Option<Arc<UnitEntry>> {
+        let name = UnitName::new(name).ok()?;
+        lock(&self.units).by_name.get(&name).cloned()
+    }
+
+    /// The unit of this id.
+    #[must_use]
+    pub fn unit_by_id(&self, id: UnitId) -> Option<Arc<UnitEntry>> {
+        let units = lock(&self.units);
+        units.by_name.get(units.names.get(&id)?).cloned()
+    }
+
+    /// How many units there are.
+    #[must_use]
+    pub fn unit_count(&self) -> usize {
+        lock(&self.units).by_name.len()
+    }
+
+    /// The units that a pattern means, ordered by name: a full name, a glob, `GROUP:*`, `all`, or
+    /// the bare name of units that have instances.
+    ///
+    /// # Errors
+    /// Nothing matches, or the text is no pattern. `all` is never an error.
+    pub fn resolve(&self, text: &str) -> Result<Vec<Arc<UnitEntry>>, PatternError> {
+        pattern::resolve(self, text)
+    }
+
+    /// The units that any of the patterns means, each once, ordered by name.
+    ///
+    /// # Errors
+    /// The first pattern that means nothing.
+    pub fn resolve_all<S: AsRef<str>>(
+        &self,
+        patterns: &[S],
+    ) -> Result<Vec<Arc<UnitEntry>>, PatternError> {
+        let mut found = BTreeMap::new();
+        for text in patterns {
+            for entry in self.resolve(text.as_ref())? {
+                found.insert(entry.name.clone(), entry);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// An operation that runs, or that ended not long ago.
+    #[must_use]
+    pub fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
+        lock(&self.operations).get(id)
+    }
+
+    /// What is known of the daemon.
+    #[must_use]
+    pub fn daemon(&self) -> DaemonInfo {
+        lock(&self.daemon).clone()
+    }
+
+    /// A number that grows whenever a unit changes.
+    #[must_use]
+    pub fn watch_units(&self) -> watch::Receiver<u64> {
+        self.unit_changes.subscribe()
+    }
+
+    /// A number that grows whenever an operation changes.
+    #[must_use]
+    pub fn watch_operations(&self) -> watch::Receiver<u64> {
+        self.operation_changes.subscribe()
+    }
+
+    /// A number that grows whenever the daemon's own facts change.
+    #[must_use]
+    pub fn watch_daemon(&self) -> watch::Receiver<u64> {
+        self.daemon_changes.subscribe()
+    }
+}
+
+/// Nothing between lock and unlock can panic half-way through a change, so a poisoned lock still
+/// guards whole values.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! One unit as it is published.
+
+use std::sync::Arc;
+
+use abide_model::{
+    ActualState, DesiredState, Health, LastExit, LimitUnsupported, Now, RunId, Spec, UnitId,
+    UnitName, Wall,
+};
+
+use super::LogTap;
+
+/// One unit: what is wanted of it and what is true of it.
+#[derive(Clone, Debug)]
+pub struct UnitEntry {
+    /// Its id.
+    pub id: UnitId,
+    /// Its full name.
+    pub name: UnitName,
+    /// What is wanted.
+    pub spec: Arc<Spec>,
+    /// What is true.
+    pub view: UnitView,
+    /// Limits of the current run that were asked for and cannot be had.
+    pub limits_unsupported: Vec<LimitUnsupported>,
+    /// The capture's own counters; they change without a publication.
+    pub log: Arc<LogTap>,
+}
+
+/// What is true of a unit, with raw times: the texts of `status` are made for whoever asks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UnitView {
+    /// Comes up with the daemon.
+    pub enabled: bool,
+    /// What is wanted.
+    pub desired: DesiredState,
+    /// What is.
+    pub state: ActualState,
+    /// Since when.
+    pub state_since: Option<Wall>,
+    /// What checks and beats say.
+    pub health: Health,
+    /// Up and ready.
+    pub ready: bool,
+    /// Main process of the current run.
+    pub pid: Option<u32>,
+    /// The current run, or the last one.
+    pub run: Option<RunId>,
+    /// When the current run began.
+    pub started: Option<Now>,
+    /// Restarts by abide since a person started it.
+    pub restarts: u64,
+    /// It keeps crashing.
+    pub crash_looping: bool,
+    /// How the last run ended.
+    pub last_exit: Option<LastExit>,
+    /// When it will be started (backoff).
+    pub next_start: Option<Wall>,
+    /// Why it is in this state, in words.
+    pub reason: Option<String>,
+    /// Beats, where the unit owes some.
+    pub heartbeat: Option<BeatView>,
+}
+
+/// The beats of a unit that owes some.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BeatView {
+    /// When the last one arrived.
+    pub last: Option<Wall>,
+    /// Intervals missed in a row.
+    pub missed: u32,
+    /// The sender's clock minus ours at the last beat.
+    pub drift_ms: Option<i64>,
+}
+
+impl UnitView {
+    /// A unit that was just added and does not run.
+    #[must_use]
+    pub fn stopped(enabled: bool) -> Self {
+        Self {
+            enabled,
+            desired: DesiredState::Down,
+            state: ActualState::Stopped,
+            state_since: None,
+            health: Health::Unknown,
+            ready: false,
+            pid: None,
+            run: None,
+            started: None,
+            restarts: 0,
+            crash_looping: false,
+            last_exit: None,
+            next_start: None,
+            reason: None,
+            heartbeat: None,
+        }
+    }
+}

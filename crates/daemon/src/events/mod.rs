@@ -1,0 +1,168 @@
+//! What happened: a numbered log on the disk of the home, and whoever follows it.
+//!
+//! ```text
+//!  driver ──record──► queue ──► writer thread ──line──► events/FIRST.jsonl
+//!                                   │ number given here
+//!                                   ▼
+//!                          the last few in memory ──► followers (older ones: from the files)
+//! ```
+//!
+//! The number is given when the event is written, so that the numbers on the disk have no gap even
+//! when the daemon was killed between the two. Nobody is sent an event before it is written, unless
+//! the disk takes none: then followers hear it at once, and it is written when the disk is back.
+
+mod files;
+mod text;
+mod writer;
+
+pub use text::describe;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use abide_model::{Event, EventKind, RunId, UnitName, Wall};
+use tokio::sync::watch;
+
+use files::Files;
+use writer::Writer;
+
+/// Events that wait for the writer, or for a disk that takes none; then the oldest are dropped, and
+/// that is an event too.
+const WAITING: usize = 1024;
+
+/// The log of one home. Ends its thread when it is dropped, after all is written.
+#[derive(Debug)]
+pub struct EventLog {
+    dir: PathBuf,
+    shared: Arc<Shared>,
+    shown: watch::Sender<u64>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    recorded: Condvar,
+    idle: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Unnumbered>,
+    dropped: u64,
+    busy: bool,
+    end: bool,
+    recent: VecDeque<Arc<Event>>,
+}
+
+#[derive(Debug)]
+struct Unnumbered {
+    at: Wall,
+    unit: Option<UnitName>,
+    run: Option<RunId>,
+    kind: EventKind,
+}
+
+impl EventLog {
+    /// Opens the log in this directory, which exists, and goes on with its numbers.
+    ///
+    /// # Errors
+    /// The directory or its last file cannot be read, or no thread can be started.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let files = Files::open(dir)?;
+        let shared = Arc::new(Shared::default());
+        let shown = watch::Sender::new(files.last());
+        let writer = Writer::new(files, Arc::clone(&shared), shown.clone());
+        let thread = std::thread::Builder::new()
+            .name("events".into())
+            .stack_size(128 << 10)
+            .spawn(move || writer.run())?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            shared,
+            shown,
+            thread: Some(thread),
+        })
+    }
+
+    /// Something happened. Never waits for the disk.
+    pub fn record(&self, at: Wall, unit: Option<UnitName>, run: Option<RunId>, kind: EventKind) {
+        let mut state = self.shared.lock();
+        if state.queue.len() >= WAITING {
+            state.queue.pop_front();
+            state.dropped += 1;
+        }
+        state.queue.push_back(Unnumbered {
+            at,
+            unit,
+            run,
+            kind,
+        });
+        drop(state);
+        self.shared.recorded.notify_one();
+    }
+
+    /// The number of the last event; 0 when there was none.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        *self.shown.borrow()
+    }
+
+    /// The number of the last event, as it grows.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.shown.subscribe()
+    }
+
+    /// Events with a number greater than `after`, oldest first, at most `limit`, if they are still in
+    /// memory; else [`EventLog::read`] has them.
+    #[must_use]
+    pub fn recent(&self, after: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+        let state = self.shared.lock();
+        if after >= self.last() {
+            return Some(Vec::new());
+        }
+        if state.recent.front()?.seq > after + 1 {
+            return None;
+        }
+        let newer = state.recent.iter().filter(|event| event.seq > after);
+        Some(newer.take(limit).cloned().collect())
+    }
+
+    /// Events with a number greater than `after`, oldest first, at most `limit`, from the disk.
+    /// Blocks. Events that were rotated away are not there: the first may be later than asked for.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub fn read(&self, after: u64, limit: usize) -> io::Result<Vec<Event>> {
+        files::read(&self.dir, after, limit)
+    }
+
+    /// Blocks until all that was recorded before is written, or the disk takes none.
+    pub fn flush(&self) {
+        let mut state = self.shared.lock();
+        while state.busy || !state.queue.is_empty() {
+            let woken = self.shared.idle.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for EventLog {
+    fn drop(&mut self) {
+        self.shared.lock().end = true;
+        self.shared.recorded.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,212 @@
+//! What others may ask of the driver: requests go into a queue, a wake-up tells the driver, the
+//! answer comes back through a channel of its own. Reading needs no request: that is the [`Board`].
+
+mod request;
+
+pub use request::{ConfigSource, Reply, Request};
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use abide_core::Command;
+use abide_model::api::{Plan, Why};
+use abide_model::{Operation, OperationKind, Refusal, UnitId};
+use tokio::sync::oneshot;
+
+use crate::board::Board;
+use crate::events::EventLog;
+
+/// Requests that may wait for the driver; more are refused, so that a flood of clients cannot pile
+/// up memory.
+const QUEUE: usize = 1024;
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug)]
+pub enum AskError {
+    /// The driver (or the board) says no.
+    Refused(Refusal),
+    /// Too many requests wait already.
+    Overloaded,
+    /// The driver is gone: the daemon is about to end.
+    Gone,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Overloaded => {
+                write!(
+                    f,
+                    "the daemon has {QUEUE} requests waiting already; try again in a moment"
+                )
+            }
+            Self::Gone => Refusal::ShuttingDown.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
+
+impl From<Refusal> for AskError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// The way to the driver, and to what it publishes. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    board: Arc<Board>,
+    events: Arc<EventLog>,
+    queue: Arc<Mutex<Queue>>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Request>,
+    closed: bool,
+}
+
+/// The driver's end of the queue. When it is dropped, whoever waits is told that the driver is gone.
+#[derive(Debug)]
+pub struct Requests(Arc<Mutex<Queue>>);
+
+impl Requests {
+    /// The next request, if one waits. Call it until `None` after each wake-up.
+    #[must_use]
+    pub fn next(&self) -> Option<Request> {
+        lock(&self.0).waiting.pop_front()
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.0);
+        queue.closed = true;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(waiting); // wakes the askers, outside of the lock
+    }
+}
+
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Handle {
+    /// A handle and the driver's end. `wake` is called after each request that was put into the
+    /// queue, from any thread; it must not block (write an eventfd).
+    pub fn new(
+        board: Arc<Board>,
+        events: Arc<EventLog>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> (Self, Requests) {
+        let queue = Arc::new(Mutex::new(Queue::default()));
+        let handle = Self {
+            board,
+            events,
+            queue: Arc::clone(&queue),
+            wake: Arc::new(wake),
+        };
+        (handle, Requests(queue))
+    }
+
+    /// What is published.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    /// A command for the core ([`Command::Apply`] has its own way: [`Handle::apply`]).
+    ///
+    /// # Errors
+    /// The core's refusal, or the driver cannot be reached.
+    pub async fn command(&self, command: Command) -> Result<Operation, AskError> {
+        self.ask(|reply| Request::Command { command, reply }).await
+    }
+
+    /// Makes each source's units be exactly these.
+    ///
+    /// # Errors
+    /// The core's refusal, or the driver cannot be reached.
+    pub async fn apply(
+        &self,
+        kind: OperationKind,
+        sources: Vec<ConfigSource>,
+    ) -> Result<Operation, AskError> {
+        self.ask(|reply| Request::Apply {
+            kind,
+            sources,
+            reply,
+        })
+        .await
+    }
+
+    /// What [`Handle::apply`] would change.
+    ///
+    /// # Errors
+    /// The core's refusal, or the driver cannot be reached.
+    pub async fn plan(&self, sources: Vec<ConfigSource>) -> Result<Plan, AskError> {
+        self.ask(|reply| Request::Plan { sources, reply }).await
+    }
+
+    /// A beat of a unit's current run.
+    ///
+    /// # Errors
+    /// The unit does not run, or the driver cannot be reached.
+    pub async fn beat(&self, unit: UnitId, drift_ms: Option<i64>) -> Result<(), AskError> {
+        self.ask(|reply| Request::Beat {
+            unit,
+            drift_ms,
+            reply,
+        })
+        .await
+    }
+
+    /// Why a unit is in its state.
+    ///
+    /// # Errors
+    /// The unit is gone, or the driver cannot be reached.
+    pub async fn explain(&self, unit: UnitId) -> Result<Why, AskError> {
+        self.ask(|reply| Request::Explain { unit, reply }).await
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T, AskError> {
+        let (reply, answer) = oneshot::channel();
+        self.put(make(Reply(reply)))?;
+        answer
+            .await
+            .map_err(|_| AskError::Gone)?
+            .map_err(AskError::Refused)
+    }
+
+    fn put(&self, request: Request) -> Result<(), AskError> {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Err(AskError::Gone);
+        }
+        if queue.waiting.len() >= QUEUE {
+            return Err(AskError::Overloaded);
+        }
+        queue.waiting.push_back(request);
+        drop(queue);
+        (self.wake)();
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The requests that the driver takes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use abide_core::Command;
+use abide_model::api::{Plan, Why};
+use abide_model::{Operation, OperationKind, Refusal, Spec, UnitId};
+use tokio::sync::oneshot;
+
+/// Where an answer goes. Dropping it unsent tells the asker that the driver is gone.
+#[derive(Debug)]
+pub struct Reply<T>(pub(super) oneshot::Sender<Result<T, Refusal>>);
+
+impl<T> Reply<T> {
+    /// Answers. Whether the asker still waits is no concern of the driver's.
+    pub fn send(self, answer: Result<T, Refusal>) {
+        let _ = self.0.send(answer);
+    }
+}
+
+/// One configuration file, read and checked: all of its units.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConfigSource {
+    /// The source's name: the file's absolute path. `UnitRecord::source` and
+    /// `Command::DownSource` hold its text.
+    pub file: PathBuf,
+    /// The argument that it was found by: itself, or its directory.
+    pub argument: PathBuf,
+    /// All of its units, instances told apart.
+    pub specs: Vec<Spec>,
+    /// The variables that its `inherit` took from the caller, remembered for the next reading.
+    pub environment: BTreeMap<String, String>,
+    /// Its `[daemon] listen`.
+    pub listen: Vec<SocketAddr>,
+    /// Numbers of instances set by hand, by full name without instance; remembered for the next
+    /// reading of what is remembered. `up FILE` clears them.
+    pub scale: BTreeMap<String, u32>,
+}
+
+impl ConfigSource {
+    /// The name that the core knows the source by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.file.to_string_lossy().into_owned()
+    }
+}
+
+/// A request to the driver.
+#[derive(Debug)]
+pub enum Request {
+    /// Hand the command to the core, answer with the operation. Never `Command::Apply`.
+    Command {
+        /// Ids are resolved already.
+        command: Command,
+        /// Sent when the core's `Reply` effect comes.
+        reply: Reply<Operation>,
+    },
+    /// Give ids to the units and hand `Command::Apply` to the core; when it is taken, remember the
+    /// sources, their environment and `listen`.
+    Apply {
+        /// `Up`, `Run` or `Scale`.
+        kind: OperationKind,
+        /// The sources that change; others are left alone.
+        sources: Vec<ConfigSource>,
+        /// Sent when the core's `Reply` effect comes.
+        reply: Reply<Operation>,
+    },
+    /// What `Apply` would change.
+    Plan {
+        /// As for `Apply`.
+        sources: Vec<ConfigSource>,
+        /// One change for each unit of these sources, before and after.
+        reply: Reply<Plan>,
+    },
+    /// A beat for the unit's current run.
+    Beat {
+        /// The unit; it has a heartbeat in its spec.
+        unit: UnitId,
+        /// The sender's clock minus ours.
+        drift_ms: Option<i64>,
+        /// `NotRunning` when there is no run.
+        reply: Reply<()>,
+    },
+    /// Why the unit is in its state.
+    Explain {
+        /// The unit.
+        unit: UnitId,
+        /// From the core's own state.
+        reply: Reply<Why>,
+    },
+}
