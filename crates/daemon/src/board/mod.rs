@@ -4,12 +4,10 @@
 //! only as long as it takes to clone some `Arc`s. The driver publishes what changed and nothing
 //! else, so that an event costs the same with ten units and with ten thousand.
 
-mod log_tap;
 mod operations;
 mod pattern;
 mod unit;
 
-pub use log_tap::{LogFollow, LogTap};
 pub use pattern::PatternError;
 pub use unit::{BeatView, UnitEntry, UnitView};
 

@@ -6,8 +6,7 @@ use abide_model::{
     ActualState, DesiredState, Health, LastExit, LimitUnsupported, Now, RunId, Spec, UnitId,
     UnitName, Wall,
 };
-
-use super::LogTap;
+use abide_platform::tree::RunTree;
 
 /// One unit: what is wanted of it and what is true of it.
 #[derive(Clone, Debug)]
@@ -22,8 +21,8 @@ pub struct UnitEntry {
     pub view: UnitView,
     /// Limits of the current run that were asked for and cannot be had.
     pub limits_unsupported: Vec<LimitUnsupported>,
-    /// The capture's own counters; they change without a publication.
-    pub log: Arc<LogTap>,
+    /// The processes of the current run, for figures of their use.
+    pub tree: Option<RunTree>,
 }
 
 /// What is true of a unit, with raw times: the texts of `status` are made for whoever asks.
@@ -73,6 +72,37 @@ pub struct BeatView {
 }
 
 impl UnitView {
+    /// What the core says, with its deadlines as times of the calendar. `now` is read together with
+    /// the core's own; `beat` is what the driver knows of the last beat.
+    #[must_use]
+    pub fn of(
+        core: &abide_core::UnitView<'_>,
+        now: Now,
+        beat: Option<(Wall, Option<i64>)>,
+    ) -> Self {
+        Self {
+            enabled: core.enabled,
+            desired: core.desired,
+            state: core.state,
+            state_since: Some(core.since.wall),
+            health: core.health,
+            ready: core.ready,
+            pid: core.pid,
+            run: core.run,
+            started: core.started,
+            restarts: core.restarts,
+            crash_looping: core.crash_looping,
+            last_exit: core.last_exit.cloned(),
+            next_start: core.next_start.map(|at| now.wall_at(at)),
+            reason: core.reason.clone(),
+            heartbeat: core.policy.heartbeat.map(|_| BeatView {
+                last: beat.map(|(last, _)| last),
+                missed: core.missed,
+                drift_ms: beat.and_then(|(_, drift_ms)| drift_ms),
+            }),
+        }
+    }
+
     /// A unit that was just added and does not run.
     #[must_use]
     pub fn stopped(enabled: bool) -> Self {

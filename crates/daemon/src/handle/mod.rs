@@ -10,8 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use abide_core::Command;
-use abide_model::api::{Plan, Why};
+use abide_core::{Command, Explanation, PlanStep};
 use abide_model::{Operation, OperationKind, Refusal, UnitId};
 use tokio::sync::oneshot;
 
@@ -162,7 +161,7 @@ impl Handle {
     ///
     /// # Errors
     /// The core's refusal, or the driver cannot be reached.
-    pub async fn plan(&self, sources: Vec<ConfigSource>) -> Result<Plan, AskError> {
+    pub async fn plan(&self, sources: Vec<ConfigSource>) -> Result<Vec<PlanStep>, AskError> {
         self.ask(|reply| Request::Plan { sources, reply }).await
     }
 
@@ -183,7 +182,7 @@ impl Handle {
     ///
     /// # Errors
     /// The unit is gone, or the driver cannot be reached.
-    pub async fn explain(&self, unit: UnitId) -> Result<Why, AskError> {
+    pub async fn explain(&self, unit: UnitId) -> Result<Explanation, AskError> {
         self.ask(|reply| Request::Explain { unit, reply }).await
     }
 

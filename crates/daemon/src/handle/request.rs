@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use abide_core::Command;
-use abide_model::api::{Plan, Why};
+use abide_core::{Command, Explanation, PlanStep};
 use abide_model::{Operation, OperationKind, Refusal, Spec, UnitId};
 use tokio::sync::oneshot;
 
@@ -71,8 +70,8 @@ pub enum Request {
     Plan {
         /// As for `Apply`.
         sources: Vec<ConfigSource>,
-        /// One change for each unit of these sources, before and after.
-        reply: Reply<Plan>,
+        /// The core's plan; the asker compares the specs by itself.
+        reply: Reply<Vec<PlanStep>>,
     },
     /// A beat for the unit's current run.
     Beat {
@@ -88,6 +87,6 @@ pub enum Request {
         /// The unit.
         unit: UnitId,
         /// From the core's own state.
-        reply: Reply<Why>,
+        reply: Reply<Explanation>,
     },
 }
