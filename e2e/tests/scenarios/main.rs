@@ -52,7 +52,7 @@ fn events(home: &Home) -> Vec<Value> {
 /// The numbers of a counter's log; a half-written last line does not count.
 #[track_caller]
 fn numbers(home: &Home, unit: &str) -> Vec<u64> {
-    let text = home.ok(&["logs", unit, "-n", "10000000", "--format", "raw"]);
+    let text = home.ok(&["logs", unit, "-n", "all", "--format", "raw"]);
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole
         .lines()
