@@ -84,6 +84,24 @@ impl Diagnostic {
     }
 }
 
+/// What stands beside the mark, the way out, and other places: set while a diagnostic is made.
+impl Diagnostic {
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn note(mut self, note: Note) -> Self {
+        self.notes.push(note);
+        self
+    }
+}
+
 /// Mistakes and warnings in the order of files and lines; never more than a person would read.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Diagnostics {
@@ -93,10 +111,41 @@ pub struct Diagnostics {
     pub hidden: usize,
 }
 
+/// More than this nobody reads: the rest is only counted.
+const MOST_SHOWN: usize = 50;
+
 impl Diagnostics {
-    /// Adds one.
+    /// Adds one, unless it is there already. Beyond the fiftieth, errors are only counted.
     pub fn push(&mut self, item: Diagnostic) {
-        self.items.push(item);
+        if self.items.contains(&item) {
+            return;
+        }
+        if self.items.len() < MOST_SHOWN {
+            self.items.push(item);
+        } else if item.severity == Severity::Error {
+            self.hidden += 1;
+        }
+    }
+
+    /// Adds all of another.
+    pub fn extend(&mut self, other: Self) {
+        for item in other.items {
+            self.push(item);
+        }
+        self.hidden += other.hidden;
+    }
+
+    /// Orders them by place within each file; files stay in the order in which they first came.
+    pub(crate) fn sort(&mut self) {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for item in &self.items {
+            if !files.contains(&item.file) {
+                files.push(item.file.clone());
+            }
+        }
+        let rank = |file: &PathBuf| files.iter().position(|f| f == file);
+        self.items
+            .sort_by_key(|item| (rank(&item.file), item.line, item.column));
     }
 
     /// Whether there is nothing.
@@ -108,22 +157,46 @@ impl Diagnostics {
     /// Whether something makes a file unusable.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.hidden > 0
-            || self
-                .items
-                .iter()
-                .any(|item| item.severity == Severity::Error)
+        self.error_count() > 0
+    }
+
+    /// How many errors, those not kept included.
+    #[must_use]
+    pub fn error_count(&self) -> usize {
+        self.items
+            .iter()
+            .filter(|item| item.severity == Severity::Error)
+            .count()
+            + self.hidden
+    }
+
+    /// How many warnings.
+    #[must_use]
+    pub fn warning_count(&self) -> usize {
+        self.items
+            .iter()
+            .filter(|item| item.severity == Severity::Warning)
+            .count()
+    }
+
+    /// The warnings alone.
+    #[must_use]
+    pub fn warnings(&self) -> Self {
+        let warnings = self
+            .items
+            .iter()
+            .filter(|item| item.severity == Severity::Warning);
+        Self {
+            items: warnings.cloned().collect(),
+            hidden: 0,
+        }
     }
 
     /// As rustc shows them: place, line, mark, help; with a last line that counts them. Empty when
     /// there is nothing.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let _ = colour;
-        self.items
-            .iter()
-            .map(|item| format!("error: {}\n", item.message))
-            .collect()
+        crate::render::render(self, colour)
     }
 }
 

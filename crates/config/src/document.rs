@@ -106,6 +106,8 @@ pub enum Origin {
     },
     /// The caller's environment, by `inherit`.
     Caller,
+    /// `abide scale`.
+    Scale,
     /// Built in.
     BuiltIn,
 }
@@ -119,6 +121,7 @@ impl fmt::Display for Origin {
             }
             Self::Defaults { file, line } => write!(f, "{}:{line} [defaults]", file.display()),
             Self::Caller => write!(f, "the caller's environment"),
+            Self::Scale => write!(f, "abide scale"),
             Self::BuiltIn => write!(f, "built in"),
         }
     }

@@ -11,7 +11,7 @@
 //!   caller they want, so that a client can send exactly those.
 //! - Every mistake of a file is found at once; a [`Diagnostic`] carries its own snippet, so that it
 //!   can be shown where the file is not at hand.
-//! - `keys` is the one table of all keys, with defaults and meanings; what is not in it is an error,
+//! - [`keys`] is the one table of all keys, with defaults and meanings; what is not in it is an error,
 //!   and the reference in `docs/configuration.md` is made from it.
 //! - [`render_run`] writes a unit given on a command line as a file of the same format: there is one
 //!   way in.
@@ -20,9 +20,22 @@
 //! given, looks whether directories and programs exist, and asks [`Accounts`] about users.
 
 mod caller;
+mod context;
+mod decode;
 mod diagnostic;
+mod digest;
 mod document;
+mod dotenv;
+pub mod keys;
+mod link;
+mod load;
+mod read;
+mod render;
 mod run;
+mod source;
+mod syntax;
+mod values;
+mod version;
 
 pub use caller::{Accounts, Caller, SystemFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Note, Severity, Snippet};
@@ -39,15 +52,7 @@ use std::path::{Path, PathBuf};
 /// [`Loaded::diagnostics`]; when that has errors, the units are incomplete and must not be applied.
 #[must_use]
 pub fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
-    let _ = caller;
-    let mut loaded = Loaded::default();
-    for file in files {
-        loaded.diagnostics.push(Diagnostic::about_file(
-            file,
-            "reading it is not built yet".into(),
-        ));
-    }
-    loaded
+    load::load(files, caller)
 }
 
 /// Reads one text as if it were the file `path` (absolute), checked by itself.
@@ -55,13 +60,7 @@ pub fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
 /// # Errors
 /// Every mistake, warnings among them. Without errors, the warnings are in [`Document::warnings`].
 pub fn parse(text: &str, path: &Path, caller: &Caller) -> Result<Document, Diagnostics> {
-    let _ = (text, caller);
-    let mut diagnostics = Diagnostics::default();
-    diagnostics.push(Diagnostic::about_file(
-        path,
-        "reading it is not built yet".into(),
-    ));
-    Err(diagnostics)
+    load::parse(text, path, caller)
 }
 
 /// The names of the variables that units of these files want from the caller (`inherit`).
@@ -69,6 +68,5 @@ pub fn parse(text: &str, path: &Path, caller: &Caller) -> Result<Document, Diagn
 /// Never fails: what cannot be read wants nothing, and [`load`] will say why.
 #[must_use]
 pub fn inherits(files: &[PathBuf], caller: &Caller) -> BTreeSet<String> {
-    let _ = (files, caller);
-    BTreeSet::new()
+    load::inherits(files, caller)
 }

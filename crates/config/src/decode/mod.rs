@@ -1,0 +1,16 @@
+//! From the tree of a file to its units.
+
+mod command;
+mod daemon;
+mod environment;
+mod limits;
+mod reader;
+mod ready;
+mod restart;
+mod stop;
+mod unit;
+
+pub(crate) use daemon::daemon;
+pub(crate) use environment::wanted;
+pub(crate) use reader::{Layer, LayerKind, Reader};
+pub(crate) use unit::{Dependency, Draft, Kind, defaults, unit};

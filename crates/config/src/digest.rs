@@ -1,0 +1,111 @@
+//! What of a spec needs a new process when it changes.
+//!
+//! In: how to run (command, directory, variables, account, mask, priorities, stdin, limits), the type,
+//! whether stdout and stderr are kept apart, and whether it owes heartbeats (it is told where to send
+//! them). Not in: restart policy, backoff, stop, reload, readiness, dependencies, retention of logs,
+//! description, enabled. Changing those touches no running process.
+//!
+//! The digest is FNV-1a, 64 bits, over lines `key=value` of what differs from the default. So it stays
+//! the same over versions of abide: a new setting that is not used adds no line. **Never change how a
+//! line is written**: every unit of every user would restart at the next `up` after an upgrade.
+
+use std::fmt::Write as _;
+
+use abide_model::{Command, Launch, LogSpec, Policy, RlimitKind, StdinSpec, Streams, UnitType};
+
+/// The digest; see above.
+pub(crate) fn launch_digest(launch: &Launch, policy: &Policy, log: &LogSpec) -> u64 {
+    canonical(launch, policy, log)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}
+
+fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
+    // Taken apart without `..`, so that a new field makes its author decide.
+    let Launch {
+        command,
+        directory,
+        environment,
+        user,
+        group,
+        umask,
+        priority,
+        oom_score,
+        stdin,
+        limits,
+    } = launch;
+    let mut text = String::new();
+    // Each value with its length in front: no value can look like another line.
+    let mut line = |key: &str, value: &dyn std::fmt::Display| {
+        let value = value.to_string();
+        let _ = writeln!(text, "{key}={}:{value}", value.len()); // writing to a String cannot fail
+    };
+    match command {
+        Command::Argv(argv) => argv.iter().for_each(|word| line("argv", word)),
+        Command::Shell(shell) => line("shell", shell),
+    }
+    line("directory", &directory.display());
+    // Each name is there once, so their order means nothing.
+    let mut variables: Vec<_> = environment.variables.iter().collect();
+    variables.sort();
+    for (name, value) in variables {
+        line("environment", &format_args!("{name}={value}"));
+    }
+    if let Some(user) = user {
+        line("user", user);
+    }
+    if let Some(group) = group {
+        line("group", group);
+    }
+    if *umask != 0o022 {
+        line("umask", umask);
+    }
+    if let Some(priority) = priority {
+        line("priority", priority);
+    }
+    if let Some(score) = oom_score {
+        line("oom_score", score);
+    }
+    match stdin {
+        StdinSpec::Null => {}
+    }
+    if let Some(memory) = limits.tree.memory {
+        line("memory", &memory);
+    }
+    if let Some(cpu) = limits.tree.cpu {
+        line("cpu", &cpu);
+    }
+    if let Some(processes) = limits.tree.processes {
+        line("processes", &processes);
+    }
+    for limit in &limits.process {
+        match limit.value {
+            Some(value) => line(rlimit(limit.kind), &value),
+            None => line(rlimit(limit.kind), &"unlimited"),
+        }
+    }
+    if policy.unit_type == UnitType::Oneshot {
+        line("type", &"oneshot");
+    }
+    if policy.heartbeat.is_some() {
+        line("heartbeat", &true);
+    }
+    if log.streams == Streams::Split {
+        line("streams", &"split");
+    }
+    text
+}
+
+fn rlimit(kind: RlimitKind) -> &'static str {
+    match kind {
+        RlimitKind::OpenFiles => "open_files",
+        RlimitKind::CoreSize => "core_size",
+        RlimitKind::FileSize => "file_size",
+        RlimitKind::Stack => "stack",
+        RlimitKind::AddressSpace => "address_space",
+        RlimitKind::LockedMemory => "locked_memory",
+        RlimitKind::CpuTime => "cpu_time",
+    }
+}
