@@ -25,6 +25,8 @@ enum Task {
     Quickstart(quickstart::Options),
     /// Installs what the tests need and runs all of them. This is what CI runs.
     Test(test::Options),
+    /// Installs what the tests need, and nothing else.
+    Needs,
     /// Architecture invariants, formatting and lints.
     Check(check::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Quickstart(options) => quickstart::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Needs => needs::install(),
         Task::Check(options) => check::run(&options),
         Task::Sim(options) => sim::run(&options),
     };

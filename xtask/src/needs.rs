@@ -1,7 +1,7 @@
 //! What the tests need besides a Rust toolchain, and how it gets here.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::command;
 
@@ -59,6 +59,7 @@ fn apt(packages: &[&str]) -> Result<(), String> {
     let apt = |args: &[&str]| {
         command::run(
             Command::new("apt-get")
+                .stdout(Stdio::null())
                 .env("DEBIAN_FRONTEND", "noninteractive")
                 .args(args),
         )

@@ -10,6 +10,7 @@ mod escapees;
 mod full_disk;
 mod heartbeats;
 mod hung_disk;
+mod idle;
 mod keeper_killed;
 mod log_reading;
 mod redis_chain;

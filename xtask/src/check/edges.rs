@@ -193,3 +193,58 @@ fn reached(metadata: &Metadata, package: &Package, rule: &Rule, found: &mut Vec<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_a_crate_and_gives_a_reason() {
+        let metadata = MetadataCommand::new()
+            .manifest_path(command::root().join("Cargo.toml"))
+            .no_deps()
+            .exec()
+            .expect("cargo metadata can be read");
+        for rule in RULES {
+            assert!(
+                metadata
+                    .workspace_packages()
+                    .iter()
+                    .any(|package| package.name.as_str() == rule.name),
+                "{} is no crate of this workspace",
+                rule.name
+            );
+            assert!(!rule.why.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_edge_that_the_table_does_not_have_is_found() {
+        let metadata = MetadataCommand::new()
+            .manifest_path(command::root().join("Cargo.toml"))
+            .no_deps()
+            .exec()
+            .expect("cargo metadata can be read");
+        let daemon = metadata
+            .workspace_packages()
+            .into_iter()
+            .find(|package| package.name.as_str() == "abide-daemon")
+            .expect("there is a daemon");
+        // The daemon's edges, judged by the core's rule.
+        let strict = RULES
+            .iter()
+            .find(|rule| rule.name == "abide-core")
+            .expect("there is a core");
+        let members = RULES.iter().map(|rule| rule.name).collect();
+        let mut found = Vec::new();
+        direct(daemon, strict, &members, &mut found);
+        for edge in ["abide-core → abide-platform", "abide-core → tokio"] {
+            assert!(
+                found
+                    .iter()
+                    .any(|said| said.contains(edge) && said.contains("why not:")),
+                "{edge}: {found:?}"
+            );
+        }
+    }
+}

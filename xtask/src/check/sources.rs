@@ -149,3 +149,58 @@ fn lints_inherited(found: &mut Vec<String>) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        unsafe_in_its_place(Path::new(path), text, &mut found);
+        systems_in_their_files(Path::new(path), text, &mut found);
+        found
+    }
+
+    #[test]
+    fn unsafe_outside_the_platform_is_found_with_its_line() {
+        let said = found(
+            "crates/core/src/lib.rs",
+            "fn a() {}\nfn b() { unsafe { c() } }\n",
+        );
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("crates/core/src/lib.rs:2:"), "{said:?}");
+        assert_eq!(
+            found(
+                "crates/core/src/lib.rs",
+                "// unsafe would be wrong\nlet unsafely = 1;\n"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            found("crates/log/src/lib.rs", "#![allow(unsafe_code)]\n").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn an_unsafe_block_of_the_platform_needs_its_reason() {
+        let bare = "fn a() {\n    unsafe { b() }\n}\n";
+        assert_eq!(found("crates/platform/src/a/linux.rs", bare).len(), 1);
+        let reasoned = "fn a() {\n    // SAFETY: b asks for nothing.\n    unsafe { b() }\n}\n";
+        assert_eq!(found("crates/platform/src/a/linux.rs", reasoned), [""; 0]);
+    }
+
+    #[test]
+    fn a_system_is_chosen_in_the_parent_module_only() {
+        let choice = "#[cfg(target_os = \"linux\")]\nmod linux;\n";
+        assert_eq!(found("crates/platform/src/a/mod.rs", choice), [""; 0]);
+        assert_eq!(found("crates/platform/src/a/linux.rs", choice).len(), 1);
+        assert_eq!(
+            found(
+                "crates/platform/src/a/linux.rs",
+                "#[cfg(test)]\nmod tests {}\n"
+            ),
+            [""; 0]
+        );
+    }
+}
