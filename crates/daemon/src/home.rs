@@ -48,7 +48,13 @@ impl Home {
                 self.root.display()
             )));
         }
-        for sub in [self.state(), self.run(), self.logs(), self.units(), self.events()] {
+        for sub in [
+            self.state(),
+            self.run(),
+            self.logs(),
+            self.units(),
+            self.events(),
+        ] {
             dir(&sub)?;
         }
         Ok(())

@@ -7,8 +7,15 @@
 
 pub mod board;
 pub mod capture;
+pub mod driver;
 pub mod events;
 pub mod handle;
 pub mod home;
 pub mod probe;
+pub mod sources;
 pub mod store;
+
+mod serve;
+
+pub use driver::Options;
+pub use serve::serve;

@@ -12,7 +12,7 @@ pub use pattern::PatternError;
 pub use unit::{BeatView, UnitEntry, UnitView};
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +27,7 @@ pub struct Board {
     units: Mutex<Units>,
     operations: Mutex<Operations>,
     daemon: Mutex<DaemonInfo>,
+    listeners: Mutex<Vec<TcpListener>>,
     unit_changes: watch::Sender<u64>,
     operation_changes: watch::Sender<u64>,
     daemon_changes: watch::Sender<u64>,
@@ -84,6 +85,7 @@ impl Board {
             units: Mutex::default(),
             operations: Mutex::default(),
             daemon: Mutex::new(daemon),
+            listeners: Mutex::default(),
             unit_changes: watch::Sender::new(0),
             operation_changes: watch::Sender::new(0),
             daemon_changes: watch::Sender::new(0),
@@ -133,7 +135,20 @@ impl Board {
         self.daemon_changes.send_modify(|n| *n += 1);
     }
 
+    /// Gives the API a socket to accept connections from, under the same rules as on the addresses
+    /// of `listen`: the port for heartbeats, which the keeper holds. Non-blocking.
+    pub fn offer_listener(&self, listener: TcpListener) {
+        lock(&self.listeners).push(listener);
+        self.daemon_changes.send_modify(|n| *n += 1);
+    }
+
     // What everybody else calls.
+
+    /// The sockets that were offered since the last call; [`Board::watch_daemon`] tells of new ones.
+    #[must_use]
+    pub fn take_listeners(&self) -> Vec<TcpListener> {
+        std::mem::take(&mut lock(&self.listeners))
+    }
 
     /// All units, ordered by name.
     #[must_use]

@@ -55,7 +55,10 @@ type Report = Box<dyn Fn(UnitId, RunId) + Send>;
 impl Probes {
     /// `report` is called on the asking thread, once for each run that is found ready.
     pub fn new(report: impl Fn(UnitId, RunId) + Send + 'static) -> Self {
-        Self { report: Some(Box::new(report)), orders: None }
+        Self {
+            report: Some(Box::new(report)),
+            orders: None,
+        }
     }
 
     /// Asks until the answer is yes, or until [`Probes::stop`]. Replaces an earlier watch of the unit.
@@ -65,7 +68,9 @@ impl Probes {
     pub fn watch(&mut self, unit: UnitId, run: RunId, question: Question) -> io::Result<()> {
         if let Some(report) = self.report.take() {
             let (sender, receiver) = unbounded_channel();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             std::thread::Builder::new()
                 .name("probes".into())
                 .stack_size(256 << 10)
@@ -122,7 +127,10 @@ async fn serve(mut orders: UnboundedReceiver<Order>, report: Report) {
 
 async fn until_ready(question: &Question) {
     let mut wait = QUICKEST;
-    while !tokio::time::timeout(TRY, ask(question)).await.unwrap_or(false) {
+    while !tokio::time::timeout(TRY, ask(question))
+        .await
+        .unwrap_or(false)
+    {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(SLOWEST);
     }

@@ -1,6 +1,7 @@
 //! What the journal's lines hold, and the state they add up to.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use abide_core::{Change, UnitRecord};
@@ -33,8 +34,16 @@ pub enum Entry {
 pub struct SourceRecord {
     /// Absolute path of the file.
     pub file: PathBuf,
+    /// The argument that it was found by: itself, or its directory.
+    pub argument: PathBuf,
     /// The caller's variables that its `inherit` names.
     pub environment: BTreeMap<String, String>,
+    /// Its `[daemon] listen`.
+    #[serde(default)]
+    pub listen: Vec<SocketAddr>,
+    /// Numbers of instances set by hand, by full name without instance.
+    #[serde(default)]
+    pub scale: BTreeMap<String, u32>,
 }
 
 /// Lines of one key replace each other.
@@ -121,11 +130,33 @@ impl Image {
 
     /// The fewest lines that add up to this state.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        let boot = self.boot.iter().zip(self.seed).map(|(boot, seed)| Entry::Boot { boot: boot.clone(), seed });
-        boot.chain([Entry::NextUnit(self.next_unit), Entry::Sources(self.sources.clone())])
-            .chain(self.specs.iter().map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))))
-            .chain(self.units.values().map(|r| Entry::Core(Change::Unit(Box::new(r.clone())))))
-            .chain(self.operations.values().map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))))
-            .chain(self.halted.then_some(Entry::Core(Change::Halted)))
+        let boot = self
+            .boot
+            .iter()
+            .zip(self.seed)
+            .map(|(boot, seed)| Entry::Boot {
+                boot: boot.clone(),
+                seed,
+            });
+        boot.chain([
+            Entry::NextUnit(self.next_unit),
+            Entry::Sources(self.sources.clone()),
+        ])
+        .chain(
+            self.specs
+                .iter()
+                .map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))),
+        )
+        .chain(
+            self.units
+                .values()
+                .map(|r| Entry::Core(Change::Unit(Box::new(r.clone())))),
+        )
+        .chain(
+            self.operations
+                .values()
+                .map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))),
+        )
+        .chain(self.halted.then_some(Entry::Core(Change::Halted)))
     }
 }

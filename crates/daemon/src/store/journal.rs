@@ -39,11 +39,23 @@ impl Journal {
     pub fn open(dir: &Path) -> io::Result<(Self, Image, Loss)> {
         let number = newest(dir)?.unwrap_or(1);
         let path = dir.join(format!("journal.{number}"));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
         let (image, loss, len) = read(&file)?;
         // A torn line must not swallow the next one.
         file.set_len(len)?;
-        let journal = Self { dir: dir.to_owned(), number, file, len, compact_len: len };
+        let journal = Self {
+            dir: dir.to_owned(),
+            number,
+            file,
+            len,
+            compact_len: len,
+        };
         journal.remove_others()?;
         Ok((journal, image, loss))
     }
@@ -123,7 +135,10 @@ fn newest(dir: &Path) -> io::Result<Option<u64>> {
     let mut newest = None;
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let number = name.to_string_lossy().strip_prefix("journal.").and_then(|n| n.parse().ok());
+        let number = name
+            .to_string_lossy()
+            .strip_prefix("journal.")
+            .and_then(|n| n.parse().ok());
         newest = newest.max(number);
     }
     Ok(newest)
@@ -192,9 +207,18 @@ mod tests {
 
     fn some_entries() -> Vec<Entry> {
         vec![
-            Entry::Boot { boot: "b".into(), seed: 7 },
+            Entry::Boot {
+                boot: "b".into(),
+                seed: 7,
+            },
             Entry::NextUnit(3),
-            Entry::Sources(vec![SourceRecord { file: "/a.toml".into(), environment: Default::default() }]),
+            Entry::Sources(vec![SourceRecord {
+                file: "/a.toml".into(),
+                argument: "/a.toml".into(),
+                environment: Default::default(),
+                listen: Vec::new(),
+                scale: Default::default(),
+            }]),
             Entry::Core(Change::Forgotten(UnitId(2))),
             Entry::Core(Change::Halted),
         ]
@@ -210,9 +234,15 @@ mod tests {
             std::fs::write(dir.path().join("journal.1"), &whole[..cut]).expect("write");
             let (mut journal, image, _) = Journal::open(dir.path()).expect("opens");
             assert_eq!((image.seed, image.next_unit), (Some(7), 3), "cut at {cut}");
-            journal.append(&lines(&[Entry::NextUnit(9)]), true).expect("append");
+            journal
+                .append(&lines(&[Entry::NextUnit(9)]), true)
+                .expect("append");
             let (_, image, loss) = Journal::open(dir.path()).expect("opens");
-            assert_eq!((image.next_unit, loss), (9, Loss::default()), "cut at {cut}");
+            assert_eq!(
+                (image.next_unit, loss),
+                (9, Loss::default()),
+                "cut at {cut}"
+            );
         }
     }
 
@@ -232,11 +262,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let (mut journal, _, _) = Journal::open(dir.path()).expect("opens");
         for _ in 0..100 {
-            journal.append(&lines(&some_entries()), false).expect("append");
+            journal
+                .append(&lines(&some_entries()), false)
+                .expect("append");
         }
         let (before, _, _) = read(&journal.file).expect("reads");
         journal.compact().expect("compacts");
-        journal.append(&lines(&[Entry::Core(Change::Halted)]), true).expect("append");
+        journal
+            .append(&lines(&[Entry::Core(Change::Halted)]), true)
+            .expect("append");
         let (_, after, _) = Journal::open(dir.path()).expect("opens");
         assert_eq!(before, after);
         assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);

@@ -50,15 +50,28 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("store".into())
             .stack_size(256 << 10)
-            .spawn(move || Writer { journal, unwritten: BTreeMap::new() }.run(&receiver, &report, &trouble))?;
-        Ok(Self { sender: Some(sender), thread: Some(thread) })
+            .spawn(move || {
+                Writer {
+                    journal,
+                    unwritten: BTreeMap::new(),
+                }
+                .run(&receiver, &report, &trouble)
+            })?;
+        Ok(Self {
+            sender: Some(sender),
+            thread: Some(thread),
+        })
     }
 
     /// Queues a line. Lines are written in the order they come.
     pub fn write(&self, entry: Entry, durable: bool, effect: Option<EffectId>) {
         if let Some(sender) = &self.sender {
             // The thread ends only after this sender is gone.
-            let _ = sender.send(Write { entry, durable, effect });
+            let _ = sender.send(Write {
+                entry,
+                durable,
+                effect,
+            });
         }
     }
 
@@ -125,7 +138,10 @@ impl Writer {
                 trouble(result.clone());
             }
             for effect in effects {
-                report(Written { effect, failure: result.clone().err() });
+                report(Written {
+                    effect,
+                    failure: result.clone().err(),
+                });
             }
             if !failing && self.journal.is_long() {
                 if let Err(e) = self.journal.compact() {

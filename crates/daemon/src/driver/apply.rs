@@ -1,0 +1,251 @@
+//! Taking over configuration: giving ids, remembering specs and sources, reading files again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use abide_config::{Caller, Diagnostics, Severity};
+use abide_core::{Command, UnitDef};
+use abide_model::{EventKind, OperationKind, Spec, UnitId};
+
+use super::run::{Daemon, Message};
+use crate::board::SourceInfo;
+use crate::handle::{ConfigSource, Reply};
+use crate::sources::Known;
+use crate::store::{Entry, SourceRecord};
+
+/// What becomes true when the core takes an `Apply`.
+pub struct Staged {
+    /// Each unit's id and spec.
+    specs: Vec<(UnitId, Spec)>,
+    /// The sources that it came from.
+    sources: Vec<SourceRecord>,
+}
+
+impl Daemon {
+    /// The sources as the core wants them, and the ids that their units have or would get.
+    pub(super) fn definitions(
+        &mut self,
+        sources: &[ConfigSource],
+    ) -> (Vec<(String, Vec<UnitDef>)>, Vec<(UnitId, Spec)>) {
+        let mut specs = Vec::new();
+        let mut fresh = std::collections::HashMap::new();
+        let definitions = sources
+            .iter()
+            .map(|source| {
+                let units = source
+                    .specs
+                    .iter()
+                    .map(|spec| {
+                        let id = *fresh
+                            .entry(spec.name.clone())
+                            .or_insert_with(|| self.units.id_for(&spec.name));
+                        specs.push((id, spec.clone()));
+                        UnitDef {
+                            id,
+                            name: spec.name.clone(),
+                            policy: spec.policy.clone(),
+                        }
+                    })
+                    .collect();
+                (source.name(), units)
+            })
+            .collect();
+        (definitions, specs)
+    }
+
+    /// Hands sources to the core; what they say becomes true if it takes them.
+    pub(super) fn apply(
+        &mut self,
+        kind: OperationKind,
+        sources: &[ConfigSource],
+        reply: Option<Reply<abide_model::Operation>>,
+    ) {
+        let (definitions, specs) = self.definitions(sources);
+        let sources = sources.iter().map(source_record).collect();
+        let request = self.request();
+        if let Some(reply) = reply {
+            self.replies.insert(request, reply);
+        }
+        // The core decides on the plan first, since its effects need the specs, and a refusal must
+        // leave no trace.
+        if self.core.plan(&definitions).is_ok() {
+            self.take_over(Staged { specs, sources });
+        }
+        self.input(abide_core::Input::Command {
+            request,
+            command: Command::Apply {
+                kind,
+                sources: definitions,
+            },
+        });
+    }
+
+    fn take_over(&mut self, staged: Staged) {
+        self.store
+            .write(Entry::NextUnit(self.units.next_id()), false, None);
+        for (id, spec) in staged.specs {
+            let spec = Arc::new(spec);
+            let old = self.units.put(id, Arc::clone(&spec));
+            if old.as_ref().is_some_and(|old| **old == *spec) {
+                continue;
+            }
+            if old.is_some_and(|old| old.log != spec.log) {
+                self.capture.reconfigure(id, &spec.log);
+            }
+            self.store.write(
+                Entry::Spec(id, Box::new(spec.as_ref().clone())),
+                false,
+                None,
+            );
+            self.dirty.insert(id);
+        }
+        for source in staged.sources {
+            match self.sources.iter_mut().find(|s| s.file == source.file) {
+                Some(known) => *known = source,
+                None => self.sources.push(source),
+            }
+        }
+        self.sources_changed();
+        self.serve_beats_if_wanted();
+    }
+
+    /// Remembers the sources, and tells everybody.
+    pub(super) fn sources_changed(&mut self) {
+        self.store
+            .write(Entry::Sources(self.sources.clone()), true, None);
+        let sources: Vec<SourceInfo> = self.sources.iter().map(source_info).collect();
+        let listen: BTreeSet<_> = self
+            .sources
+            .iter()
+            .flat_map(|s| s.listen.iter().copied())
+            .collect();
+        self.board.update_daemon(|daemon| {
+            daemon.sources = sources;
+            daemon.listen = listen.into_iter().collect();
+        });
+    }
+
+    /// A unit is gone. A source in the home that has none left goes too: it would bring the unit
+    /// back. A file of the user's is the user's, and is no longer remembered when it has no unit left.
+    pub(super) fn forget_source_if_empty(&mut self, file: &Path) {
+        if self
+            .units
+            .iter()
+            .any(|(_, unit)| unit.spec.source.file == file)
+        {
+            return;
+        }
+        let known = self.sources.len();
+        self.sources.retain(|source| source.file != file);
+        if self.sources.len() != known {
+            self.sources_changed();
+        }
+        if file.starts_with(self.home.units()) {
+            let file = file.to_owned();
+            let job = move || {
+                if let Err(error) = std::fs::remove_file(&file)
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::warn!(path = %file.display(), %error, "cannot remove");
+                }
+            };
+            if let Err(error) = self.files.submit(job) {
+                tracing::warn!(%error, "cannot remove a unit's file");
+            }
+        }
+    }
+
+    /// Reads all remembered files again (SIGHUP).
+    pub(super) fn reload(&mut self) {
+        let sources: Vec<SourceInfo> = self.sources.iter().map(source_info).collect();
+        if !sources.is_empty() {
+            self.load(move |known| crate::sources::reread(&sources, known));
+        }
+    }
+
+    /// Reads files that the command line named.
+    pub(super) fn load_files(&mut self, files: Vec<PathBuf>) {
+        self.load(move |known| {
+            let caller = Caller {
+                environment: std::env::vars().collect(),
+                known: known
+                    .iter()
+                    .filter(|(_, file)| !files.contains(file))
+                    .map(|(n, _)| n.clone())
+                    .collect(),
+                ..Caller::default()
+            };
+            crate::sources::read(&files, &caller)
+        });
+    }
+
+    /// Reads as a job; what was read is applied when it is there.
+    fn load(
+        &mut self,
+        read: impl FnOnce(&Known) -> Result<Vec<ConfigSource>, Diagnostics> + Send + 'static,
+    ) {
+        let known: Known = self
+            .units
+            .iter()
+            .map(|(_, u)| (u.name.clone(), u.spec.source.file.clone()))
+            .collect();
+        let mailbox = self.mailbox.clone();
+        let job = move || mailbox.send(Message::Loaded(read(&known)));
+        if let Err(error) = self.jobs.submit(job) {
+            self.warn(
+                None,
+                format!("configuration cannot be read: start a thread: {error}"),
+            );
+        }
+    }
+
+    pub(super) fn on_loaded(&mut self, loaded: Result<Vec<ConfigSource>, Diagnostics>) {
+        match loaded {
+            Ok(sources) => {
+                for source in &sources {
+                    self.event(
+                        None,
+                        None,
+                        EventKind::Reloaded {
+                            file: source.name(),
+                        },
+                    );
+                }
+                self.apply(OperationKind::Up, &sources, None);
+            }
+            Err(diagnostics) => {
+                let mistakes = diagnostics
+                    .items
+                    .iter()
+                    .filter(|d| d.severity == Severity::Error);
+                for mistake in mistakes {
+                    let file = mistake.file.display().to_string();
+                    let reason = format!("line {}: {}", mistake.line, mistake.message);
+                    tracing::warn!(file, "{reason}");
+                    self.event(None, None, EventKind::ReloadFailed { file, reason });
+                }
+            }
+        }
+    }
+}
+
+fn source_record(source: &ConfigSource) -> SourceRecord {
+    SourceRecord {
+        file: source.file.clone(),
+        argument: source.argument.clone(),
+        environment: source.environment.clone(),
+        listen: source.listen.clone(),
+        scale: source.scale.clone(),
+    }
+}
+
+pub(super) fn source_info(source: &SourceRecord) -> SourceInfo {
+    SourceInfo {
+        file: source.file.clone(),
+        argument: source.argument.clone(),
+        environment: source.environment.clone(),
+        listen: source.listen.clone(),
+        scale: source.scale.clone(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Where programs send their beats: a loopback port that the keeper holds, so that beats wait in
+//! its backlog while there is no daemon.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use abide_platform::keeper::Key;
+
+use super::run::Daemon;
+use super::streams::BEATS;
+
+/// The port, once a unit owes beats.
+pub struct Beats {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Until the API takes it.
+    pub listener: Option<TcpListener>,
+}
+
+const KEY: Key = Key {
+    kind: BEATS,
+    unit: 0,
+    sub: 0,
+};
+
+impl Daemon {
+    /// What `ABIDE_HEARTBEAT_URL` says.
+    pub(super) fn beats_url(&self) -> Option<String> {
+        self.beats
+            .as_ref()
+            .map(|beats| format!("http://{}/v1/heartbeat", beats.address))
+    }
+
+    /// Goes on with the port of the daemon before.
+    pub(super) fn adopt_beats(&mut self, held: OwnedFd) {
+        let listener = TcpListener::from(held);
+        match listener.local_addr() {
+            Ok(address) => {
+                self.beats = Some(Beats {
+                    address,
+                    listener: Some(listener),
+                })
+            }
+            Err(error) => self.warn(None, format!("the port for heartbeats is lost: {error}")),
+        }
+    }
+
+    /// Opens the port if a unit owes beats and there is none.
+    pub(super) fn serve_beats_if_wanted(&mut self) {
+        let wanted = self
+            .units
+            .iter()
+            .any(|(_, unit)| unit.spec.policy.heartbeat.is_some());
+        if wanted && self.beats.is_none() {
+            match self.open_beats() {
+                Ok(beats) => self.beats = Some(beats),
+                Err(error) => self.warn(
+                    None,
+                    format!("there is no port for heartbeats ({error}); programs can send them to the home's socket"),
+                ),
+            }
+        }
+        if let Some(beats) = &mut self.beats
+            && let Some(listener) = beats.listener.take()
+        {
+            self.board.offer_listener(listener);
+        }
+    }
+
+    fn open_beats(&mut self) -> io::Result<Beats> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        self.keeper.hold(KEY, listener.as_fd())?;
+        Ok(Beats {
+            address,
+            listener: Some(listener),
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! The driver: the one task that owns the core.
+//!
+//! ```text
+//!  keeper: exits ─────┐                              ┌──► spawn workers, sweeper, probes
+//!  timer, signals ────┤   Input        Effect        ├──► store (journal), events
+//!  API: requests ─────┼─────────► core ─────────────►┼──► capture, keeper (descriptors)
+//!  workers, store, … ─┘  (epoll)                     └──► board (what everybody reads), replies
+//! ```
+//!
+//! It translates and decides nothing. It waits in one place, `epoll_wait`, and never for a disk, a
+//! network, a client or a child: what could block is a job of another thread, whose answer comes
+//! back through the [`inbox`].
+
+mod apply;
+mod beats;
+mod inbox;
+mod job;
+mod perform;
+mod publish;
+mod request;
+mod run;
+mod start;
+mod streams;
+mod surroundings;
+mod unit;
+
+pub use run::{Daemon, Ended};
+pub use start::{Options, StartError, Started};

@@ -1,0 +1,367 @@
+//! Carrying out what the core wants.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use abide_core::{Change, Effect, Input, Outcome, Sweep};
+use abide_model::{
+    EffectId, EventKind, Now, ProbeKind, Rlimit, RlimitKind, RunId, StopAction, UnitId,
+};
+use abide_platform::identity::Record;
+use abide_platform::spawn::Order;
+use abide_platform::tree::{self, Answer, RunTree};
+
+use super::run::{Daemon, Message};
+use super::streams::{self, FIFO, Made, STAGE, Streams};
+use super::surroundings::surroundings;
+use super::unit::{Run, StreamsState};
+use crate::capture::StreamSpec;
+use crate::probe::Question;
+use crate::store::Entry;
+
+impl Daemon {
+    /// Carries out one effect, or has it wait for what it must come after.
+    pub(super) fn perform(&mut self, id: EffectId, effect: Effect, now: Now) {
+        if let Effect::Spawn {
+            after: Some(after), ..
+        }
+        | Effect::Reply {
+            after: Some(after), ..
+        } = &effect
+            && let Some(waiting) = self.unwritten.get_mut(after)
+        {
+            waiting.push((id, effect));
+            return;
+        }
+        match effect {
+            Effect::Spawn { unit, run, .. } => self.spawn(id, effect, unit, run),
+            Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
+            Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, &action),
+            Effect::KillTree { unit, run, sweep } => self.kill_tree(unit, run, sweep),
+            Effect::Signal { unit, run, signal } => {
+                if let Some(run) = self.units.get(unit).and_then(|u| u.run(run))
+                    && let Some(handle) = &run.handle
+                    && let Err(error) = handle.signal(signal)
+                {
+                    self.warn(Some(unit), format!("{signal} could not be sent: {error}"));
+                }
+            }
+            Effect::Persist { change, durable } => self.persist(id, change, durable),
+            Effect::Publish(unit) => {
+                self.dirty.insert(unit);
+            }
+            Effect::PublishOperation(operation) => {
+                if let Some(operation) = self.core.operation(operation) {
+                    self.board.publish_operation(operation.clone());
+                }
+            }
+            Effect::Event { unit, run, kind } => {
+                let name = unit
+                    .and_then(|id| self.units.get(id))
+                    .map(|u| u.name.clone());
+                if matches!(kind, EventKind::DaemonStopping) {
+                    self.board.update_daemon(|daemon| daemon.stopping = true);
+                }
+                self.events.record(now.wall, name, run, kind);
+            }
+            Effect::Reply {
+                request, answer, ..
+            } => {
+                let answer = answer.and_then(|id| {
+                    self.core
+                        .operation(id)
+                        .cloned()
+                        .ok_or(abide_model::Refusal::ShuttingDown)
+                });
+                if let Some(reply) = self.replies.remove(&request) {
+                    reply.send(answer);
+                } else if let Err(refusal) = answer {
+                    self.warn(None, refusal.to_string());
+                }
+            }
+            Effect::Forget(unit) => self.forget(unit),
+            Effect::Halt => self.halted = true,
+        }
+    }
+
+    fn persist(&mut self, id: EffectId, change: Change, durable: bool) {
+        if let Change::Unit(record) = &change
+            && let Some(unit) = self.units.get_mut(record.id)
+            && !unit.untaken.is_empty()
+        {
+            let taken = std::mem::take(&mut unit.untaken);
+            self.takes
+                .insert(id, taken.into_iter().map(|run| (record.id, run)).collect());
+        }
+        self.unwritten.insert(id, Vec::new());
+        self.store.write(Entry::Core(change), durable, Some(id));
+    }
+
+    fn spawn(&mut self, id: EffectId, effect: Effect, unit_id: UnitId, run: RunId) {
+        let Some(unit) = self.units.get_mut(unit_id) else {
+            return;
+        };
+        let wanted = unit.spec.log.streams;
+        match &mut unit.streams {
+            StreamsState::Ready(streams) if streams.fit(wanted) => {}
+            StreamsState::Preparing(waiting) => {
+                waiting.push((id, effect));
+                return;
+            }
+            StreamsState::Ready(_) | StreamsState::None => {
+                unit.streams = StreamsState::Preparing(vec![(id, effect)]);
+                self.prepare_streams(unit_id);
+                return;
+            }
+        }
+        match self.order(unit_id, run) {
+            Ok(order) => {
+                self.spawning.insert((unit_id, run), id);
+                self.workers.submit(order);
+            }
+            Err(reason) => {
+                self.input(Input::Done {
+                    effect: id,
+                    outcome: Outcome::SpawnFailed { reason },
+                });
+            }
+        }
+    }
+
+    /// Everything that a spawn worker needs for one run.
+    fn order(&mut self, unit_id: UnitId, run: RunId) -> Result<Order, String> {
+        let beats = self.beats_url();
+        let unit = self.units.get_mut(unit_id).ok_or("the unit is gone")?;
+        let StreamsState::Ready(streams) = &unit.streams else {
+            return Err("its FIFOs are gone".into());
+        };
+        let ends = streams
+            .for_run()
+            .map_err(|e| format!("cannot open its FIFOs: {e}"))?;
+        let tree = self.trees.run(unit_id, &unit.name, run);
+        let mut variables = vec![("ABIDE_UNIT".to_owned(), unit.name.to_string())];
+        if unit.spec.policy.heartbeat.is_some()
+            && let Some(url) = beats
+        {
+            variables.push(("ABIDE_HEARTBEAT_URL".to_owned(), url));
+        }
+        let mut launch = unit.spec.launch.clone();
+        let limited = launch
+            .limits
+            .process
+            .iter()
+            .any(|l| l.kind == RlimitKind::OpenFiles);
+        if let (false, Some(value)) = (limited, self.open_files) {
+            // Our own limit is raised; a program that uses select(2) breaks beyond the usual one.
+            launch.limits.process.push(Rlimit {
+                kind: RlimitKind::OpenFiles,
+                value: Some(value),
+            });
+        }
+        unit.run = Some(Run {
+            run,
+            tree: tree.clone(),
+            handle: None,
+            stranger: false,
+            since: SystemTime::now(),
+        });
+        unit.beat = None;
+        Ok(Order {
+            unit: unit_id,
+            run,
+            launch: Arc::new(launch),
+            variables,
+            stdout: ends.stdout,
+            stderr: ends.stderr,
+            read_ends: ends.read_ends,
+            tree,
+            record: Some(self.home.unit_run(&unit.name).join("record")),
+            keeper: Some(self.keeper.socket()),
+        })
+    }
+
+    fn prepare_streams(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(id) else {
+            return;
+        };
+        let dir = self.home.unit_run(&unit.name);
+        let spec = Arc::clone(&unit.spec);
+        let mailbox = self.mailbox.clone();
+        let job = move || {
+            let owner = owner(&spec.launch);
+            let made = owner.and_then(|owner| streams::make(&dir, spec.log.streams, owner));
+            mailbox.send(Message::Streams(id, made));
+        };
+        if let Err(error) = self.files.submit(job) {
+            self.mailbox.send(Message::Streams(
+                id,
+                Err(format!("start a thread: {error}")),
+            ));
+        }
+    }
+
+    /// Has the keeper hold what was made, and the capture drain it.
+    pub(super) fn install_streams(&mut self, id: UnitId, made: Vec<Made>) -> io::Result<()> {
+        let mut fifos = Vec::new();
+        // What the spec before had: another number of streams.
+        self.capture.remove(id);
+        for Made {
+            stream,
+            fifo,
+            stage,
+        } in made
+        {
+            self.keeper
+                .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
+            self.keeper
+                .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
+            fifos.push((stream, self.capture_stream(id, stream, fifo, stage)?));
+        }
+        if let Some(unit) = self.units.get_mut(id) {
+            unit.streams = StreamsState::Ready(Streams { fifos });
+        }
+        Ok(())
+    }
+
+    /// Gives a stream to the capture; returns a descriptor of the FIFO for the runs to come.
+    pub(super) fn capture_stream(
+        &self,
+        id: UnitId,
+        stream: abide_log::Stream,
+        fifo: std::os::fd::OwnedFd,
+        stage: std::os::fd::OwnedFd,
+    ) -> io::Result<std::os::fd::OwnedFd> {
+        let kept = fifo.try_clone()?;
+        if let Some(unit) = self.units.get(id) {
+            self.capture.add(StreamSpec {
+                unit: id,
+                name: unit.name.clone(),
+                stream,
+                log: unit.spec.log.clone(),
+                dir: self.home.unit_logs(&unit.name),
+                fifo,
+                stage,
+            })?;
+        }
+        Ok(kept)
+    }
+
+    fn watch_ready(&mut self, id: UnitId, run: RunId) {
+        let Some(unit) = self.units.get(id) else {
+            return;
+        };
+        let Some(ready) = &unit.spec.policy.ready else {
+            return;
+        };
+        let since = unit.run(run).map_or_else(SystemTime::now, |r| r.since);
+        let launch = &unit.spec.launch;
+        // Only a command needs the unit's surroundings.
+        let (environment, identity) = match &ready.probe {
+            ProbeKind::Exec(_) => surroundings(launch).unwrap_or_default(),
+            ProbeKind::Tcp(_) | ProbeKind::Http(_) | ProbeKind::File(_) => Default::default(),
+        };
+        let question = Question {
+            probe: ready.probe.clone(),
+            environment,
+            directory: launch.directory.clone(),
+            identity,
+            since,
+        };
+        if let Err(error) = self.probes.watch(id, run, question) {
+            self.warn(
+                Some(id),
+                format!("its readiness cannot be watched: {error}"),
+            );
+        }
+    }
+
+    fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: &StopAction) {
+        self.probes.stop(unit);
+        let StopAction::Signal(signal) = action;
+        let outcome = match self.units.get(unit).and_then(|u| u.run(run)) {
+            Some(run) => match run.tree.signal(*signal) {
+                Ok(()) => Outcome::Ok,
+                Err(error) => Outcome::Failed {
+                    reason: format!("{signal} could not be sent: {error}"),
+                },
+            },
+            None => Outcome::Failed {
+                reason: "there is no such run".into(),
+            },
+        };
+        self.input(Input::Done { effect, outcome });
+    }
+
+    fn kill_tree(&mut self, unit: UnitId, run: RunId, sweep: Sweep) {
+        self.probes.stop(unit);
+        let Some(tree) = self.tree_of(unit, run) else {
+            self.input(Input::TreeEmpty { unit, run });
+            return;
+        };
+        let sweep = match sweep {
+            Sweep::Prompt => tree::Sweep::Prompt,
+            Sweep::Thorough => tree::Sweep::Thorough,
+        };
+        if self.sweeper.kill(&tree, sweep) == Answer::Empty {
+            self.input(Input::TreeEmpty { unit, run });
+        }
+    }
+
+    /// The processes of a run, also of one that an earlier daemon began.
+    pub(super) fn tree_of(&self, id: UnitId, run: RunId) -> Option<RunTree> {
+        let unit = self.units.get(id)?;
+        if let Some(current) = unit.run(run) {
+            return Some(current.tree.clone());
+        }
+        let record = Record::read(&self.home.unit_run(&unit.name).join("record"))
+            .ok()
+            .flatten();
+        Some(match record.filter(|r| r.unit == id && r.run == run) {
+            Some(record) => self.trees.adopt(&unit.name, &record),
+            None => self.trees.run(id, &unit.name, run),
+        })
+    }
+
+    fn forget(&mut self, id: UnitId) {
+        self.probes.stop(id);
+        self.capture.remove(id);
+        let Some(unit) = self.units.remove(id) else {
+            return;
+        };
+        for stream in abide_log::Stream::ALL {
+            self.keeper.release(streams::key(FIFO, id, stream));
+            self.keeper.release(streams::key(STAGE, id, stream));
+        }
+        for run in unit.untaken {
+            self.keeper.taken(id, run);
+        }
+        self.trees.forget(&unit.name);
+        self.board.forget(id);
+        self.dirty.remove(&id);
+        self.forget_source_if_empty(&unit.spec.source.file);
+        // A unit of the same name may be there again: its FIFOs are not ours to remove.
+        if self.units.id_of(&unit.name).is_none() {
+            let dir = self.home.unit_run(&unit.name);
+            let job = move || {
+                if let Err(error) = std::fs::remove_dir_all(&dir)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!(path = %dir.display(), %error, "cannot remove");
+                }
+            };
+            if let Err(error) = self.files.submit(job) {
+                tracing::warn!(unit = %unit.name, %error, "cannot remove its FIFOs");
+            }
+        }
+    }
+}
+
+/// Who the FIFOs belong to: a program that changed its user may reopen only what is its own.
+fn owner(launch: &abide_model::Launch) -> Result<Option<(u32, u32)>, String> {
+    if launch.user.is_none() && launch.group.is_none() {
+        return Ok(None);
+    }
+    surroundings(launch).map(|(_, identity)| identity)
+}

@@ -1,0 +1,519 @@
+//! The loop: what happened goes into the core, what it wants is carried out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_config::Diagnostics;
+use abide_core::{Command, Effect, Input, Outcome, Supervisor};
+use abide_model::{EffectId, EventKind, Mono, Now, Operation, RequestId, RunId, Signal, UnitId};
+use abide_platform::clock;
+use abide_platform::keeper::{KeeperEvent, Launch, Link, RunState};
+use abide_platform::lock::Lock;
+use abide_platform::signals::Signals;
+use abide_platform::spawn::{SpawnError, Spawned, Workers};
+use abide_platform::timer::{CalendarEvent, CalendarWatch, Timer};
+use abide_platform::tree::{SweepEvent, Sweeper, Trees};
+use rustix::event::epoll;
+
+use super::beats::Beats;
+use super::inbox::{Inbox, Mailbox};
+use super::job::Jobs;
+use super::streams::{self, FIFO, Made};
+use super::unit::{StreamsState, Units};
+use crate::board::Board;
+use crate::capture::{Capture, CaptureEvent};
+use crate::events::EventLog;
+use crate::handle::{ConfigSource, Reply, Requests};
+use crate::home::Home;
+use crate::probe::Probes;
+use crate::store::{SourceRecord, Store, Written};
+
+/// What other threads tell the driver.
+pub enum Message {
+    /// There is something in [`Requests`].
+    Requests,
+    /// A spawn worker is done.
+    Spawned(UnitId, RunId, Box<Result<Spawned, SpawnError>>),
+    /// The sweeper found something out.
+    Swept(SweepEvent),
+    /// The store wrote something, or could not.
+    Written(Written),
+    /// The state can be written again, or cannot any more.
+    Storing(Result<(), String>),
+    /// A program is ready.
+    Ready(UnitId, RunId),
+    /// The capture lost or found something.
+    Capture(CaptureEvent),
+    /// The FIFOs of a unit are made, or why not.
+    Streams(UnitId, Result<Vec<Made>, String>),
+    /// Configuration was read because a signal or an argument said so.
+    Loaded(Result<Vec<ConfigSource>, Diagnostics>),
+    /// Something about the daemon that a person should know.
+    Warning(String),
+}
+
+/// How the daemon ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Everything was taken down, as asked.
+    Down,
+    /// The keeper is gone: a new one takes over what runs.
+    KeeperLost,
+}
+
+/// Epoll's words for what happened.
+pub(super) mod token {
+    pub const INBOX: u64 = 0;
+    pub const KEEPER: u64 = 1;
+    pub const TIMER: u64 = 2;
+    pub const CALENDAR: u64 = 3;
+    pub const SIGNALS: u64 = 4;
+    /// The pidfd of an adopted run that is no child of the keeper: its unit's id above this.
+    pub const STRANGER: u64 = 1 << 32;
+}
+
+/// The daemon, ready to run. Made by [`Daemon::start`].
+pub struct Daemon {
+    pub(super) home: Home,
+    pub(super) core: Supervisor,
+    pub(super) units: Units,
+    pub(super) sources: Vec<SourceRecord>,
+
+    pub(super) epoll: OwnedFd,
+    pub(super) inbox: Inbox<Message>,
+    pub(super) mailbox: Mailbox<Message>,
+    pub(super) requests: Requests,
+    pub(super) timer: Timer,
+    pub(super) timer_set: Option<Mono>,
+    pub(super) calendar: CalendarWatch,
+    pub(super) signals: Signals,
+
+    pub(super) keeper: Link,
+    pub(super) keeper_lost: bool,
+    /// What epoll was told to watch of the keeper's socket.
+    pub(super) keeper_writable: bool,
+    pub(super) trees: Trees,
+    pub(super) workers: Workers,
+    pub(super) sweeper: Sweeper,
+    pub(super) probes: Probes,
+    pub(super) capture: Capture,
+    pub(super) store: Store,
+    /// For what may hang for ever: configuration files may lie anywhere.
+    pub(super) jobs: Jobs,
+    /// For files of the home, in order: what is removed must not take what was made after it.
+    pub(super) files: Jobs,
+    pub(super) board: Arc<Board>,
+    pub(super) events: Arc<EventLog>,
+    pub(super) beats: Option<Beats>,
+    /// Of this process, for a keeper that starts the next one.
+    pub(super) arguments: Vec<OsString>,
+    /// The soft limit of open files that this process had before it raised its own.
+    pub(super) open_files: Option<u64>,
+
+    /// Writes on their way, and what waits for each.
+    pub(super) unwritten: BTreeMap<EffectId, Vec<(EffectId, Effect)>>,
+    /// Exits that the keeper may forget once this is written.
+    pub(super) takes: BTreeMap<EffectId, Vec<(UnitId, RunId)>>,
+    /// Spawns on their way.
+    pub(super) spawning: HashMap<(UnitId, RunId), EffectId>,
+    pub(super) next_request: u64,
+    pub(super) replies: HashMap<RequestId, Reply<Operation>>,
+    pub(super) dirty: BTreeSet<UnitId>,
+    pub(super) halted: bool,
+    /// Held until the process ends.
+    pub(super) _lock: Lock,
+}
+
+impl Daemon {
+    /// Runs until everything is down, or the keeper is lost.
+    ///
+    /// # Errors
+    /// The kernel refuses to say what happened.
+    pub fn run(mut self) -> io::Result<Ended> {
+        // What resuming wanted.
+        self.settle(clock::now());
+        let mut events = Vec::with_capacity(64);
+        while !self.halted && !self.keeper_lost {
+            match epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                None,
+            ) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            for event in events.drain(..) {
+                self.on_event(event.data.u64());
+            }
+            self.settle(clock::now());
+        }
+        Ok(self.end())
+    }
+
+    fn on_event(&mut self, token: u64) {
+        match token {
+            token::INBOX => {
+                let messages: Vec<_> = self.inbox.drain().collect();
+                for message in messages {
+                    self.on_message(message);
+                }
+            }
+            token::KEEPER => self.on_keeper(),
+            token::TIMER => {
+                self.timer.clear();
+                self.timer_set = None;
+                let now = clock::now();
+                self.core.handle_timeout(now);
+                self.carry_out(now);
+            }
+            token::CALENDAR => {
+                if self.calendar.take() == Some(CalendarEvent::ClockChanged) {
+                    self.input(Input::ClockChanged);
+                    if let Err(error) = self.calendar.set(None) {
+                        tracing::warn!(%error, "cannot watch the calendar any longer");
+                    }
+                }
+            }
+            token::SIGNALS => {
+                while let Some(signal) = self.signals.take() {
+                    self.on_signal(signal);
+                }
+            }
+            stranger => self.on_stranger_exit(stranger),
+        }
+    }
+
+    fn on_message(&mut self, message: Message) {
+        match message {
+            Message::Requests => {
+                while let Some(request) = self.requests.next() {
+                    self.on_request(request);
+                }
+            }
+            Message::Spawned(unit, run, result) => self.on_spawned(unit, run, *result),
+            Message::Swept(SweepEvent::Empty { unit, run }) => {
+                self.input(Input::TreeEmpty { unit, run });
+            }
+            Message::Swept(SweepEvent::Stuck { unit, reason, .. }) => {
+                self.warn(Some(unit), format!("processes cannot be ended: {reason}"));
+            }
+            Message::Swept(SweepEvent::Doubtful {
+                unit, pid, reason, ..
+            }) => {
+                self.warn(Some(unit), format!("process {pid} is left alone: {reason}"));
+            }
+            Message::Written(written) => self.on_written(written),
+            Message::Storing(Err(reason)) => self.warn(
+                None,
+                format!(
+                    "the state cannot be written ({reason}); it is kept in memory and tried again"
+                ),
+            ),
+            Message::Storing(Ok(())) => self.warn(None, "the state can be written again".into()),
+            Message::Ready(unit, run) => self.input(Input::Ready { unit, run }),
+            Message::Capture(CaptureEvent::Lost {
+                unit,
+                bytes,
+                reason,
+            }) => {
+                self.event(Some(unit), None, EventKind::LogLost { bytes, reason });
+                self.dirty.insert(unit);
+            }
+            Message::Capture(CaptureEvent::Resumed { unit, bytes }) => {
+                self.event(Some(unit), None, EventKind::LogResumed { bytes });
+                self.dirty.insert(unit);
+            }
+            Message::Streams(unit, made) => self.on_streams(unit, made),
+            Message::Loaded(loaded) => self.on_loaded(loaded),
+            Message::Warning(text) => self.warn(None, text),
+        }
+    }
+
+    fn on_keeper(&mut self) {
+        while let Some(event) = self.keeper.recv() {
+            match event {
+                KeeperEvent::Lost => {
+                    self.keeper_lost = true;
+                    return;
+                }
+                KeeperEvent::Exit(entry) => match (entry.state, entry.exit()) {
+                    // The worker that spawned it says the same, in more words.
+                    (RunState::ExecFailed { .. }, _) | (_, None) => {
+                        self.keeper.taken(entry.unit, entry.run);
+                    }
+                    (_, Some(status)) => self.on_exit(entry.unit, entry.run, status),
+                },
+            }
+        }
+    }
+
+    /// A run's main process ended. The keeper remembers how until that is written down.
+    pub(super) fn on_exit(&mut self, unit: UnitId, run: RunId, status: abide_model::ExitStatus) {
+        if let Some(unit) = self.units.get_mut(unit) {
+            unit.untaken.push(run);
+        } else {
+            self.keeper.taken(unit, run);
+        }
+        self.probes.stop(unit);
+        self.input(Input::Exited { unit, run, status });
+    }
+
+    fn on_stranger_exit(&mut self, token: u64) {
+        let Ok(id) = u32::try_from(token - token::STRANGER) else {
+            return;
+        };
+        let unit = UnitId(id);
+        let Some(run) = self.units.get(unit).and_then(|u| u.run.as_ref()) else {
+            return;
+        };
+        let Some(handle) = &run.handle else { return };
+        if let Some(pidfd) = handle.pidfd() {
+            // It stays readable for ever.
+            let _ = epoll::delete(&self.epoll, pidfd);
+        }
+        let status = abide_platform::identity::exit_of_stranger(handle)
+            .unwrap_or(abide_model::ExitStatus::Unknown);
+        let run = run.run;
+        self.on_exit(unit, run, status);
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::HUP => self.reload(),
+            _ => {
+                let request = self.request();
+                self.input(Input::Command {
+                    request,
+                    command: Command::Down,
+                });
+            }
+        }
+    }
+
+    fn on_spawned(&mut self, unit: UnitId, run: RunId, result: Result<Spawned, SpawnError>) {
+        let Some(effect) = self.spawning.remove(&(unit, run)) else {
+            return;
+        };
+        let outcome = match result {
+            Ok(spawned) => {
+                for warning in &spawned.warnings {
+                    self.warn(Some(unit), warning.clone());
+                }
+                for limit in &spawned.unsupported {
+                    self.event(
+                        Some(unit),
+                        Some(run),
+                        EventKind::LimitUnsupported {
+                            limit: limit.limit.clone(),
+                            reason: limit.reason.clone(),
+                        },
+                    );
+                }
+                if let Some(unit) = self.units.get_mut(unit)
+                    && let Some(current) = unit.run.as_mut().filter(|r| r.run == run)
+                {
+                    current.handle = Some(spawned.handle);
+                    unit.limits_unsupported = spawned.unsupported;
+                }
+                Outcome::Spawned { pid: spawned.pid }
+            }
+            Err(error) => Outcome::SpawnFailed {
+                reason: error.to_string(),
+            },
+        };
+        self.input(Input::Done { effect, outcome });
+    }
+
+    fn on_written(&mut self, written: Written) {
+        let waiting = self.unwritten.remove(&written.effect).unwrap_or_default();
+        if written.failure.is_none() {
+            for (unit, run) in self.takes.remove(&written.effect).unwrap_or_default() {
+                self.keeper.taken(unit, run);
+            }
+        } else if let Some(takes) = self.takes.remove(&written.effect) {
+            // The keeper goes on remembering them; the unit's next write lets go.
+            for (unit, run) in takes {
+                if let Some(unit) = self.units.get_mut(unit) {
+                    unit.untaken.push(run);
+                }
+            }
+        }
+        let outcome = match written.failure {
+            None => Outcome::Ok,
+            Some(reason) => Outcome::Failed { reason },
+        };
+        self.input(Input::Done {
+            effect: written.effect,
+            outcome,
+        });
+        let now = clock::now();
+        for (id, effect) in waiting {
+            self.perform(id, effect, now);
+        }
+    }
+
+    fn on_streams(&mut self, id: UnitId, made: Result<Vec<Made>, String>) {
+        let Some(unit) = self.units.get_mut(id) else {
+            return;
+        };
+        let StreamsState::Preparing(spawns) =
+            std::mem::replace(&mut unit.streams, StreamsState::None)
+        else {
+            return;
+        };
+        let installed = made.and_then(|made| {
+            self.install_streams(id, made)
+                .map_err(|e| format!("capture its output: {e}"))
+        });
+        let now = clock::now();
+        for (effect_id, effect) in spawns {
+            match &installed {
+                Ok(()) => self.perform(effect_id, effect, now),
+                Err(reason) => {
+                    let outcome = Outcome::SpawnFailed {
+                        reason: format!("cannot {reason}"),
+                    };
+                    self.input(Input::Done {
+                        effect: effect_id,
+                        outcome,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Hands one input to the core and carries out what comes of it.
+    pub(super) fn input(&mut self, input: Input) {
+        let now = clock::now();
+        self.core.handle(now, input);
+        self.carry_out(now);
+    }
+
+    /// Carries out all effects that wait.
+    pub(super) fn carry_out(&mut self, now: Now) {
+        while let Some((id, effect)) = self.core.poll_effect() {
+            self.perform(id, effect, now);
+        }
+    }
+
+    /// After everything that happened was dealt with: publish, set the timer, send what waits.
+    fn settle(&mut self, now: Now) {
+        self.carry_out(now);
+        self.publish_dirty(now);
+        let next = self.core.poll_timeout().mono.map(|(at, _)| at);
+        if next != self.timer_set {
+            match self.timer.set(next) {
+                Ok(()) => self.timer_set = next,
+                Err(error) => tracing::error!(%error, "cannot set the timer"),
+            }
+        }
+        self.keeper.flush();
+        let writable = self.keeper.wants_write();
+        if writable != self.keeper_writable {
+            let mut flags = epoll::EventFlags::IN;
+            flags.set(epoll::EventFlags::OUT, writable);
+            let data = epoll::EventData::new_u64(token::KEEPER);
+            match epoll::modify(&self.epoll, self.keeper.as_fd(), data, flags) {
+                Ok(()) => self.keeper_writable = writable,
+                Err(error) => tracing::error!(%error, "cannot watch the keeper's socket"),
+            }
+        }
+    }
+
+    /// A request id that is not used yet.
+    pub(super) fn request(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+
+    /// Writes an event.
+    pub(super) fn event(&self, unit: Option<UnitId>, run: Option<RunId>, kind: EventKind) {
+        let name = unit
+            .and_then(|id| self.units.get(id))
+            .map(|u| u.name.clone());
+        self.events.record(clock::now().wall, name, run, kind);
+    }
+
+    /// Writes an event that a person should see, and the same into the daemon's own log.
+    pub(super) fn warn(&self, unit: Option<UnitId>, text: String) {
+        let name = unit
+            .and_then(|id| self.units.get(id))
+            .map(|u| u.name.to_string());
+        tracing::warn!(unit = name, "{text}");
+        self.event(unit, None, EventKind::Warning { text });
+    }
+
+    /// The API serves: whoever waits for this daemon may go on.
+    pub fn ready(&mut self) {
+        self.keeper.ready();
+    }
+
+    /// Leaves. After `Down` nothing stays behind but the state and the logs.
+    fn end(mut self) -> Ended {
+        self.drain_output();
+        if self.keeper_lost {
+            self.store.close();
+            self.hand_over();
+            return Ended::KeeperLost;
+        }
+        self.trees.remove();
+        self.files.finish(Duration::from_secs(2));
+        let removed = [
+            std::fs::remove_file(self.home.socket()),
+            std::fs::remove_dir_all(self.home.run()),
+        ];
+        for error in removed.into_iter().filter_map(Result::err) {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%error, "cannot remove the socket or the FIFOs");
+            }
+        }
+        self.store.close();
+        self.keeper.leaving();
+        Ended::Down
+    }
+
+    /// The keeper is gone, and with it the parent of all runs: a new one holds what this one had, and
+    /// its daemon adopts the runs by their records.
+    fn hand_over(&self) {
+        let mut descriptors = Vec::new();
+        for (id, unit) in self.units.iter() {
+            if let StreamsState::Ready(streams) = &unit.streams {
+                let fifos = streams.fifos.iter();
+                descriptors.extend(
+                    fifos.map(|(stream, fifo)| (streams::key(FIFO, id, *stream), fifo.as_fd())),
+                );
+            }
+        }
+        let launch = Launch {
+            home: self.home.root().to_owned(),
+            daemon: self.arguments.clone(),
+        };
+        if let Err(error) = abide_platform::keeper::hand_over(&launch, &descriptors) {
+            tracing::error!(%error, "cannot start a new keeper; `abide up` adopts what runs");
+        }
+    }
+
+    /// Waits until what the units wrote last is in their segments, as far as their disks allow.
+    fn drain_output(&self) {
+        let (done, wait) = std::sync::mpsc::channel();
+        let mut left = 0;
+        for (id, _) in self.units.iter() {
+            let done = done.clone();
+            // Nobody waits any more once the time is over.
+            self.capture.flush(id, move || drop(done.send(())));
+            left += 1;
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(2);
+        while left > 0 {
+            let time = deadline.saturating_duration_since(std::time::Instant::now());
+            if wait.recv_timeout(time).is_err() {
+                return;
+            }
+            left -= 1;
+        }
+    }
+}

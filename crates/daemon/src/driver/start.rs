@@ -1,0 +1,571 @@
+//! Coming up: what was written down, what the keeper holds and what still lives, put together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use abide_core::{Observed, ObservedState, Saved, SavedPhase, Supervisor, UnitRecord};
+use abide_log::Stream;
+use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
+use abide_platform::clock;
+use abide_platform::identity::{self, Handle, Probe, Record};
+use abide_platform::keeper::{Link, LinkError, RunEntry, RunState, Table};
+use abide_platform::lock::{self, LockError};
+use abide_platform::pipe;
+use abide_platform::signals::Signals;
+use abide_platform::spawn::Workers;
+use abide_platform::timer::{CalendarWatch, Timer};
+use abide_platform::tree::{RunTree, Sweeper, Trees};
+use rustix::event::epoll;
+
+use super::apply::source_info;
+use super::inbox::inbox;
+use super::job::Jobs;
+use super::run::{Daemon, Message, token};
+use super::streams::{self, BEATS, FIFO, STAGE, Streams};
+use super::unit::{Run, StreamsState, Units};
+use crate::board::{Board, DaemonInfo};
+use crate::capture::Capture;
+use crate::events::EventLog;
+use crate::handle::Handle as Front;
+use crate::home::Home;
+use crate::probe::Probes;
+use crate::store::{Entry, Image, Journal, Store};
+
+/// How long to wait for what a daemon before us was spawning.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// What a daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its home, absolute.
+    pub home: PathBuf,
+    /// Configuration files to agree with as soon as it is up, absolute.
+    pub files: Vec<PathBuf>,
+    /// This process's arguments, without the program's name.
+    pub arguments: Vec<OsString>,
+}
+
+/// Why a daemon did not come up. Reads after "cannot".
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The home cannot be used.
+    #[error("{0}")]
+    Home(io::Error),
+    /// Somebody else has it.
+    #[error("{0}")]
+    Lock(#[from] LockError),
+    /// There is no keeper, or it does not answer.
+    #[error("{0}")]
+    Keeper(#[from] LinkError),
+    /// The state cannot be read.
+    #[error("read the state in {dir}: {source}", dir = .dir.display())]
+    State {
+        /// Where.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refuses something that nothing goes without.
+    #[error("{what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A daemon that is ready to run, and the way for the API to reach it.
+pub struct Started {
+    /// To be run on this thread.
+    pub daemon: Daemon,
+    /// For the API.
+    pub front: Front,
+    /// The last daemons died quickly: the API is suspect, and not started.
+    pub safe_mode: bool,
+}
+
+fn system<T>(what: &'static str, result: Result<T, impl Into<io::Error>>) -> Result<T, StartError> {
+    result.map_err(|source| StartError::System {
+        what,
+        source: source.into(),
+    })
+}
+
+impl Daemon {
+    /// Takes the home over and picks up everything that an earlier daemon left. To be called on the
+    /// first thread, before any other is started.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was changed then.
+    pub fn start(options: &Options) -> Result<Started, StartError> {
+        pipe::ignore_file_size_signal();
+        let signals = system(
+            "receive signals",
+            Signals::new(&[Signal::TERM, Signal::INT, Signal::HUP, Signal(3)]),
+        )?;
+        let home = Home::new(options.home.clone());
+        home.create().map_err(StartError::Home)?;
+        let lock = lock::acquire(home.root(), LOCK_WAIT)?;
+        let (mut keeper, table) = Link::connect()?;
+        let now = clock::now();
+        let boot = clock::boot().to_string();
+
+        let state = |source| StartError::State {
+            dir: home.state(),
+            source,
+        };
+        let (journal, image, loss) = Journal::open(&home.state()).map_err(state)?;
+        let events = Arc::new(EventLog::open(&home.events()).map_err(state)?);
+        let (mailbox, inbox) = system("make a queue", inbox())?;
+        let to = |mailbox: &super::inbox::Mailbox<Message>| mailbox.clone();
+
+        let (written, storing) = (to(&mailbox), to(&mailbox));
+        let store = system(
+            "start a thread",
+            Store::start(
+                journal,
+                move |w| written.send(Message::Written(w)),
+                move |s| storing.send(Message::Storing(s)),
+            ),
+        )?;
+        let done = to(&mailbox);
+        let workers = system(
+            "start a thread",
+            Workers::start(move |unit, run, result| {
+                done.send(Message::Spawned(unit, run, Box::new(result)));
+            }),
+        )?;
+        let swept = to(&mailbox);
+        let sweeper = system(
+            "start a thread",
+            Sweeper::start(move |event| swept.send(Message::Swept(event))),
+        )?;
+        let captured = to(&mailbox);
+        let capture = system(
+            "start the capture",
+            Capture::start(move |event| captured.send(Message::Capture(event))),
+        )?;
+        let ready = to(&mailbox);
+        let probes = Probes::new(move |unit, run| ready.send(Message::Ready(unit, run)));
+
+        let board = Arc::new(Board::new(DaemonInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            keeper_pid: Some(table.keeper),
+            home: home.root().to_owned(),
+            started_at: now.wall,
+            stopping: false,
+            recoveries: table.starts.saturating_sub(1),
+            listen: Vec::new(),
+            sources: image.sources.iter().map(source_info).collect(),
+        }));
+        let wake = to(&mailbox);
+        let (front, requests) = Front::new(Arc::clone(&board), Arc::clone(&events), move || {
+            wake.send(Message::Requests)
+        });
+
+        let epoll = system(
+            "make an epoll set",
+            epoll::create(epoll::CreateFlags::CLOEXEC),
+        )?;
+        let timer = system("make a timer", Timer::new())?;
+        let calendar = system("watch the calendar", CalendarWatch::new())?;
+        let watch = |fd: std::os::fd::BorrowedFd<'_>, token| {
+            system(
+                "watch a descriptor",
+                epoll::add(
+                    &epoll,
+                    fd,
+                    epoll::EventData::new_u64(token),
+                    epoll::EventFlags::IN,
+                ),
+            )
+        };
+        watch(inbox.as_fd(), token::INBOX)?;
+        watch(keeper.as_fd(), token::KEEPER)?;
+        watch(timer.as_fd(), token::TIMER)?;
+        watch(calendar.as_fd(), token::CALENDAR)?;
+        watch(signals.as_fd(), token::SIGNALS)?;
+
+        let trees = Trees::new(home.root());
+        let found = find(&home, &trees, &image, &table);
+        for (unit, run) in &found.settled {
+            keeper.taken(*unit, *run);
+        }
+        let saved = saved(&image, &boot);
+        let recovered = saved.same_boot && !saved.halted && table.starts > 1;
+        let adopted = found
+            .observed
+            .iter()
+            .filter(|o| matches!(o.state, ObservedState::Alive { .. }))
+            .count();
+        if image.boot.as_deref() != Some(&*boot) || image.seed.is_none() || image.halted {
+            store.write(
+                Entry::Boot {
+                    boot,
+                    seed: saved.seed,
+                },
+                false,
+                None,
+            );
+        }
+        let core = Supervisor::resume(saved, found.observed, now);
+
+        let mut daemon = Daemon {
+            home,
+            core,
+            units: Units::new(image.next_unit),
+            sources: image.sources.clone(),
+            epoll,
+            inbox,
+            mailbox,
+            requests,
+            timer,
+            timer_set: None,
+            calendar,
+            signals,
+            keeper,
+            keeper_lost: false,
+            keeper_writable: false,
+            trees,
+            workers,
+            sweeper,
+            probes,
+            capture,
+            store,
+            jobs: Jobs::new(16),
+            files: Jobs::new(1),
+            board,
+            events,
+            beats: None,
+            arguments: options.arguments.clone(),
+            open_files: raise_open_files(),
+            unwritten: BTreeMap::new(),
+            takes: BTreeMap::new(),
+            spawning: HashMap::new(),
+            next_request: 0,
+            replies: HashMap::new(),
+            dirty: BTreeSet::new(),
+            halted: false,
+            _lock: lock,
+        };
+        daemon.take_units(&image, found.runs);
+        daemon.take_descriptors(table.descriptors);
+        daemon.sources_changed();
+        daemon.serve_beats_if_wanted();
+        daemon.tell(loss, recovered, adopted, table.safe_mode);
+        if !options.files.is_empty() {
+            daemon.load_files(options.files.clone());
+        }
+        Ok(Started {
+            daemon,
+            front,
+            safe_mode: table.safe_mode,
+        })
+    }
+
+    fn take_units(&mut self, image: &Image, runs: Vec<(UnitId, Run)>) {
+        for (id, spec) in &image.specs {
+            if image.units.contains_key(id) {
+                self.units.put(*id, Arc::new(spec.clone()));
+            }
+        }
+        for (id, run) in runs {
+            // A run that is no child of the keeper's: nobody but its pidfd tells its end.
+            if run.stranger
+                && let Some(pidfd) = run.handle.as_ref().and_then(Handle::pidfd)
+            {
+                let data = epoll::EventData::new_u64(token::STRANGER + u64::from(id.0));
+                if let Err(error) = epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN) {
+                    tracing::error!(unit = %id, %error, "cannot watch an adopted run");
+                }
+            }
+            if let Some(unit) = self.units.get_mut(id) {
+                unit.untaken.push(run.run);
+                unit.run = Some(run);
+            }
+        }
+    }
+
+    /// Goes on with the FIFOs and stages that the keeper held; what it did not hold is made anew
+    /// from the FIFO in the directory, where a program may still be writing to it.
+    fn take_descriptors(&mut self, descriptors: Vec<(abide_platform::keeper::Key, OwnedFd)>) {
+        let mut held: HashMap<(UnitId, u64), (Option<OwnedFd>, Option<OwnedFd>)> = HashMap::new();
+        for (key, fd) in descriptors {
+            let unit = UnitId(key.unit);
+            match key.kind {
+                FIFO | STAGE if self.units.get(unit).is_some() => {
+                    let pair = held.entry((unit, key.sub)).or_default();
+                    if key.kind == FIFO {
+                        pair.0 = Some(fd)
+                    } else {
+                        pair.1 = Some(fd)
+                    }
+                }
+                BEATS => self.adopt_beats(fd),
+                _ => self.keeper.release(key),
+            }
+        }
+        let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let mut fifos = Vec::new();
+            for stream in Stream::ALL {
+                let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
+                match self.take_stream(id, stream, pair) {
+                    Ok(Some(fifo)) => fifos.push((stream, fifo)),
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.warn(Some(id), format!("its output cannot be captured: {error}"))
+                    }
+                }
+            }
+            if !fifos.is_empty()
+                && let Some(unit) = self.units.get_mut(id)
+            {
+                unit.streams = StreamsState::Ready(Streams { fifos });
+            }
+        }
+    }
+
+    fn take_stream(
+        &mut self,
+        id: UnitId,
+        stream: Stream,
+        held: Option<(Option<OwnedFd>, Option<OwnedFd>)>,
+    ) -> io::Result<Option<OwnedFd>> {
+        let (fifo, stage) = held.unwrap_or_default();
+        let fifo = match fifo {
+            Some(fifo) => fifo,
+            None => {
+                let Some(unit) = self.units.get(id) else {
+                    return Ok(None);
+                };
+                match pipe::hold(&self.home.unit_run(&unit.name).join(stream.name())) {
+                    Ok(fifo) => fifo,
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    Err(e) => return Err(e),
+                }
+            }
+        };
+        let stage = match stage {
+            Some(stage) => stage,
+            None => pipe::stage()?,
+        };
+        self.keeper
+            .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
+        self.keeper
+            .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
+        self.capture_stream(id, stream, fifo, stage).map(Some)
+    }
+
+    fn tell(&self, loss: crate::store::Loss, recovered: bool, adopted: usize, safe_mode: bool) {
+        let pid = std::process::id();
+        let adopted = u32::try_from(adopted).unwrap_or(u32::MAX);
+        self.event(
+            None,
+            None,
+            if recovered || adopted > 0 {
+                EventKind::DaemonRecovered { pid, adopted }
+            } else {
+                EventKind::DaemonStarted {
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    pid,
+                }
+            },
+        );
+        if loss.damaged > 0 {
+            self.warn(
+                None,
+                format!(
+                    "{} lines of the state were damaged and are lost",
+                    loss.damaged
+                ),
+            );
+        }
+        if loss.torn {
+            self.warn(
+                None,
+                "the last line of the state was not whole, as after a loss of power; it is lost"
+                    .into(),
+            );
+        }
+        if safe_mode {
+            self.warn(None, "safe mode: the last daemons died quickly, so this one runs without its API; units are supervised".into());
+        }
+    }
+}
+
+/// What still lives of what was recorded, and what ended while nobody looked.
+#[derive(Default)]
+struct Found {
+    observed: Vec<Observed>,
+    runs: Vec<(UnitId, Run)>,
+    /// Known to the keeper, and of no interest.
+    settled: Vec<(UnitId, RunId)>,
+}
+
+fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
+    let mut found = Found::default();
+    let mut entries: Vec<&RunEntry> = table.runs.iter().collect();
+    entries.sort_by_key(|e| (e.unit, e.run));
+    for entry in entries {
+        match image.units.get(&entry.unit) {
+            Some(unit) if may_live(unit, entry.run) => found.add_kept(home, trees, unit, entry),
+            // Of a unit that nobody knows any more, or an end that is written down already.
+            _ => found.settled.push((entry.unit, entry.run)),
+        }
+    }
+    for unit in image.units.values() {
+        found.add_recorded(home, trees, unit);
+    }
+    found
+}
+
+impl Found {
+    /// A run that the keeper knows.
+    fn add_kept(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord, entry: &RunEntry) {
+        let record = record_of(home, unit).filter(|r| r.run == entry.run);
+        let tree = match &record {
+            Some(record) => trees.adopt(&unit.name, record),
+            None => trees.run(unit.id, &unit.name, entry.run),
+        };
+        let handle = match (entry.state, record.as_ref().map(identity::probe)) {
+            (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),
+            // Ended, perhaps this instant: then the keeper will say so.
+            _ => None,
+        };
+        let state = match entry.exit() {
+            Some(status) => ObservedState::Exited(status),
+            None => ObservedState::Alive { pid: entry.pid },
+        };
+        self.add(unit.id, entry.run, state, tree, handle, false);
+    }
+
+    /// A run that only its child's own record knows: keeper and daemon were both gone.
+    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) {
+        let Some(record) = record_of(home, unit) else {
+            return;
+        };
+        let known = self
+            .observed
+            .iter()
+            .any(|o| o.unit == unit.id && o.run == record.run);
+        if known || record.process.boot != clock::boot() || !may_live(unit, record.run) {
+            return;
+        }
+        let (state, handle) = match identity::probe(&record) {
+            Probe::Alive(handle) => (
+                ObservedState::Alive {
+                    pid: record.process.pid,
+                },
+                Some(handle),
+            ),
+            Probe::Gone(status) => (
+                ObservedState::Exited(status.unwrap_or(ExitStatus::Unknown)),
+                None,
+            ),
+            Probe::NotOurs => (ObservedState::Exited(ExitStatus::Unknown), None),
+        };
+        self.add(
+            unit.id,
+            record.run,
+            state,
+            trees.adopt(&unit.name, &record),
+            handle,
+            true,
+        );
+    }
+
+    fn add(
+        &mut self,
+        unit: UnitId,
+        run: RunId,
+        state: ObservedState,
+        tree: RunTree,
+        handle: Option<Handle>,
+        stranger: bool,
+    ) {
+        self.observed.push(Observed { unit, run, state });
+        self.runs.push((
+            unit,
+            Run {
+                run,
+                tree,
+                handle,
+                stranger,
+                since: SystemTime::now(),
+            },
+        ));
+    }
+}
+
+fn record_of(home: &Home, unit: &UnitRecord) -> Option<Record> {
+    match Record::read(&home.unit_run(&unit.name).join("record")) {
+        Ok(record) => record.filter(|r| r.unit == unit.id),
+        Err(error) => {
+            tracing::warn!(unit = %unit.name, %error, "cannot read the record of its last run");
+            None
+        }
+    }
+}
+
+/// Whether the end of this run is still to be learnt. The state may be older than the run: it is
+/// written after the spawn, and the daemon may have died in between.
+fn may_live(unit: &UnitRecord, run: RunId) -> bool {
+    match unit.run {
+        Some(last) if run == last => {
+            matches!(
+                unit.phase,
+                SavedPhase::Live { .. } | SavedPhase::Stopping { .. }
+            )
+        }
+        last => last.is_none_or(|last| run > last),
+    }
+}
+
+fn saved(image: &Image, boot: &str) -> Saved {
+    Saved {
+        units: image
+            .units
+            .values()
+            .filter(|u| image.specs.contains_key(&u.id))
+            .cloned()
+            .collect(),
+        operations: image.operations.values().cloned().collect(),
+        same_boot: image.boot.as_deref() == Some(boot),
+        halted: image.halted,
+        seed: image.seed.unwrap_or_else(draw_seed),
+    }
+}
+
+fn draw_seed() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness jitter is the same in every home, which harms nobody.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u64::from_ne_bytes(bytes)
+}
+
+/// As many open files as may be had: a unit costs several. Returns the soft limit there was, for the
+/// programs to get.
+fn raise_open_files() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: limit.maximum,
+                maximum: limit.maximum,
+            },
+        )
+    {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    limit.current
+}

@@ -1,0 +1,129 @@
+//! A unit's FIFOs and stage pipes: made once, held by the keeper, kept over runs and daemons.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use abide_log::Stream;
+use abide_model::{Streams as Wanted, UnitId};
+use abide_platform::keeper::Key;
+use abide_platform::pipe;
+
+/// `Key::kind` of a FIFO.
+pub const FIFO: u32 = 1;
+/// `Key::kind` of a stage pipe.
+pub const STAGE: u32 = 2;
+/// `Key::kind` of the socket that beats come to.
+pub const BEATS: u32 = 3;
+
+/// The streams that a spec asks for.
+pub fn wanted(streams: Wanted) -> &'static [Stream] {
+    match streams {
+        Wanted::Combined => &[Stream::Out],
+        Wanted::Split => &[Stream::Out, Stream::Err],
+    }
+}
+
+/// The keeper's key of a unit's descriptor.
+pub fn key(kind: u32, unit: UnitId, stream: Stream) -> Key {
+    Key {
+        kind,
+        unit: unit.0,
+        sub: match stream {
+            Stream::Out => 0,
+            Stream::Err => 1,
+        },
+    }
+}
+
+/// The stream that a key's `sub` means.
+pub fn stream_of(sub: u64) -> Option<Stream> {
+    match sub {
+        0 => Some(Stream::Out),
+        1 => Some(Stream::Err),
+        _ => None,
+    }
+}
+
+/// The FIFOs of one unit, open for holding.
+pub struct Streams {
+    /// The FIFO of each stream.
+    pub fifos: Vec<(Stream, OwnedFd)>,
+}
+
+impl Streams {
+    /// Whether these are the streams that a spec asks for.
+    pub fn fit(&self, streams: Wanted) -> bool {
+        self.fifos
+            .iter()
+            .map(|(stream, _)| *stream)
+            .eq(wanted(streams).iter().copied())
+    }
+
+    /// What one run gets: its stdout, its stderr if that is apart, and the read ends.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn for_run(&self) -> io::Result<RunEnds> {
+        let mut writers = Vec::new();
+        let mut read_ends = Vec::new();
+        for (_, fifo) in &self.fifos {
+            writers.push(pipe::writer(fifo.as_fd())?);
+            read_ends.push(Arc::new(pipe::reader(fifo.as_fd())?));
+        }
+        let mut writers = writers.into_iter();
+        Ok(RunEnds {
+            stdout: writers.next(),
+            stderr: writers.next(),
+            read_ends,
+        })
+    }
+}
+
+/// See [`Streams::for_run`].
+pub struct RunEnds {
+    /// Write end of the first stream.
+    pub stdout: Option<OwnedFd>,
+    /// Write end of the second, if there is one.
+    pub stderr: Option<OwnedFd>,
+    /// Read ends of both.
+    pub read_ends: Vec<Arc<OwnedFd>>,
+}
+
+/// A FIFO and its stage, freshly made.
+pub struct Made {
+    /// Which stream.
+    pub stream: Stream,
+    /// The FIFO.
+    pub fifo: OwnedFd,
+    /// The stage.
+    pub stage: OwnedFd,
+}
+
+/// Makes the FIFOs of a unit in `dir` (`run/UNIT`). May block: runs as a job.
+///
+/// # Errors
+/// What could not be made, in words.
+pub fn make(dir: &Path, streams: Wanted, owner: Option<(u32, u32)>) -> Result<Vec<Made>, String> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| format!("create {}: {e}", dir.display()))?;
+    wanted(streams)
+        .iter()
+        .map(|&stream| {
+            let path = dir.join(stream.name());
+            let failed = |e: io::Error| format!("make the FIFO {}: {e}", path.display());
+            pipe::create_fifo(&path, owner).map_err(failed)?;
+            let fifo = pipe::hold(&path).map_err(failed)?;
+            Ok(Made {
+                stream,
+                fifo,
+                stage: pipe::stage().map_err(failed)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,149 @@
+//! What the driver knows of a unit beside the core: how to run it, and what it holds for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use abide_core::Effect;
+use abide_model::{EffectId, LimitUnsupported, RunId, Spec, UnitId, UnitName, Wall};
+use abide_platform::identity::Handle;
+use abide_platform::tree::RunTree;
+
+use super::streams::Streams;
+
+/// One unit.
+pub struct Unit {
+    /// Full name.
+    pub name: UnitName,
+    /// As last applied; a run that began before a change was started by an older one.
+    pub spec: Arc<Spec>,
+    /// Its FIFOs, once a run needed them.
+    pub streams: StreamsState,
+    /// The current run, or the last one.
+    pub run: Option<Run>,
+    /// Limits of the current run that cannot be had here.
+    pub limits_unsupported: Vec<LimitUnsupported>,
+    /// The last beat: when it came, and the sender's clock minus ours in milliseconds.
+    pub beat: Option<(Wall, Option<i64>)>,
+    /// Exits that the keeper still remembers, because they are not written down yet.
+    pub untaken: Vec<RunId>,
+}
+
+/// Whether a unit's FIFOs are there.
+pub enum StreamsState {
+    /// Nobody asked for them yet.
+    None,
+    /// A job makes them; these spawns wait for it.
+    Preparing(Vec<(EffectId, Effect)>),
+    /// There.
+    Ready(Streams),
+}
+
+/// One run.
+pub struct Run {
+    /// Which.
+    pub run: RunId,
+    /// Its processes.
+    pub tree: RunTree,
+    /// Its main process, from the spawn's answer on.
+    pub handle: Option<Handle>,
+    /// It is no child of the keeper's: an earlier keeper began it.
+    pub stranger: bool,
+    /// When it began, for probes that look at files.
+    pub since: std::time::SystemTime,
+}
+
+impl Unit {
+    /// A unit that was just added.
+    pub fn new(spec: Arc<Spec>) -> Self {
+        Self {
+            name: spec.name.clone(),
+            spec,
+            streams: StreamsState::None,
+            run: None,
+            limits_unsupported: Vec::new(),
+            beat: None,
+            untaken: Vec::new(),
+        }
+    }
+
+    /// The run of this id, if it is the current one.
+    pub fn run(&self, run: RunId) -> Option<&Run> {
+        self.run.as_ref().filter(|r| r.run == run)
+    }
+}
+
+/// All units, by id and by name.
+#[derive(Default)]
+pub struct Units {
+    by_id: HashMap<UnitId, Unit>,
+    by_name: HashMap<UnitName, UnitId>,
+    next: u32,
+}
+
+impl Units {
+    /// No units; ids below `next` are spent.
+    pub fn new(next: u32) -> Self {
+        Self {
+            next,
+            ..Self::default()
+        }
+    }
+
+    /// The lowest id that was never given.
+    pub fn next_id(&self) -> u32 {
+        self.next
+    }
+
+    /// The id of a known name, or a new one that is spent from now on.
+    pub fn id_for(&mut self, name: &UnitName) -> UnitId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = UnitId(self.next);
+        self.next += 1;
+        id
+    }
+
+    /// The id of a known name.
+    pub fn id_of(&self, name: &UnitName) -> Option<UnitId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Adds a unit, or gives a known one another spec; returns the spec it had.
+    pub fn put(&mut self, id: UnitId, spec: Arc<Spec>) -> Option<Arc<Spec>> {
+        self.next = self.next.max(id.0 + 1);
+        self.by_name.insert(spec.name.clone(), id);
+        match self.by_id.get_mut(&id) {
+            Some(unit) => Some(std::mem::replace(&mut unit.spec, spec)),
+            None => {
+                self.by_id.insert(id, Unit::new(spec));
+                None
+            }
+        }
+    }
+
+    /// A unit.
+    pub fn get(&self, id: UnitId) -> Option<&Unit> {
+        self.by_id.get(&id)
+    }
+
+    /// A unit.
+    pub fn get_mut(&mut self, id: UnitId) -> Option<&mut Unit> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// Forgets a unit.
+    pub fn remove(&mut self, id: UnitId) -> Option<Unit> {
+        let unit = self.by_id.remove(&id)?;
+        // A new unit may have taken the name already.
+        if self.by_name.get(&unit.name) == Some(&id) {
+            self.by_name.remove(&unit.name);
+        }
+        Some(unit)
+    }
+
+    /// Every unit.
+    pub fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> {
+        self.by_id.iter().map(|(id, unit)| (*id, unit))
+    }
+}
