@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use abide_model::{Restart, Signal, UnitName};
+use abide_model::{ProbeKind, Restart, Signal, UnitName};
 
 use crate::values::{Value as _, show_text, show_texts};
 
@@ -34,6 +34,10 @@ pub struct RunOptions {
     pub stop_within: Option<Duration>,
     /// Number of instances, if not one.
     pub instances: Option<u32>,
+    /// How to find out that it is ready.
+    pub ready: Option<ProbeKind>,
+    /// It owes a beat in this interval.
+    pub heartbeat: Option<Duration>,
 }
 
 impl RunOptions {
@@ -53,6 +57,8 @@ impl RunOptions {
             stop_signal: None,
             stop_within: None,
             instances: None,
+            ready: None,
+            heartbeat: None,
         }
     }
 }
@@ -106,6 +112,18 @@ pub fn render_run(options: &RunOptions) -> String {
     if !stop.is_empty() {
         line("stop", format!("{{ {} }}", stop.join(", ")));
     }
+    if let Some(ready) = &options.ready {
+        let (how, value) = match ready {
+            ProbeKind::Tcp(address) => ("tcp", show_text(address)),
+            ProbeKind::Http(url) => ("http", show_text(url)),
+            ProbeKind::Exec(command) => ("exec", show_texts(command.iter().map(String::as_str))),
+            ProbeKind::File(path) => ("file", show_text(&path.to_string_lossy())),
+        };
+        line("ready", format!("{{ {how} = {value} }}"));
+    }
+    if let Some(every) = &options.heartbeat {
+        line("heartbeat", format!("{{ every = {} }}", every.show()));
+    }
     if !options.environment_file.is_empty() {
         // A path that begins with `-` would be taken as one that may be missing; an absolute one never does.
         let files = options
@@ -133,4 +151,32 @@ pub fn render_run(options: &RunOptions) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Caller, parse};
+
+    #[test]
+    fn checks_and_beats_are_read_back_as_they_were_given() {
+        for probe in [
+            ProbeKind::Tcp("127.0.0.1:80".into()),
+            ProbeKind::Http("http://127.0.0.1:80/\"x".into()),
+            ProbeKind::Exec(vec!["/bin/true".into(), "a b".into()]),
+            ProbeKind::File("/tmp/x y".into()),
+        ] {
+            let name = "web".parse().expect("a name");
+            let mut options = RunOptions::new(name, vec!["/bin/true".into()], "/".into());
+            options.ready = Some(probe.clone());
+            options.heartbeat = Some(Duration::from_secs(5));
+            let text = render_run(&options);
+            let document = parse(&text, "/x.toml".as_ref(), &Caller::default());
+            let document = document.unwrap_or_else(|mistakes| panic!("{text}{mistakes}"));
+            let policy = &document.units[0].spec.policy;
+            assert_eq!(policy.ready.as_ref().map(|ready| &ready.probe), Some(&probe));
+            let every = policy.heartbeat.map(|heartbeat| heartbeat.every);
+            assert_eq!(every, Some(Duration::from_secs(5)));
+        }
+    }
 }
