@@ -1,6 +1,7 @@
 //! The control API over the home's socket. The CLI uses nothing else of the daemon.
 
 mod query;
+mod requests;
 mod sse;
 mod stream;
 
@@ -196,8 +197,13 @@ impl Client {
         }
     }
 
+    /// Somebody holds the keeper's lock of the home.
     fn keeper_lives(&self) -> bool {
-        false
+        let Ok(file) = std::fs::File::open(self.home.directory.join("keeper.lock")) else {
+            return false;
+        };
+        let shared = rustix::fs::FlockOperation::NonBlockingLockShared;
+        rustix::fs::flock(&file, shared) == Err(rustix::io::Errno::WOULDBLOCK)
     }
 
     /// What a person is told.

@@ -39,6 +39,12 @@ impl Events {
         }
     }
 
+    /// Another event is here already.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next event; `None` when the daemon closed the stream.
     ///
     /// # Errors

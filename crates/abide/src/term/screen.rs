@@ -3,17 +3,19 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
+use abide_model::Signal;
+use abide_platform::signals as platform;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
-use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::readable::Readable;
 
 /// The alternate screen with keys read one by one. Dropping it gives the terminal back as it was,
 /// also when the program panics.
 pub struct Screen {
     before: Option<Termios>,
-    keys: Option<AsyncFd<io::Stdin>>,
+    keys: Option<Readable<io::Stdin>>,
 }
 
 /// What a person pressed.
@@ -46,7 +48,7 @@ impl Screen {
             raw.special_codes[SpecialCodeIndex::VTIME] = 0;
             tcsetattr(&stdin, OptionalActions::Now, &raw)?;
             screen.before = Some(before);
-            screen.keys = Some(AsyncFd::new(stdin)?);
+            screen.keys = Some(Readable::new(stdin)?);
         }
         // Alternate screen; cursor hidden; no wrapping.
         let mut out = io::stdout();
@@ -83,20 +85,17 @@ impl Screen {
         let Some(keys) = &self.keys else {
             return std::future::pending().await;
         };
-        loop {
-            let mut ready = keys.readable().await?;
+        let key = keys.take(|stdin| {
             let mut bytes = [0; 16];
-            let n = ready.get_inner().lock().read(&mut bytes)?;
-            ready.clear_ready();
-            if let Some(first) = bytes[..n].first() {
-                let alone = n == 1;
-                return Ok(match first {
-                    b'q' | b'Q' | 3 => Key::Quit,
-                    0x1b if alone => Key::Quit,
-                    _ => Key::Other,
-                });
-            }
-        }
+            let n = stdin.lock().read(&mut bytes)?;
+            Ok(match &bytes[..n] {
+                [] => None,
+                // Escape alone; arrows and the like begin with it too.
+                [b'q' | b'Q' | 3, ..] | [0x1b] => Some(Key::Quit),
+                _ => Some(Key::Other),
+            })
+        });
+        key.await
     }
 }
 
@@ -114,10 +113,7 @@ impl Drop for Screen {
 
 /// Ctrl-C and friends, as a waiting command hears them.
 pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    resize: Signal,
+    fd: Readable<platform::Signals>,
 }
 
 /// What a signal asks of the command.
@@ -129,28 +125,30 @@ pub enum Asked {
     Redraw,
 }
 
+/// SIGWINCH: the terminal has another size.
+const WINDOW_CHANGE: Signal = Signal(28);
+
 impl Signals {
     /// From now on these signals are heard instead of ending the process. Needs a tokio runtime with I/O.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn listen() -> io::Result<Self> {
+        let wanted = [Signal::INT, Signal::TERM, Signal::HUP, WINDOW_CHANGE];
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            resize: signal(SignalKind::window_change())?,
+            fd: Readable::new(platform::Signals::new(&wanted)?)?,
         })
     }
 
     /// The next one.
     pub async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.interrupt.recv() => Asked::Leave,
-            _ = self.terminate.recv() => Asked::Leave,
-            _ = self.hangup.recv() => Asked::Leave,
-            _ = self.resize.recv() => Asked::Redraw,
-        }
+        let asked = self.fd.take(|signals| {
+            Ok(signals.take().map(|signal| match signal {
+                WINDOW_CHANGE => Asked::Redraw,
+                _ => Asked::Leave,
+            }))
+        });
+        asked.await.unwrap_or(Asked::Leave)
     }
 
     /// Waits until the command is asked to end.

@@ -1,0 +1,279 @@
+//! How far an operation is: a row for each unit, drawn in place on a terminal and as one line per
+//! change elsewhere.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use abide_model::api::{EventView, OperationView};
+use abide_model::{EventKind, StepState};
+
+use super::words::{count, duration};
+use crate::term::{Palette, Style, escape, pad, truncate, width};
+
+/// A row of the picture.
+#[derive(Clone, PartialEq, Debug)]
+struct Row {
+    unit: String,
+    word: &'static str,
+    note: String,
+    /// When the word last changed, since the operation began.
+    changed: Duration,
+    step: StepState,
+    /// The row was printed as it is.
+    printed: bool,
+    /// A run of it began during this operation.
+    started: bool,
+    /// It ended after it had come up.
+    died: Option<String>,
+}
+
+/// How far an operation is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    rows: Vec<Row>,
+    index: BTreeMap<String, usize>,
+}
+
+/// A unit that came up, and ended at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Death {
+    /// Which.
+    pub unit: String,
+    /// How it ended.
+    pub reason: String,
+}
+
+impl Progress {
+    /// Takes over how far the daemon says it is.
+    pub fn take_operation(&mut self, operation: &OperationView, at: Duration) {
+        for step in &operation.steps {
+            let row = self.row(step.unit.as_str());
+            if row.step != step.state {
+                row.step = step.state;
+                row.changed = at;
+                row.printed = false;
+            }
+            if let Some(note) = &step.note
+                && row.note != *note
+                && step.state != StepState::Done
+            {
+                row.note.clone_from(note);
+                row.printed = false;
+            }
+            match step.state {
+                StepState::Failed => row.word = "failed",
+                StepState::Superseded => row.word = "taken over",
+                StepState::Done | StepState::Pending => {}
+            }
+        }
+    }
+
+    /// Takes over what happened to a unit of this operation; events of others are left out.
+    pub fn take_event(&mut self, event: &EventView, at: Duration) {
+        let Some(&index) = event.unit.as_ref().and_then(|unit| self.index.get(unit)) else {
+            return;
+        };
+        let row = &mut self.rows[index];
+        let (word, note) = match &event.kind {
+            EventKind::Started { pid } => {
+                row.started = true;
+                ("starting", format!("pid {pid}"))
+            }
+            EventKind::Ready => ("running", row.note.clone()),
+            EventKind::Exited { reason, .. } => {
+                if row.word == "running" && row.started {
+                    row.died = Some(reason.clone());
+                }
+                ("ended", reason.clone())
+            }
+            EventKind::RestartScheduled { delay_ms, attempt } => {
+                let wait = duration(Duration::from_millis(*delay_ms));
+                (
+                    "backoff",
+                    format!("{}; restart {attempt} in {wait}", row.note),
+                )
+            }
+            EventKind::Failed { reason } => ("failed", reason.clone()),
+            EventKind::Stopping { reason } => ("stopping", reason.clone()),
+            EventKind::Stopped => ("stopped", String::new()),
+            EventKind::Killed { reason } => ("killed", reason.clone()),
+            EventKind::Waiting { reason } => ("waiting", reason.clone()),
+            EventKind::Removed => ("removed", String::new()),
+            _ => return,
+        };
+        if row.word != word || row.note != note {
+            row.changed = at;
+            row.printed = false;
+        }
+        row.word = word;
+        row.note = note;
+    }
+
+    fn row(&mut self, unit: &str) -> &mut Row {
+        let rows = &mut self.rows;
+        let index = *self.index.entry(unit.to_owned()).or_insert_with(|| {
+            rows.push(Row {
+                unit: unit.to_owned(),
+                word: "",
+                note: String::new(),
+                changed: Duration::ZERO,
+                step: StepState::Pending,
+                printed: true,
+                started: false,
+                died: None,
+            });
+            rows.len() - 1
+        });
+        &mut self.rows[index]
+    }
+
+    /// Names of the units of which a run began.
+    pub fn started(&self) -> impl Iterator<Item = &str> {
+        self.rows
+            .iter()
+            .filter(|row| row.started)
+            .map(|row| row.unit.as_str())
+    }
+
+    /// Units that came up and ended at once.
+    #[must_use]
+    pub fn deaths(&self) -> Vec<Death> {
+        let of = |row: &Row| {
+            row.died.clone().map(|reason| Death {
+                unit: row.unit.clone(),
+                reason,
+            })
+        };
+        self.rows.iter().filter_map(of).collect()
+    }
+
+    /// "web (starting), db (waiting for x)": what is not done yet.
+    #[must_use]
+    pub fn pending(&self) -> String {
+        let open: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| row.step == StepState::Pending)
+            .collect();
+        let mut text: Vec<String> = open
+            .iter()
+            .take(5)
+            .map(|row| match (row.word, row.note.as_str()) {
+                ("", "") => row.unit.clone(),
+                ("", note) => format!("{} ({})", row.unit, escape(note)),
+                (word, "") => format!("{} ({word})", row.unit),
+                (_, note) if row.word == "waiting" => format!("{} ({})", row.unit, escape(note)),
+                (word, note) => format!("{} ({word}, {})", row.unit, escape(note)),
+            })
+            .collect();
+        if open.len() > 5 {
+            text.push(format!("{} more", open.len() - 5));
+        }
+        text.join(", ")
+    }
+
+    /// Lines for what changed since the last call; for an output that is no terminal.
+    pub fn changes(&mut self) -> Vec<String> {
+        let name = self.name_width();
+        let mut lines = Vec::new();
+        for row in self
+            .rows
+            .iter_mut()
+            .filter(|row| !row.printed && !row.word.is_empty())
+        {
+            row.printed = true;
+            lines.push(line(row, row.changed, name, None, Palette::plain()));
+        }
+        lines
+    }
+
+    /// The picture at `now`, in at most `rows` lines of `columns`: what is still to do comes first
+    /// when not everything fits.
+    #[must_use]
+    pub fn frame(
+        &self,
+        now: Duration,
+        columns: usize,
+        rows: usize,
+        palette: Palette,
+    ) -> Vec<String> {
+        let name = self.name_width();
+        let mut shown: Vec<&Row> = self.rows.iter().collect();
+        let fits = shown.len() <= rows;
+        if !fits {
+            shown.sort_by_key(|row| match row.step {
+                StepState::Failed => 0,
+                StepState::Pending if !row.word.is_empty() => 1,
+                StepState::Pending => 2,
+                StepState::Superseded | StepState::Done => 3,
+            });
+            shown.truncate(rows.saturating_sub(1));
+        }
+        let mut lines: Vec<String> = shown
+            .iter()
+            .map(|row| {
+                let at = if row.step == StepState::Pending {
+                    now
+                } else {
+                    row.changed
+                };
+                line(row, at, name, Some(columns), palette)
+            })
+            .collect();
+        if !fits {
+            let done = self
+                .rows
+                .iter()
+                .filter(|row| row.step != StepState::Pending)
+                .count();
+            lines.push(format!(
+                "… {done} of {} done",
+                count(self.rows.len(), "unit")
+            ));
+        }
+        lines
+    }
+
+    fn name_width(&self) -> usize {
+        self.rows
+            .iter()
+            .map(|row| width(&row.unit))
+            .max()
+            .unwrap_or(0)
+            .min(32)
+    }
+}
+
+/// "web  running    0.3 s  pid 4242".
+fn line(row: &Row, at: Duration, name: usize, columns: Option<usize>, palette: Palette) -> String {
+    let word = if row.word.is_empty() { "…" } else { row.word };
+    let head = format!(
+        "{}  {}  {}",
+        pad(&row.unit, name, false),
+        pad(word, 8, false),
+        pad(&duration(at), 6, true)
+    );
+    let note = escape(&row.note);
+    let Some(columns) = columns else {
+        return format!("{head}  {note}").trim_end().to_owned();
+    };
+    if width(&head) > columns {
+        return truncate(&head, columns).into_owned();
+    }
+    let style = match (row.step, row.word) {
+        (StepState::Failed, _) | (_, "failed" | "killed" | "ended") => Style::Bad,
+        (StepState::Done, _) => Style::Good,
+        _ => Style::Busy,
+    };
+    let note = truncate(&note, columns.saturating_sub(width(&head) + 2));
+    let gap = if note.is_empty() { "" } else { "  " };
+    format!(
+        "{}  {}  {}{gap}{note}",
+        pad(&row.unit, name, false),
+        palette.paint(style, pad(word, 8, false)),
+        pad(&duration(at), 6, true),
+    )
+}
+
+#[cfg(test)]
+mod tests;

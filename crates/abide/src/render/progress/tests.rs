@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use abide_model::api::{EventView, OperationView};
+use abide_model::{EventKind, ExitStatus, OperationKind, OperationState, OperationStep, StepState};
+
+use super::{Death, Progress};
+use crate::term::{Palette, width};
+
+fn operation(steps: &[(&str, StepState, Option<&str>)]) -> OperationView {
+    OperationView {
+        id: 1,
+        kind: OperationKind::Up,
+        since: "2026-01-31T14:05:00Z".into(),
+        state: OperationState::Running,
+        steps: steps
+            .iter()
+            .map(|(unit, state, note)| OperationStep {
+                unit: unit.parse().expect("a name"),
+                state: *state,
+                note: note.map(Into::into),
+            })
+            .collect(),
+    }
+}
+
+fn event(unit: &str, kind: EventKind) -> EventView {
+    EventView {
+        seq: 1,
+        at: "2026-01-31T14:05:00Z".into(),
+        unit: Some(unit.into()),
+        run: None,
+        text: String::new(),
+        kind,
+    }
+}
+
+fn after(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn each_change_is_one_line_where_nothing_can_be_redrawn() {
+    let mut progress = Progress::default();
+    let steps = [
+        ("db", StepState::Pending, None),
+        ("shop:web", StepState::Pending, Some("waiting for db")),
+    ];
+    progress.take_operation(&operation(&steps), after(0));
+    progress.take_event(
+        &event(
+            "shop:web",
+            EventKind::Waiting {
+                reason: "waiting for db".into(),
+            },
+        ),
+        after(1),
+    );
+    progress.take_event(&event("db", EventKind::Started { pid: 7 }), after(2));
+    progress.take_event(&event("other", EventKind::Started { pid: 8 }), after(2));
+    assert_eq!(
+        progress.changes(),
+        [
+            "db        starting    2 ms  pid 7",
+            "shop:web  waiting     1 ms  waiting for db"
+        ]
+    );
+    assert!(progress.changes().is_empty());
+    progress.take_event(&event("db", EventKind::Ready), after(1500));
+    assert_eq!(progress.changes(), ["db        running    1.5 s  pid 7"]);
+    assert_eq!(
+        progress.pending(),
+        "db (running, pid 7), shop:web (waiting for db)"
+    );
+}
+
+#[test]
+fn a_frame_fits_and_shows_first_what_is_left_to_do() {
+    let mut progress = Progress::default();
+    let names: Vec<String> = (0..10).map(|n| format!("unit-{n}")).collect();
+    let steps: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| match n {
+            0..6 => (name.as_str(), StepState::Done, None),
+            6 => (
+                name.as_str(),
+                StepState::Failed,
+                Some("cannot execute /nope: no such file or directory"),
+            ),
+            _ => (name.as_str(), StepState::Pending, None),
+        })
+        .collect();
+    progress.take_operation(&operation(&steps), after(10));
+    let frame = progress.frame(after(2500), 40, 5, Palette::plain());
+    assert_eq!(
+        frame,
+        [
+            "unit-6  failed     10 ms  cannot execut…",
+            "unit-7  …          2.5 s",
+            "unit-8  …          2.5 s",
+            "unit-9  …          2.5 s",
+            "… 7 of 10 units done",
+        ]
+    );
+    for columns in 1..80 {
+        for line in progress
+            .frame(after(2500), columns, 5, Palette::plain())
+            .iter()
+            .take(4)
+        {
+            assert!(width(line) <= columns, "{columns}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn a_unit_that_came_up_and_ended_is_found() {
+    let exited = || EventKind::Exited {
+        status: ExitStatus::Code(1),
+        reason: "exit 1 after 0.1 s".into(),
+    };
+    let mut progress = Progress::default();
+    let steps = [
+        ("a", StepState::Pending, None),
+        ("b", StepState::Pending, None),
+    ];
+    progress.take_operation(&operation(&steps), after(0));
+    // A restart: the old run's end is no death.
+    progress.take_event(
+        &event(
+            "b",
+            EventKind::Stopping {
+                reason: "restart".into(),
+            },
+        ),
+        after(1),
+    );
+    progress.take_event(&event("b", exited()), after(2));
+    for unit in ["a", "b"] {
+        progress.take_event(&event(unit, EventKind::Started { pid: 1 }), after(3));
+        progress.take_event(&event(unit, EventKind::Ready), after(3));
+    }
+    assert!(progress.deaths().is_empty());
+    progress.take_event(&event("a", exited()), after(100));
+    assert_eq!(
+        progress.deaths(),
+        [Death {
+            unit: "a".into(),
+            reason: "exit 1 after 0.1 s".into()
+        }]
+    );
+}

@@ -1,0 +1,188 @@
+//! `abide show` and `abide why`: one unit.
+
+use std::fmt::Write as _;
+
+use abide_model::api::{SpecAnswer, Why};
+use abide_model::{Health, UnitStatus};
+
+use super::status::{View, note, state_style};
+use super::words::{bytes, count, duration, since, timestamp};
+use crate::term::{Palette, Style, escape, pad, truncate, width};
+
+/// Why a unit is in its state, and what would change it; ends in a newline.
+#[must_use]
+pub fn why(why: &Why, palette: Palette) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(
+        text,
+        "{} is {}",
+        palette.paint(Style::Bold, escape(&why.unit)),
+        why.state
+    );
+    for sentence in &why.because {
+        let _ = writeln!(text, "  because {}", escape(sentence));
+    }
+    if !why.would_change.is_empty() {
+        let _ = writeln!(
+            text,
+            "{}",
+            palette.paint(Style::Dim, "what would change it")
+        );
+    }
+    for sentence in &why.would_change {
+        let _ = writeln!(text, "  {}", escape(sentence));
+    }
+    text
+}
+
+/// A unit's state, its settings and where each comes from, and its last lines; ends in a newline.
+#[must_use]
+pub fn show(status: &UnitStatus, spec: &SpecAnswer, lines: &[String], view: View) -> String {
+    let palette = view.palette;
+    let mut text = String::new();
+    let _ = write!(text, "{}", palette.paint(Style::Bold, escape(&status.name)));
+    if let Some(description) = &spec.description {
+        let _ = write!(text, "  {}", escape(description));
+    }
+    text.push('\n');
+    facts(&mut text, status, view);
+
+    let _ = writeln!(text, "\n{}", palette.paint(Style::Dim, "settings"));
+    let keys = spec
+        .settings
+        .iter()
+        .map(|setting| width(&setting.key))
+        .max()
+        .unwrap_or(0);
+    let values = spec
+        .settings
+        .iter()
+        .filter(|setting| !setting.built_in)
+        .map(|setting| width(&escape(&setting.value)))
+        .max()
+        .unwrap_or(0)
+        .min(48);
+    for setting in &spec.settings {
+        let value = escape(&setting.value);
+        let key = pad(&setting.key, keys, false);
+        let from = match &setting.origin {
+            Some(origin) => escape(origin).into_owned(),
+            None if setting.built_in => "built in".to_owned(),
+            None => String::new(),
+        };
+        let from = palette.paint(Style::Dim, from);
+        let _ = writeln!(text, "  {key}  {}  {from}", pad(&value, values, false));
+    }
+
+    if !lines.is_empty() {
+        let _ = writeln!(text, "\n{}", palette.paint(Style::Dim, "last lines"));
+    }
+    for line in lines {
+        let columns = view
+            .columns
+            .map_or(usize::MAX, |columns| columns.saturating_sub(2));
+        let _ = writeln!(text, "  {}", truncate(line, columns));
+    }
+    text
+}
+
+fn facts(text: &mut String, status: &UnitStatus, view: View) {
+    let state = view.palette.paint(state_style(status), status.state);
+    let age = |at: &Option<String>| {
+        at.as_deref()
+            .and_then(timestamp)
+            .map(|at| duration(since(at, view.now)))
+    };
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    facts.push((
+        "state",
+        match age(&status.state_since) {
+            Some(age) => format!("{state} for {age}"),
+            None => state.to_string(),
+        },
+    ));
+    match status.health {
+        Health::Unknown => {}
+        Health::Healthy => facts.push(("health", "healthy".to_owned())),
+        Health::Unhealthy => facts.push(("health", "unhealthy".to_owned())),
+    }
+    let note = note(status, view.now);
+    if !note.is_empty() {
+        facts.push(("note", note));
+    }
+    if let Some(pid) = status.pid {
+        let mut process = format!("pid {pid}");
+        if let Some(run) = status.run_id {
+            let _ = write!(process, ", run {run}");
+        }
+        if let Some(age) = age(&status.started_at) {
+            let _ = write!(process, ", started {age} ago");
+        }
+        facts.push(("process", process));
+        let mut tree = Vec::new();
+        tree.extend(status.processes.map(|n| match n {
+            1 => "1 process".to_owned(),
+            n => format!("{n} processes"),
+        }));
+        tree.extend(
+            status
+                .memory_bytes
+                .map(|n| format!("{} of memory", bytes(n))),
+        );
+        tree.extend(status.cpu_percent.map(|cpu| format!("{cpu:.1}% of a CPU")));
+        if !tree.is_empty() {
+            facts.push(("tree", tree.join(", ")));
+        }
+    }
+    facts.push((
+        "restarts",
+        count(
+            usize::try_from(status.restarts).unwrap_or(usize::MAX),
+            "restart",
+        ),
+    ));
+    if let Some(exit) = &status.last_exit {
+        let ago = timestamp(&exit.at).map(|at| duration(since(at, view.now)));
+        let ago = ago.map_or_else(String::new, |ago| format!(", {ago} ago"));
+        facts.push(("last exit", format!("{}{ago}", escape(&exit.reason))));
+    }
+    if let Some(source) = &status.source {
+        facts.push((
+            "source",
+            format!("{}:{}", escape(&source.file.to_string_lossy()), source.line),
+        ));
+    }
+    for (key, value) in facts {
+        let _ = writeln!(text, "  {}  {value}", pad(key, 9, false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abide_model::ActualState;
+
+    #[test]
+    fn an_explanation_has_causes_and_ways_out() {
+        let shown = super::why(
+            &Why {
+                unit: "web".into(),
+                state: ActualState::Waiting,
+                because: vec!["it requires db".into(), "db has failed: exit 1\n".into()],
+                would_change: vec!["`abide start db` tries db again".into()],
+            },
+            Palette::plain(),
+        );
+        assert_eq!(
+            shown,
+            "\
+web is waiting
+  because it requires db
+  because db has failed: exit 1\\n
+what would change it
+  `abide start db` tries db again
+"
+        );
+    }
+}
