@@ -16,8 +16,10 @@
 mod args;
 mod client;
 mod command;
+mod daemon;
 mod failure;
 mod home;
+mod readable;
 mod render;
 mod term;
 
@@ -27,6 +29,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    if let Some(code) = abide_platform::keeper::enter().or_else(daemon::enter) {
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

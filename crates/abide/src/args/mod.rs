@@ -6,12 +6,14 @@
 mod help;
 mod options;
 mod run;
+mod when;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use help::START_HERE;
-pub use options::{ColorWhen, Common, LogFormat, Patience, WaitFor, parse_duration};
-pub use run::{ReadyArgs, RestartWhen, RunArgs};
+pub use options::{ColorWhen, Common, LineCount, LogFormat, Patience, WaitFor, parse_duration};
+pub use run::{RestartWhen, RunArgs};
+pub use when::parse_when;
 
 /// The command line.
 #[derive(Parser, Debug)]

@@ -89,18 +89,6 @@ pub enum RestartWhen {
     Never,
 }
 
-impl RestartWhen {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "always",
-            Self::OnFailure => "on-failure",
-            Self::Never => "never",
-        }
-    }
-}
-
 fn parse_variable(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')

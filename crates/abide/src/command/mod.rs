@@ -1,25 +1,31 @@
 //! One file for each command: ask the daemon, render the answer, choose the exit code.
 
-//mod change;
-//mod check;
-//mod down;
-//mod events;
-//mod follow;
-//mod logs;
-//mod plan;
-//mod show;
+mod attach;
+mod change;
+mod check;
+mod deaths;
+mod down;
+mod events;
+mod files;
+mod follow;
+mod launch;
+mod logs;
+mod plan;
+mod run;
+mod show;
 mod status;
-//mod up;
-//mod wait;
-//mod why;
+mod up;
+mod wait;
+mod why;
 
 use std::future::Future;
 use std::io::Write;
 
+use abide_model::api::Verb;
 use clap::CommandFactory as _;
 use serde::Serialize;
 
-use crate::args::{Cli, Command, START_HERE};
+use crate::args::{Cli, Command, LogsArgs, START_HERE, StatusArgs};
 use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::home::{Home, Surroundings};
@@ -42,21 +48,67 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
         out.write_all(START_HERE.as_bytes())?;
         return Ok(Code::Done);
     };
-    match command {
+    match &command {
+        Command::Check(args) => return check::run(args, out),
         Command::Completions(args) => return completions(args.shell, out),
         _ => {}
     }
     let home = Home::resolve(&Surroundings::of_this_process(cli.common.home)?)?;
+    if let Command::Daemon(args) = &command {
+        return launch::foreground(&home, args);
+    }
     let mut context = Context {
         out,
         client: Client::new(home),
     };
-    let context = &mut context;
+    block_on(ask(&mut context, command))
+}
+
+/// The commands that speak to the daemon.
+async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
     match command {
-        Command::Check(_) | Command::Completions(_) => Ok(Code::Done), // done above
-        Command::Status(args) => block_on(status::run(context, &args)),
-        Command::Top(args) => block_on(status::watch(context, &args.patterns)),
-        _ => Err(Failure::new("this command is not built yet".into())),
+        Command::Up(args) => up::run(context, &args).await,
+        Command::Down(args) => down::run(context, &args).await,
+        Command::Run(args) => run::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Top(args) => {
+            status::run(
+                context,
+                &StatusArgs {
+                    watch: true,
+                    ..args
+                },
+            )
+            .await
+        }
+        Command::Start(args) => change::run(context, Verb::Start, &args).await,
+        Command::Stop(args) => change::run(context, Verb::Stop, &args).await,
+        Command::Restart(args) => change::run(context, Verb::Restart, &args).await,
+        Command::Reset(args) => change::run(context, Verb::Reset, &args).await,
+        Command::Remove(args) => change::run(context, Verb::Remove, &args).await,
+        Command::Enable(args) => change::run(context, Verb::Enable, &args).await,
+        Command::Disable(args) => change::run(context, Verb::Disable, &args).await,
+        Command::Signal(args) => change::signal(context, &args).await,
+        Command::Scale(args) => change::scale(context, &args).await,
+        Command::Wait(args) => wait::run(context, &args).await,
+        Command::Show(args) => show::run(context, &args).await,
+        Command::Why(args) => why::run(context, &args).await,
+        Command::Logs(args) => logs::run(context, &args).await,
+        Command::Tail(args) => {
+            logs::run(
+                context,
+                &LogsArgs {
+                    follow: true,
+                    ..args
+                },
+            )
+            .await
+        }
+        Command::Events(args) => events::run(context, &args).await,
+        Command::Plan(args) => plan::run(context, &args).await,
+        Command::Check(_) | Command::Completions(_) | Command::Daemon(_) => {
+            Err(Failure::new("this command needs no daemon".to_owned()))
+        }
     }
 }
 

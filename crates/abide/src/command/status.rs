@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{Answer, Context, write_json};
 use crate::args::StatusArgs;
-use crate::client::{Error, Query};
-use crate::failure::Code;
+use crate::client::Error;
+use crate::failure::{Code, Failure};
 use crate::render::status::{View, is_well, table};
 use crate::term::{Asked, Key, Screen, Signals, escape, truncate};
 
@@ -17,10 +17,16 @@ use crate::term::{Asked, Key, Screen, Signals, escape, truncate};
 const REFRESH: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Answer {
-    if args.watch && context.out.terminal {
+    if args.watch {
+        if !context.out.terminal {
+            return Err(Failure::usage(
+                "cannot refresh in place: the output is no terminal".to_owned(),
+            )
+            .help("`abide events -f` tells a pipe what happens"));
+        }
         return watch(context, &args.patterns).await;
     }
-    let units = match units(context, &args.patterns).await {
+    let units = match context.client.units(&args.patterns).await {
         Ok(units) => units,
         Err(error) => return Err(context.client.failure(error)),
     };
@@ -45,15 +51,6 @@ pub(super) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Answer 
     Ok(verdict(&units))
 }
 
-/// The statuses of the units that the patterns name; of all without patterns.
-pub(super) async fn units(
-    context: &Context<'_>,
-    patterns: &[String],
-) -> Result<Vec<UnitStatus>, Error> {
-    let query = Query::new("/v1/units").each("pattern", patterns);
-    context.client.get(query.as_str()).await
-}
-
 fn verdict(units: &[UnitStatus]) -> Code {
     if units.iter().all(is_well) {
         Code::Done
@@ -63,9 +60,9 @@ fn verdict(units: &[UnitStatus]) -> Code {
 }
 
 /// Refreshes in place until `q` or Ctrl-C.
-pub(super) async fn watch(context: &mut Context<'_>, patterns: &[String]) -> Answer {
+async fn watch(context: &mut Context<'_>, patterns: &[String]) -> Answer {
     // Before the screen is taken over, so that a wrong name or no daemon is said the usual way.
-    let mut last = units(context, patterns).await;
+    let mut last = context.client.units(patterns).await;
     if let Err(error) = last {
         return Err(context.client.failure(error));
     }
@@ -76,7 +73,7 @@ pub(super) async fn watch(context: &mut Context<'_>, patterns: &[String]) -> Ans
     loop {
         screen.draw(&page(context, &last, patterns))?;
         tokio::select! {
-            _ = tick.tick() => last = units(context, patterns).await,
+            _ = tick.tick() => last = context.client.units(patterns).await,
             key = screen.key() => if key? == Key::Quit { break },
             asked = signals.next() => if asked == Asked::Leave { break },
         }

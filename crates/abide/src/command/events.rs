@@ -1,0 +1,55 @@
+//! `abide events`.
+
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Answer, Context};
+use crate::args::EventsArgs;
+use crate::client::Error;
+use crate::failure::Code;
+use crate::render::line::Lines;
+
+pub(super) async fn run(context: &mut Context<'_>, args: &EventsArgs) -> Answer {
+    let client = context.client.clone();
+    let events = client.events(args.lines, args.follow, &args.patterns).await;
+    let mut events = events.map_err(|error| client.failure(error))?;
+    let mut lines = Lines::new(
+        context.out.palette,
+        context.out.terminal,
+        TimeZone::system(),
+        true,
+    );
+    let mut last = None;
+    loop {
+        match events.next().await {
+            Ok(Some(event)) => {
+                last = Some(event.seq);
+                if args.json {
+                    serde_json::to_writer(&mut *context.out, &event)
+                        .map_err(std::io::Error::from)?;
+                    context.out.write_all(b"\n")?;
+                } else {
+                    let line = lines.event(&event, Timestamp::now());
+                    writeln!(context.out, "{line}")?;
+                }
+                if args.follow && !events.has_more() {
+                    context.out.flush()?;
+                }
+            }
+            Ok(None) if !args.follow => return Ok(Code::Done),
+            Ok(None) | Err(Error::Broken(_)) if args.follow => {
+                // The daemon went away; its successor numbers on where it stopped.
+                context.out.flush()?;
+                let again = match last {
+                    Some(last) => client.events_after(last, &args.patterns).await,
+                    None => client.events(0, true, &args.patterns).await,
+                };
+                events = again.map_err(|error| client.failure(error))?;
+            }
+            Ok(None) => return Ok(Code::Done),
+            Err(error) => return Err(client.failure(error)),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Starting keeper and daemon.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use abide_daemon::home::Home as Paths;
+use abide_platform::keeper::{Launch, StartError, become_keeper, start_detached};
+
+use super::{Answer, Context};
+use crate::args::DaemonArgs;
+use crate::client::Error;
+use crate::daemon::Role;
+use crate::failure::Failure;
+use crate::home::Home;
+
+/// How long a daemon may take until it serves: reading the state of a thousand units, and adopting them.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Starts keeper and daemon in the background if no daemon runs. Says whether it did.
+///
+/// # Errors
+/// The daemon's own words, if it cannot start.
+pub(super) async fn ensure(context: &Context<'_>) -> Result<bool, Failure> {
+    match context.client.daemon().await {
+        Ok(_) => return Ok(false),
+        Err(Error::NoDaemon) => {}
+        Err(error) => return Err(context.client.failure(error)),
+    }
+    let home = context.client.home();
+    let paths = create(home)?;
+    let log = paths.daemon_log();
+    let started = start_detached(&launch(home, Vec::new(), false), &log)
+        .and_then(|starting| starting.wait(READY_WITHIN));
+    match started {
+        Ok(()) => Ok(true),
+        // Somebody else was quicker: two `abide up` at once.
+        Err(error) => match context.client.daemon().await {
+            Ok(_) => Ok(false),
+            Err(_) => Err(failure(error, home)),
+        },
+    }
+}
+
+/// `abide daemon`: this process becomes the keeper. Returns only when it cannot.
+pub(super) fn foreground(home: &Home, args: &DaemonArgs) -> Answer {
+    create(home)?;
+    let files = super::files::absolute(&args.files)?;
+    let error = become_keeper(&launch(home, files, true));
+    Err(failure(StartError::Io(error), home))
+}
+
+fn create(home: &Home) -> Result<Paths, Failure> {
+    let paths = Paths::new(home.directory.clone());
+    paths.create().map_err(|error| {
+        let text = format!("cannot {}", crate::failure::plain(&error));
+        let mut failure = Failure::new(text);
+        failure.split_help();
+        if failure.help.is_none() {
+            failure.help = Some("choose another one with --home DIR".to_owned());
+        }
+        failure
+    })?;
+    Ok(paths)
+}
+
+fn launch(home: &Home, files: Vec<PathBuf>, foreground: bool) -> Launch {
+    let role = Role {
+        home: home.directory.clone(),
+        foreground,
+        files,
+    };
+    Launch {
+        home: home.directory.clone(),
+        daemon: role.arguments(),
+    }
+}
+
+fn failure(error: StartError, home: &Home) -> Failure {
+    let text = match &error {
+        StartError::Refused(words) => words.trim().to_owned(),
+        _ => format!("cannot {error}"),
+    };
+    let mut failure = Failure::new(text);
+    failure.split_help();
+    if failure.help.is_none() {
+        failure.help = Some(format!(
+            "{} has more",
+            home.directory.join("daemon.log").display()
+        ));
+    }
+    failure
+}

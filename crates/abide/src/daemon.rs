@@ -1,0 +1,90 @@
+//! The process that its keeper starts as the daemon: recognised by its arguments, before clap sees them.
+//!
+//! ```text
+//! abide --be-the-daemon HOME background|foreground [FILE]...
+//! ```
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The first argument of a process that is to be the daemon. Never typed by people.
+const MARK: &str = "--be-the-daemon";
+
+/// How a daemon is to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Role {
+    /// The home, absolute.
+    pub home: PathBuf,
+    /// Its messages go to the standard error that the person or service manager gave it, not to the
+    /// home's `daemon.log`.
+    pub foreground: bool,
+    /// Configuration files to load at its start, absolute.
+    pub files: Vec<PathBuf>,
+}
+
+impl Role {
+    /// As arguments for [`Role::read`].
+    #[must_use]
+    pub fn arguments(&self) -> Vec<OsString> {
+        let place = if self.foreground {
+            "foreground"
+        } else {
+            "background"
+        };
+        let mut arguments = vec![MARK.into(), self.home.clone().into(), place.into()];
+        arguments.extend(self.files.iter().map(|file| file.clone().into()));
+        arguments
+    }
+
+    /// The role that these arguments (without the program's name) give; `None`: they are somebody's
+    /// command line.
+    fn read(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        if arguments.next()? != MARK {
+            return None;
+        }
+        let home = arguments.next()?.into();
+        let foreground = arguments.next()? == "foreground";
+        Some(Self {
+            home,
+            foreground,
+            files: arguments.map(PathBuf::from).collect(),
+        })
+    }
+}
+
+/// If this process was started as the daemon: be it, and return the code to exit with.
+#[must_use]
+pub fn enter() -> Option<i32> {
+    let role = Role::read(std::env::args_os().skip(1))?;
+    Some(run(&role))
+}
+
+fn run(role: &Role) -> i32 {
+    abide_platform::keeper::tell_starter(&format!(
+        "this build has no daemon for {}",
+        role.home.display()
+    ));
+    abide_platform::keeper::EXIT_REFUSED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_survives_the_command_line() {
+        for files in [
+            vec![],
+            vec![PathBuf::from("/a b.toml"), PathBuf::from("/c")],
+        ] {
+            let role = Role {
+                home: "/h".into(),
+                foreground: files.is_empty(),
+                files,
+            };
+            assert_eq!(Role::read(role.arguments().into_iter()), Some(role));
+        }
+        assert_eq!(Role::read(["status".into()].into_iter()), None);
+        assert_eq!(Role::read(std::iter::empty()), None);
+    }
+}
