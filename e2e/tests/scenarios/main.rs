@@ -4,9 +4,11 @@
 mod api_contract;
 mod api_doors;
 mod bad_input;
+mod clean_start;
 mod closed_terminal;
 mod daemon_killed;
 mod escapees;
+mod everyday;
 mod full_disk;
 mod heartbeats;
 mod hung_disk;
