@@ -9,6 +9,7 @@ mod closed_terminal;
 mod daemon_killed;
 mod escapees;
 mod everyday;
+mod foreground;
 mod full_disk;
 mod heartbeats;
 mod hung_disk;
