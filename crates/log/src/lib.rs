@@ -7,13 +7,25 @@
 //! that safe is the order of steps: a segment with a higher number exists only after the last byte
 //! of the lower one was written, and a compressed segment has its name only when it is whole.
 
+mod backward;
 mod format;
+mod index;
+mod layout;
 mod line;
+mod packed;
 mod query;
 mod reader;
+mod retention;
+mod segment;
+mod series;
 mod time;
+mod writer;
 
 pub use format::{Format, render};
 pub use line::{Ending, Line, Stream};
 pub use query::{Query, Source};
 pub use reader::{ReadError, Reader, Record};
+pub use retention::tidy;
+pub use series::Position;
+pub use time::rfc3339;
+pub use writer::Writer;

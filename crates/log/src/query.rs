@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use abide_model::{UnitName, Wall};
 use regex::bytes::Regex;
 
+use crate::Line;
+
 /// A unit's log directory. It need not exist (yet).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
@@ -27,4 +29,15 @@ pub struct Query {
     pub grep: Option<Regex>,
     /// Go on with what comes later: an incomplete last line is held back until its newline comes.
     pub follow: bool,
+}
+
+impl Query {
+    pub(crate) fn matches(&self, line: &Line) -> bool {
+        self.since.is_none_or(|since| line.time >= since)
+            && self.until.is_none_or(|until| line.time < until)
+            && self
+                .grep
+                .as_ref()
+                .is_none_or(|grep| grep.is_match(&line.bytes))
+    }
 }
