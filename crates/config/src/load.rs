@@ -103,7 +103,8 @@ pub(crate) fn inherits(files: &[PathBuf], caller: &Caller) -> BTreeSet<String> {
             continue;
         };
         let source = SourceText::new(&file, text);
-        let tree = syntax::parse(&source).tree;
+        let sound = syntax::sound(&source);
+        let tree = sound.tree();
         let table = |name| tree.get(name).and_then(|value| value.get_ref().as_table());
         let units = table("service")
             .into_iter()
@@ -196,15 +197,18 @@ fn decode(source: SourceText, argument: PathBuf, caller: &Caller) -> Part {
         source,
     };
     let context = Context::new(&part.source, caller);
-    let parsed = syntax::parse(&part.source);
-    if is_for_us(&context, &parsed) {
-        part.whole = parsed.mistakes.is_empty();
-        for mistake in &parsed.mistakes {
+    let sound = syntax::sound(&part.source);
+    let tree = sound.tree();
+    if is_for_us(&context, &tree) {
+        part.whole = sound.mistakes.is_empty();
+        for mistake in &sound.mistakes {
             context.report(mistake.clone());
         }
+        let units = !sound.defaults_lost;
         part.whole &= file(
             &context,
-            &parsed,
+            &tree,
+            units,
             &mut part.daemon,
             &mut part.group,
             &mut part.drafts,
@@ -217,8 +221,8 @@ fn decode(source: SourceText, argument: PathBuf, caller: &Caller) -> Part {
 }
 
 /// Whether this version can read the file at all; says so if not, and then nothing else is said.
-fn is_for_us(context: &Context<'_>, parsed: &syntax::Parsed<'_>) -> bool {
-    let Some((_, value)) = top(&parsed.tree, "abide") else {
+fn is_for_us(context: &Context<'_>, tree: &DeTable<'_>) -> bool {
+    let Some((_, value)) = top(tree, "abide") else {
         return true;
     };
     let wrong = match String::read(value.get_ref()) {
@@ -252,42 +256,34 @@ fn is_for_us(context: &Context<'_>, parsed: &syntax::Parsed<'_>) -> bool {
     true
 }
 
-/// Decodes every sound table; whether all of its units could be named.
+/// Decodes every sound table, the units only if `units`; whether all of its units could be named.
 fn file(
     context: &Context<'_>,
-    parsed: &syntax::Parsed<'_>,
+    tree: &DeTable<'_>,
+    units: bool,
     settings: &mut DaemonSettings,
     group: &mut Option<String>,
     drafts: &mut Vec<Draft>,
 ) -> bool {
-    let mut sound = DeTable::new();
-    for (key, value) in &parsed.tree {
-        if key.get_ref() != "service" && parsed.is_sound(key.span().start) {
-            sound.insert(key.clone(), value.clone());
-        }
-    }
-    check_table(context, &sound, Table::File);
-    *group = read_group(context, &sound);
-    let defaults = table(context, &sound, "defaults");
+    check_table(context, tree, Table::File);
+    *group = read_group(context, tree);
+    let defaults = table(context, tree, "defaults");
     if let Some(defaults) = defaults {
         decode::defaults(context, defaults);
     }
-    if let Some(daemon) = table(context, &sound, "daemon") {
+    if let Some(daemon) = table(context, tree, "daemon") {
         *settings = decode::daemon(context, daemon);
     }
-    let Some(services) = table(context, &parsed.tree, "service") else {
+    if !units {
+        return false;
+    }
+    let Some(services) = table(context, tree, "service") else {
         return true;
     };
-    let mut units: Vec<_> = services
-        .iter()
-        .filter(|(key, _)| parsed.is_sound(key.span().start))
-        .collect();
+    let mut units: Vec<_> = services.iter().collect();
     units.sort_by_key(|(key, _)| key.span().start);
     let mut whole = true;
     for (key, value) in units {
-        if let DeValue::Table(table) = value.get_ref() {
-            check_table(context, table, Table::Unit);
-        }
         match decode::unit(context, group.as_deref(), (key, value), defaults) {
             Some(draft) => drafts.push(draft),
             None => whole = false,

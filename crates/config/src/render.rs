@@ -1,7 +1,8 @@
 //! Mistakes as people read them.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet as Source};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet as Source, Title};
+use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 
@@ -49,36 +50,29 @@ fn one(renderer: &Renderer, item: &Diagnostic) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let file = item.file.display().to_string();
-    let mut first =
-        level
-            .primary_title(item.message.clone())
-            .element(origin(&file, item.line, item.column));
-    if let Some(snippet) = &item.snippet {
-        first = first.element(source(
+    let first = level.primary_title(item.message.clone());
+    let first = match &item.snippet {
+        Some(snippet) => place(
+            first,
             snippet,
+            &item.file,
             item.line,
-            AnnotationKind::Primary,
+            item.column,
             &item.label,
-        ));
-    }
+        ),
+        None => first.element(Origin::path(item.file.display().to_string())),
+    };
     let mut groups: Vec<Group<'_>> = vec![first];
     for note in &item.notes {
-        groups.push(
-            Level::NOTE
-                .secondary_title(note.label.clone())
-                .element(origin(
-                    &note.file.display().to_string(),
-                    note.line,
-                    note.column,
-                ))
-                .element(source(
-                    &note.snippet,
-                    note.line,
-                    AnnotationKind::Primary,
-                    "",
-                )),
-        );
+        let title = Level::NOTE.secondary_title(note.label.clone());
+        groups.push(place(
+            title,
+            &note.snippet,
+            &note.file,
+            note.line,
+            note.column,
+            "",
+        ));
     }
     if let Some(help) = &item.help {
         groups.push(Group::with_title(Level::HELP.secondary_title(help.clone())));
@@ -86,27 +80,34 @@ fn one(renderer: &Renderer, item: &Diagnostic) -> String {
     renderer.render(&groups)
 }
 
-fn origin<'a>(file: &str, line: u32, column: u32) -> Origin<'a> {
-    let origin = Origin::path(file.to_owned());
-    if line == 0 {
-        origin
-    } else {
-        origin.line(line as usize).char_column(column as usize)
-    }
-}
-
-fn source<'a>(
+/// Where it is and how that looks.
+fn place<'a>(
+    title: Title<'a>,
     snippet: &Snippet,
+    file: &Path,
     line: u32,
-    kind: AnnotationKind,
+    column: u32,
     label: &str,
-) -> Source<'a, annotate_snippets::Annotation<'a>> {
-    let mut annotation = kind.span(snippet.mark.clone());
+) -> Group<'a> {
+    let file = file.display().to_string();
+    let mut mark = AnnotationKind::Primary.span(snippet.mark.clone());
     if !label.is_empty() {
-        annotation = annotation.label(label.to_owned());
+        mark = mark.label(label.to_owned());
     }
-    Source::source(snippet.text.clone())
+    let source = Source::source(snippet.text.clone())
         .line_start(line as usize)
-        .path(None::<String>)
-        .annotation(annotation)
+        .annotation(mark);
+    // The renderer counts the column in the snippet, which is not the file's when a long line was cut.
+    let counted = snippet
+        .text
+        .get(..snippet.mark.start)
+        .map_or(0, |before| before.chars().count() + 1);
+    if counted == column as usize {
+        title.element(source.path(file))
+    } else {
+        let origin = Origin::path(file)
+            .line(line as usize)
+            .char_column(column as usize);
+        title.element(origin).element(source.path(None::<String>))
+    }
 }

@@ -1,6 +1,7 @@
 //! Is it TOML? The tree with its places, and the mistakes that a person would want to see: the first
 //! one of each table, because what follows is mostly its consequence.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -16,102 +17,137 @@ const MOST_PARTS: usize = 40;
 /// A text larger than this shows its first mistake only: gathering all of them costs too much.
 const GATHER_UP_TO: usize = 256 << 10;
 
-/// What was understood of a text.
-pub(crate) struct Parsed<'i> {
-    pub tree: DeTable<'i>,
+/// After this many mistakes the rest of a text is not looked at.
+const MOST_ROUNDS: usize = 100;
+
+/// A text whose tables with mistakes are blanked out: what is left is TOML.
+pub(crate) struct Sound<'i> {
+    pub text: Cow<'i, str>,
     pub mistakes: Vec<Diagnostic>,
-    /// Bytes of the tables that hold a mistake: what they say must not be judged.
-    broken: Vec<Range<usize>>,
+    /// `[defaults]` was blanked out: what the units mean cannot be told.
+    pub defaults_lost: bool,
 }
 
-impl Parsed<'_> {
-    /// Whether the table that this byte stands in is free of mistakes.
-    pub fn is_sound(&self, at: usize) -> bool {
-        !self.broken.iter().any(|range| range.contains(&at))
+impl Sound<'_> {
+    /// Mistakes such that nothing is left.
+    fn nothing(mistakes: Vec<Diagnostic>) -> Self {
+        Self {
+            text: Cow::Borrowed(""),
+            mistakes,
+            defaults_lost: true,
+        }
+    }
+
+    /// The tree of what is left; its places are those of the whole text.
+    pub fn tree(&self) -> DeTable<'_> {
+        // Nothing is left in which a mistake could be.
+        DeTable::parse(&self.text)
+            .map(toml::Spanned::into_inner)
+            .unwrap_or_default()
     }
 }
 
-/// Parses a text.
-pub(crate) fn parse(source: &SourceText) -> Parsed<'_> {
+/// Looks a text through.
+pub(crate) fn sound(source: &SourceText) -> Sound<'_> {
     let text = source.text.as_str();
+    let nothing = |mistake| Sound::nothing(vec![mistake]);
     if let Some(span) = too_many_parts(text) {
-        let mistake = source
-            .error(span, "a key of too many parts")
-            .label(format!("more than {MOST_PARTS}"))
-            .help("no key of a configuration has more than five");
-        return Parsed {
-            tree: DeTable::new(),
-            mistakes: vec![mistake],
-            broken: vec![0..usize::MAX],
-        };
+        return nothing(
+            source
+                .error(span, "a key of too many parts")
+                .label(format!("more than {MOST_PARTS}"))
+                .help("no key of a configuration has more than five"),
+        );
     }
-    let errors = match DeTable::parse(text) {
-        Ok(tree) => {
-            return Parsed {
-                tree: tree.into_inner(),
-                mistakes: Vec::new(),
-                broken: Vec::new(),
-            };
-        }
-        Err(first) if text.len() > GATHER_UP_TO => {
-            let mistakes = vec![explain(source, &first)];
-            return Parsed {
-                tree: DeTable::new(),
-                mistakes,
-                broken: vec![0..usize::MAX],
-            };
-        }
-        Err(_) => DeTable::parse_recoverable(text),
-    };
-    let (tree, errors) = (errors.0.into_inner(), errors.1);
+    match DeTable::parse(text) {
+        Ok(_) => Sound {
+            text: Cow::Borrowed(text),
+            mistakes: Vec::new(),
+            defaults_lost: false,
+        },
+        Err(first) if text.len() > GATHER_UP_TO => nothing(explain(source, &first, 0)),
+        Err(first) => piecewise(source, &first),
+    }
+}
+
+/// Parses every table by itself, so that an open bracket in one says nothing about the next; then all
+/// sound ones together.
+fn piecewise<'i>(source: &'i SourceText, first: &toml::de::Error) -> Sound<'i> {
+    let text = source.text.as_str();
     let tables = tables(text);
     let (mut mistakes, mut broken): (Vec<Diagnostic>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start).min(text.len());
+    for table in &tables {
+        let part = text
+            .get(table.start..table.end.min(text.len()))
+            .unwrap_or_default();
+        if let Err(error) = DeTable::parse(part) {
+            mistakes.push(explain(source, &error, table.start));
+            broken.push(table.clone());
+        }
+        if mistakes.len() > MOST_ROUNDS {
+            return Sound::nothing(mistakes);
+        }
+    }
+    loop {
+        let left = without(text, &broken);
+        let error = match DeTable::parse(&left) {
+            Ok(_) if mistakes.is_empty() => {
+                return Sound::nothing(vec![explain(source, first, 0)]);
+            }
+            Ok(_) => {
+                let lost = |table: &Range<usize>| text[table.start..].starts_with("[defaults");
+                let defaults_lost = broken.iter().any(lost);
+                return Sound {
+                    text: Cow::Owned(left),
+                    mistakes,
+                    defaults_lost,
+                };
+            }
+            Err(error) => error,
+        };
+        // Sound alone and not together: it is there twice.
+        let at = error.span().map_or(0, |span| span.start);
         let table = tables
             .iter()
             .rfind(|table| table.start <= at)
             .cloned()
-            .unwrap_or(0..text.len());
-        if broken.contains(&table) {
-            continue;
+            .unwrap_or(0..text.len() + 1);
+        mistakes.push(explain(source, &error, 0));
+        if broken.contains(&table) || mistakes.len() > MOST_ROUNDS {
+            return Sound::nothing(mistakes);
         }
-        mistakes.push(explain(source, error));
-        // An array or a text that is not closed swallows the tables after it.
-        let swallows = error.message().contains("unclosed") || error.message().contains("array");
-        broken.push(table.clone());
-        if swallows {
-            let next = tables
-                .iter()
-                .filter(|other| other.start >= table.end)
-                .cloned();
-            broken.extend(next.take_while(|other| !reached(&tree, other)));
-        }
-    }
-    Parsed {
-        tree,
-        mistakes,
-        broken,
+        broken.push(table);
     }
 }
 
-/// Whether the parser saw a table's header as one.
-fn reached(tree: &DeTable<'_>, table: &Range<usize>) -> bool {
-    tree.iter().any(|(key, value)| {
-        table.contains(&key.span().start)
-            || matches!(value.get_ref(), DeValue::Table(inner) if reached(inner, table))
-    })
+/// The text with these tables blanked out, so that all other places stay what they are.
+fn without(text: &str, tables: &[Range<usize>]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for table in tables {
+        let end = table.end.min(bytes.len());
+        for byte in bytes[table.start.min(end)..end]
+            .iter_mut()
+            .filter(|byte| **byte != b'\n')
+        {
+            *byte = b' ';
+        }
+    }
+    // A table begins and ends at a line's end, so no character is cut.
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// The bytes of every table, each from its header to the next; the first has no header.
+/// The bytes of every table, each from its header to the next; the first has no header. A header in
+/// a text of several lines is none.
 fn tables(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
     let mut starts = vec![0];
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if is_header(line.trim()) {
-            starts.push(at + line.len() - line.trim_start().len());
+    let (mut at, mut fresh) = (0, true);
+    while at < bytes.len() {
+        if fresh && bytes[at] == b'[' && is_header(line_at(text, at).trim()) {
+            starts.push(at);
         }
-        at += line.len();
+        fresh = bytes[at] == b'\n' || (fresh && matches!(bytes[at], b' ' | b'\t'));
+        at = next_token(bytes, at);
     }
     let ends = starts.iter().skip(1).copied().chain([text.len() + 1]);
     starts
@@ -120,6 +156,18 @@ fn tables(text: &str) -> Vec<Range<usize>> {
         .zip(ends)
         .map(|(start, end)| start..end)
         .collect()
+}
+
+/// The byte after this one, or after the text or comment that begins here.
+fn next_token(bytes: &[u8], at: usize) -> usize {
+    match bytes[at] {
+        b'#' => skip_to(bytes, at, b"\n"),
+        quote @ (b'"' | b'\'') if bytes[at..].starts_with(&[quote; 3]) => {
+            skip_text(bytes, at + 3, &[quote; 3]) + 3
+        }
+        quote @ (b'"' | b'\'') => skip_text(bytes, at + 1, &[quote]) + 1,
+        _ => at + 1,
+    }
 }
 
 /// Looks like `[a.b]`, finished or not; an element of an array of arrays does not.
@@ -139,15 +187,6 @@ fn too_many_parts(text: &str) -> Option<Range<usize>> {
     let (mut at, mut dots, mut key) = (0, 0, 0);
     while at < bytes.len() {
         match bytes[at] {
-            b'#' => at = skip_to(bytes, at, b"\n"),
-            quote @ (b'"' | b'\'') => {
-                let long = [quote; 3];
-                if bytes[at..].starts_with(&long) {
-                    at = skip_text(bytes, at + 3, &long) + 2;
-                } else {
-                    at = skip_text(bytes, at + 1, &[quote]);
-                }
-            }
             b'.' => {
                 dots += 1;
                 if dots > MOST_PARTS {
@@ -160,7 +199,7 @@ fn too_many_parts(text: &str) -> Option<Range<usize>> {
             }
             _ => {}
         }
-        at += 1;
+        at = next_token(bytes, at);
     }
     None
 }
@@ -190,8 +229,10 @@ fn skip_text(bytes: &[u8], from: usize, end: &[u8]) -> usize {
 }
 
 /// A mistake of the parser's, with what was probably meant.
-fn explain(source: &SourceText, error: &toml::de::Error) -> Diagnostic {
+/// `start`: where the parsed part begins in the file.
+fn explain(source: &SourceText, error: &toml::de::Error, start: usize) -> Diagnostic {
     let span = error.span().unwrap_or(0..0);
+    let span = span.start + start..span.end + start;
     let (message, expected) = match error.message().split_once(", expected ") {
         Some((message, expected)) => (message, expected),
         None => (error.message(), ""),
@@ -225,6 +266,10 @@ fn explain(source: &SourceText, error: &toml::de::Error) -> Diagnostic {
                 ", a text in quotes"
             }
         ))
+    } else if message.contains("between array elements") || message.contains("unclosed array") {
+        Some("an array before this place may not be closed: `]`".to_owned())
+    } else if message == "invalid basic string" || message == "invalid literal string" {
+        Some("the text is not closed".to_owned())
     } else if message.contains("string") && message.contains("quote")
         || unquoted(trimmed, expected, message)
     {
@@ -286,10 +331,11 @@ fn first_place(
         .rfind(|table| table.start <= before)?;
     let from = if header { 0 } else { table.start };
     let mut at = from;
+    let bare = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
     for other in text.get(from..before)?.split_inclusive('\n') {
         let indent = other.len() - other.trim_start().len();
         let same = match header {
-            true => other.trim() == line.trim(),
+            true => bare(other) == bare(line),
             false => other
                 .trim_start()
                 .strip_prefix(name)

@@ -99,6 +99,15 @@ pub(super) fn settle(
     })
 }
 
+/// Reports what [`settle`] found, at the value it is about.
+pub(super) fn wrong(reader: &Reader<'_>, wrong: Wrong) {
+    if let Some(table) = reader.top_table("ready", Table::Ready)
+        && let Some(field) = WAYS.iter().find_map(|way| table.field(way))
+    {
+        table.wrong(&field, wrong);
+    }
+}
+
 fn url(text: &str) -> Result<(), Wrong> {
     let bad = |why: &str| {
         Wrong::new(format!("{} is not a URL to ask", quoted(text)))

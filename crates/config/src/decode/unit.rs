@@ -333,7 +333,15 @@ impl Template {
         source: &Source,
     ) -> Option<Resolved> {
         let text = number.unwrap_or(1).to_string();
-        let fill = |value: &str| value.replace("{instance}", &text);
+        // Without `instances` the word means nothing: `abide run` passes arguments on as they are.
+        let numbered = number.is_some() || self.numbered;
+        let fill = |value: &str| {
+            if numbered {
+                value.replace("{instance}", &text)
+            } else {
+                value.to_owned()
+            }
+        };
         let name = match number {
             None => base.clone(),
             // Base name and number are valid, so only the length can be wrong.
@@ -351,7 +359,7 @@ impl Template {
         for (_, value) in &mut environment.variables {
             *value = fill(value);
         }
-        if number.is_some() || self.numbered {
+        if numbered {
             environment
                 .variables
                 .retain(|(name, _)| name != "ABIDE_INSTANCE");
@@ -402,13 +410,38 @@ impl Template {
         };
         Some(Resolved {
             spec,
-            settings: settings(reader, number, &text),
+            settings: settings(reader, numbered.then_some(text.as_str())),
         })
     }
 }
 
+/// Warns of an `{instance}` that nothing replaces.
+fn warn_of_instance(reader: &Reader<'_>) {
+    let Some(field) = reader.field("command") else {
+        return;
+    };
+    let mentions = |value: &DeValue<'_>| {
+        value
+            .as_str()
+            .is_some_and(|text| text.contains("{instance}"))
+    };
+    let found = match field.value.get_ref() {
+        DeValue::Array(items) => items.iter().any(|item| mentions(item.get_ref())),
+        value => mentions(value),
+    };
+    if found {
+        reader.context.report(
+            reader
+                .context
+                .source
+                .warning(field.value.span(), "`{instance}` is passed on as it stands")
+                .help("add `instances = N` to have it replaced"),
+        );
+    }
+}
+
 /// What was noted, with the last note of a key alone, and the instance's own variable.
-fn settings(reader: &Reader<'_>, number: Option<u32>, text: &str) -> Vec<Setting> {
+fn settings(reader: &Reader<'_>, instance: Option<&str>) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
     for setting in reader.settings() {
         match settings.iter_mut().find(|other| other.key == setting.key) {
@@ -416,7 +449,7 @@ fn settings(reader: &Reader<'_>, number: Option<u32>, text: &str) -> Vec<Setting
             None => settings.push(setting),
         }
     }
-    if number.is_some() {
+    if let Some(text) = instance {
         let value = show_text(text);
         settings.push(Setting {
             key: "environment.ABIDE_INSTANCE".into(),
@@ -448,9 +481,7 @@ fn settle_ready(
             probe,
         }),
         Err(wrong) => {
-            if let Some(field) = reader.field("ready") {
-                reader.wrong(&field, wrong);
-            }
+            ready::wrong(reader, wrong);
             None
         }
     }

@@ -136,7 +136,7 @@ pub const ALL: &[Key] = &[
         "",
         "\"sleep 1000\"",
         Value,
-        "What to run. A line is split as a shell would split it, but no shell sees it: no variables, no `|`, no `&&` (see `shell`). `{instance}` is replaced by the instance's number.",
+        "What to run. A line is split as a shell would split it, but no shell sees it: no variables, no `|`, no `&&` (see `shell`). With `instances`, `{instance}` is replaced by the instance's number, here and in `directory`, `environment` and `ready`.",
     ),
     row(
         Unit,

@@ -109,9 +109,21 @@ impl Value for String {
     }
 }
 
-/// A text as a TOML string.
+/// A text as a TOML string of one line, which may also be a key.
 pub(crate) fn show_text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    let mut shown = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => shown.extend(['\\', c]),
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            '\r' => shown.push_str("\\r"),
+            c if c.is_control() => shown.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown
 }
 
 /// Texts as a TOML array.

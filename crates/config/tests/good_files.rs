@@ -1,0 +1,470 @@
+//! What a good file means, and that only what needs a new process asks for one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
+use abide_model::{
+    Backoff, Command, ProbeKind, Restart, RlimitKind, Signal, Spec, StopAction, Streams, UnitName,
+    UnitType,
+};
+
+fn read(text: &str) -> Document {
+    parse(text, Path::new("/etc/abide.toml"), &Caller::default())
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn one(text: &str) -> Spec {
+    let mut units = read(text).units;
+    assert_eq!(units.len(), 1);
+    units.remove(0).spec
+}
+
+fn mistakes(text: &str) -> String {
+    match parse(text, Path::new("/etc/abide.toml"), &Caller::default()) {
+        Ok(document) => panic!("{:?} was taken", document.units),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+fn names(units: &[Resolved]) -> Vec<&str> {
+    units.iter().map(|unit| unit.spec.name.as_str()).collect()
+}
+
+#[test]
+fn a_unit_with_a_command_alone_has_every_default() {
+    let spec = one("[service.web]\ncommand = \"sleep 1000\"\n");
+    assert_eq!(spec.name.as_str(), "web");
+    assert_eq!(
+        spec.launch.command,
+        Command::Argv(vec!["sleep".into(), "1000".into()])
+    );
+    assert_eq!(spec.launch.directory, Path::new("/etc"));
+    assert_eq!(spec.launch.environment.variables, []);
+    assert_eq!(spec.launch.umask, 0o022);
+    assert_eq!(spec.policy.restart, Restart::Always);
+    assert_eq!(spec.policy.backoff, Backoff::default());
+    assert_eq!(spec.policy.stop, abide_model::StopPlan::default());
+    assert_eq!(
+        spec.policy.success_exit,
+        abide_model::SuccessExit::default()
+    );
+    assert_eq!(spec.log, abide_model::LogSpec::default());
+    assert!(spec.policy.enabled && spec.policy.ready.is_none() && spec.policy.give_up.is_none());
+    assert_eq!(
+        (spec.source.file.as_path(), spec.source.line),
+        (Path::new("/etc/abide.toml"), 1)
+    );
+}
+
+#[test]
+fn every_key_is_taken() {
+    let spec = one(r#"
+abide = ">=0.1"
+group = "shop"
+
+[daemon]
+listen = ["127.0.0.1:7878", "[::1]:7878", { address = "localhost:7879" }]
+
+[service.web]
+description = "the shop's pages"
+command = ["sh", "-c", "echo {instance} '#'"]
+instances = 1
+directory = "../tmp"
+environment = { PORT = "800{instance}", B = "2" }
+user = "root"
+group = 0
+umask = "027"
+priority = -5
+oom_score = 100
+stdin = "null"
+enabled = false
+restart = "on-failure"
+success_exit = [0, 3, "SIGTERM"]
+backoff = { initial = "1s", factor = 1.5, max = "1m", jitter = 0, reset_after = "1m 30s" }
+give_up = { restarts = 5, within = "1h" }
+stop = { within = "20s", steps = [{ signal = "INT", within = "5s" }, { signal = "SIGTERM" }] }
+reload = { signal = "SIGUSR1" }
+ready = { http = "http://127.0.0.1:8000/health", within = "5s" }
+heartbeat = { every = "5s" }
+limits = { memory = "512M", cpu = "150%", processes = 100, open_files = 1024, core_size = 0, file_size = "1G", stack = "8M", address_space = "unlimited", locked_memory = "64K", cpu_time = "1h" }
+log = { max_size = "10M", keep = 3, max_age = "unlimited", max_total = "1G", compress = false, streams = "split" }
+windows = { command = "py app.py" }
+linux = { priority = 7 }
+"#);
+    assert_eq!(spec.name.as_str(), "shop:web");
+    assert_eq!(
+        spec.launch.command,
+        Command::Argv(vec!["sh".into(), "-c".into(), "echo 1 '#'".into()])
+    );
+    assert_eq!(spec.launch.environment.get("PORT"), Some("8001"));
+    assert_eq!(spec.launch.environment.get("ABIDE_INSTANCE"), Some("1"));
+    assert_eq!(
+        (spec.launch.user.as_deref(), spec.launch.group.as_deref()),
+        (Some("root"), Some("0"))
+    );
+    assert_eq!(
+        (
+            spec.launch.umask,
+            spec.launch.priority,
+            spec.launch.oom_score
+        ),
+        (0o027, Some(7), Some(100))
+    );
+    assert_eq!(spec.policy.success_exit.signals, [Signal::TERM]);
+    assert_eq!(spec.policy.give_up.map(|give_up| give_up.restarts), Some(5));
+    let Backoff::Exponential(curve) = spec.policy.backoff else {
+        panic!("a curve was written")
+    };
+    assert_eq!(
+        (curve.factor, curve.reset_after),
+        (1.5, Duration::from_secs(90))
+    );
+    assert_eq!(
+        spec.policy.stop.steps[0].action,
+        StopAction::Signal(Signal::INT)
+    );
+    assert_eq!(spec.policy.reload, Some(Signal(10)));
+    assert_eq!(
+        spec.policy.ready.map(|ready| ready.probe),
+        Some(ProbeKind::Http("http://127.0.0.1:8000/health".into()))
+    );
+    assert_eq!(spec.policy.heartbeat.map(|beat| beat.misses), Some(3));
+    assert_eq!(
+        (spec.launch.limits.tree.memory, spec.launch.limits.tree.cpu),
+        (Some(512 << 20), Some(1.5))
+    );
+    assert_eq!(spec.launch.limits.process.len(), 7);
+    assert_eq!(spec.launch.limits.process[0].kind, RlimitKind::OpenFiles);
+    assert_eq!(
+        (spec.log.max_age, spec.log.max_total, spec.log.streams),
+        (None, Some(1 << 30), Streams::Split)
+    );
+}
+
+#[test]
+fn what_listens_is_loopback() {
+    let document = read(
+        "[daemon]\nlisten = [\"127.0.0.1:7878\", \"[::1]:7878\", { address = \"localhost:7879\" }]\n",
+    );
+    let shown: Vec<String> = document
+        .daemon
+        .listen
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(shown, ["127.0.0.1:7878", "[::1]:7878", "127.0.0.1:7879"]);
+}
+
+#[test]
+fn a_command_is_split_as_a_shell_would() {
+    let spec = one("[service.a]\ncommand = '''sleep \"two words\" 'it is' a\\ b #5'''\n");
+    let Command::Argv(argv) = spec.launch.command else {
+        panic!("no shell was asked for")
+    };
+    assert_eq!(argv, ["sleep", "two words", "it is", "a b", "#5"]);
+    let spec = one("[service.a]\ncommand = \"echo $HOME | cat\"\nshell = true\n");
+    assert_eq!(
+        spec.launch.command,
+        Command::Shell("echo $HOME | cat".into())
+    );
+}
+
+#[test]
+fn instances_are_told_apart() {
+    let document = read(
+        "group = \"g\"\n[service.w]\ncommand = \"sleep {instance}\"\ninstances = 3\n\
+         [service.c]\ncommand = \"sleep 1\"\nrequires = [\"w\"]\nwants = [\"w@2\"]\n",
+    );
+    assert_eq!(names(&document.units), ["g:w@1", "g:w@2", "g:w@3", "g:c"]);
+    let second = &document.units[1].spec;
+    assert_eq!(
+        second.launch.command,
+        Command::Argv(vec!["sleep".into(), "2".into()])
+    );
+    assert_eq!(second.launch.environment.get("ABIDE_INSTANCE"), Some("2"));
+    let client = &document.units[3].spec.policy;
+    assert_eq!(
+        client
+            .requires
+            .iter()
+            .map(UnitName::as_str)
+            .collect::<Vec<_>>(),
+        ["g:w@1", "g:w@2", "g:w@3"]
+    );
+    assert_eq!(
+        client
+            .wants
+            .iter()
+            .map(UnitName::as_str)
+            .collect::<Vec<_>>(),
+        ["g:w@2"]
+    );
+}
+
+#[test]
+fn scaling_wins_over_the_file() {
+    let caller = Caller {
+        scale: [("web".to_owned(), 2)].into(),
+        ..Caller::default()
+    };
+    let text = "[service.web]\ncommand = \"sleep 1\"\n";
+    let document = parse(text, Path::new("/etc/abide.toml"), &caller).expect("valid");
+    assert_eq!(names(&document.units), ["web@1", "web@2"]);
+    let setting = document.units[0]
+        .settings
+        .iter()
+        .find(|setting| setting.key == "instances")
+        .expect("noted");
+    assert_eq!(
+        (setting.value.as_str(), &setting.origin),
+        ("2", &Origin::Scale)
+    );
+}
+
+#[test]
+fn a_bare_name_means_the_same_group_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let a = file(
+        "a.toml",
+        "[service.db]\ncommand = \"sleep 1\"\n[service.mail]\ncommand = \"sleep 1\"\n",
+    );
+    let b = file(
+        "b.toml",
+        "group = \"shop\"\n[service.db]\ncommand = \"sleep 1\"\n[service.web]\ncommand = \"sleep 1\"\nrequires = [\"db\", \"mail\"]\n",
+    );
+    let loaded = load(&[a.clone(), b.clone()], &Caller::default());
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+    let web = loaded
+        .specs()
+        .find(|spec| spec.name.as_str() == "shop:web")
+        .expect("there");
+    assert_eq!(
+        web.policy
+            .requires
+            .iter()
+            .map(UnitName::as_str)
+            .collect::<Vec<_>>(),
+        ["shop:db", "mail"]
+    );
+    // Alone, the second file misses what the first one holds, unless the daemon knows it.
+    assert!(
+        load(std::slice::from_ref(&b), &Caller::default())
+            .diagnostics
+            .has_errors()
+    );
+    let known = BTreeSet::from([UnitName::new("mail").expect("a name")]);
+    let loaded = load(
+        std::slice::from_ref(&b),
+        &Caller {
+            known,
+            ..Caller::default()
+        },
+    );
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+    // A folder is its abide.toml and then the others by name.
+    file("abide.toml", "[service.first]\ncommand = \"sleep 1\"\n");
+    let loaded = load(&[folder.path().to_owned()], &Caller::default());
+    let files: Vec<PathBuf> = loaded
+        .documents
+        .iter()
+        .map(|document| document.file.clone())
+        .collect();
+    let folder = folder.path().canonicalize().expect("there");
+    assert_eq!(
+        files,
+        ["abide.toml", "a.toml", "b.toml"].map(|name| folder.join(name))
+    );
+    assert!(
+        loaded
+            .documents
+            .iter()
+            .all(|document| document.argument == folder)
+    );
+}
+
+#[test]
+fn a_name_in_two_files_is_refused_with_both_places() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.toml", "b.toml"] {
+        std::fs::write(
+            folder.path().join(name),
+            "[service.web]\ncommand = \"sleep 1\"\n",
+        )
+        .expect("written");
+    }
+    let shown = load(&[folder.path().to_owned()], &Caller::default())
+        .diagnostics
+        .to_string();
+    assert!(shown.contains("the unit `web` is there twice"), "{shown}");
+    assert!(
+        shown.contains("b.toml:1:10") && shown.contains("a.toml:1:10"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn defaults_hold_where_a_unit_says_nothing() {
+    let document = read(
+        "[defaults]\nrestart = \"never\"\nenvironment = { A = \"1\", B = \"1\" }\nlog = { keep = 3 }\nstop = { within = \"1s\" }\n\
+         [service.a]\ncommand = \"sleep 1\"\nenvironment = { B = \"2\" }\nlog = { streams = \"split\" }\nstop = { signal = \"SIGINT\" }\n",
+    );
+    let unit = &document.units[0];
+    assert_eq!(unit.spec.policy.restart, Restart::Never);
+    assert_eq!(unit.spec.launch.environment.get("A"), Some("1"));
+    assert_eq!(unit.spec.launch.environment.get("B"), Some("2"));
+    assert_eq!(
+        (unit.spec.log.keep, unit.spec.log.streams),
+        (3, Streams::Split)
+    );
+    assert_eq!(unit.spec.policy.stop.within, Duration::from_secs(1));
+    assert_eq!(
+        unit.spec.policy.stop.steps[0].action,
+        StopAction::Signal(Signal::INT)
+    );
+    let origin = |key: &str| {
+        let setting = unit.settings.iter().find(|setting| setting.key == key);
+        setting
+            .map(|setting| format!("{} from {}", setting.value, setting.origin))
+            .unwrap_or_default()
+    };
+    assert_eq!(
+        origin("restart"),
+        "\"never\" from /etc/abide.toml:2 [defaults]"
+    );
+    assert_eq!(origin("environment.B"), "\"2\" from /etc/abide.toml:8");
+    assert_eq!(origin("log.keep"), "3 from /etc/abide.toml:4 [defaults]");
+    assert_eq!(origin("log.compress"), "true from built in");
+    assert_eq!(origin("command"), "\"sleep 1\" from /etc/abide.toml:7");
+}
+
+#[test]
+fn a_oneshot_is_not_run_for_ever() {
+    let spec = one(
+        "[defaults]\nrestart = \"always\"\n[service.migrate]\ntype = \"oneshot\"\ncommand = \"true\"\n",
+    );
+    assert_eq!(
+        (spec.policy.unit_type, spec.policy.restart),
+        (UnitType::Oneshot, Restart::OnFailure)
+    );
+}
+
+#[test]
+fn variables_come_from_the_caller_then_the_files_then_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("x.env"), "export A=file\nB='file'\n").expect("written");
+    let path = folder.path().join("abide.toml");
+    let text = "[defaults]\ninherit = [\"A\", \"B\", \"C\", \"NOT_SET\"]\n[service.a]\ncommand = \"sleep 1\"\n\
+        environment_file = [\"x.env\", \"-none.env\"]\nenvironment = { A = \"table\" }\n";
+    std::fs::write(&path, text).expect("written");
+    let wanted = inherits(std::slice::from_ref(&path), &Caller::default());
+    assert_eq!(wanted, ["A", "B", "C", "NOT_SET"].map(String::from).into());
+    let environment = ["A", "B", "C"]
+        .map(|name| (name.to_owned(), "caller".to_owned()))
+        .into();
+    let loaded = load(
+        &[path],
+        &Caller {
+            environment,
+            ..Caller::default()
+        },
+    );
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+    let environment = &loaded.documents[0].units[0].spec.launch.environment;
+    let value = |name| environment.get(name);
+    assert_eq!(
+        [value("A"), value("B"), value("C"), value("NOT_SET")],
+        [Some("table"), Some("file"), Some("caller"), None]
+    );
+    assert_eq!(loaded.documents[0].inherited, ["A", "B", "C", "NOT_SET"]);
+}
+
+#[test]
+fn a_program_is_looked_for_where_the_unit_will_look() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tool = folder.path().join("tool");
+    std::fs::write(&tool, "#!/bin/sh\n").expect("written");
+    let path = folder.path().join("abide.toml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        load(std::slice::from_ref(&path), &Caller::default())
+            .diagnostics
+            .to_string()
+    };
+    let text = "[service.a]\ncommand = \"./tool x\"\n";
+    assert!(check(text).contains("not executable"));
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("set");
+    assert_eq!(check(text), "");
+    assert!(check("[service.a]\ncommand = \"tool\"\n").contains("was not found"));
+    let with_path = format!(
+        "[service.a]\ncommand = \"tool\"\nenvironment = {{ PATH = {:?} }}\n",
+        folder.path()
+    );
+    assert_eq!(check(&with_path), "");
+}
+
+#[test]
+fn only_what_needs_a_new_process_changes_the_digest() {
+    let digest = |extra: &str| {
+        one(&format!("[service.a]\ncommand = \"sleep 1\"\n{extra}\n"))
+            .policy
+            .launch_digest
+    };
+    let plain = digest("");
+    for same in [
+        "description = \"x\"",
+        "restart = \"never\"",
+        "backoff = \"none\"",
+        "give_up = {}",
+        "stop = { signal = \"SIGINT\" }",
+        "log = { keep = 1 }",
+        "ready = { tcp = \"127.0.0.1:1\" }",
+        "enabled = false",
+        "umask = \"022\"",
+        "success_exit = [1]",
+        "reload = {}",
+        "# a comment",
+    ] {
+        assert_eq!(digest(same), plain, "{same}");
+    }
+    for other in [
+        "environment = { A = \"1\" }",
+        "directory = \"/\"",
+        "user = \"root\"",
+        "group = \"root\"",
+        "umask = \"077\"",
+        "priority = 1",
+        "oom_score = 1",
+        "limits = { open_files = 10 }",
+        "limits = { memory = \"1G\" }",
+        "type = \"oneshot\"",
+        "log = { streams = \"split\" }",
+        "heartbeat = { every = \"5s\" }",
+        "shell = true",
+    ] {
+        assert_ne!(digest(other), plain, "{other}");
+    }
+    let ab = digest("environment = { A = \"1\", B = \"2\" }");
+    assert_eq!(digest("environment = { B = \"2\", A = \"1\" }"), ab);
+}
+
+/// A change here would restart every unit of every user at the next upgrade.
+#[test]
+fn the_digest_of_a_unit_stays_what_it_was() {
+    let text = "[service.a]\ncommand = [\"sleep\", \"1\"]\nenvironment = { A = \"1\" }\nuser = \"root\"\nlimits = { open_files = 10 }\n";
+    assert_eq!(one(text).policy.launch_digest, 7916553497711675430);
+}
+
+#[test]
+fn a_file_for_a_newer_abide_says_that_and_nothing_else() {
+    let shown = mistakes("abide = \">=7\"\n[service.a]\nfrom_the_future = [1\n[x]\n");
+    assert!(shown.contains("this file needs abide >=7"), "{shown}");
+    assert!(shown.ends_with("1 error\n"), "{shown}");
+}
