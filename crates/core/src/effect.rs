@@ -12,7 +12,8 @@ use crate::record::Change;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Start a run. Result: `Spawned` or `SpawnFailed`. Must not begin before `after` is done.
+    /// Start a run. Result: `Spawned` or `SpawnFailed`. Must not begin before `after` has its result
+    /// (either one: a full disk must not keep a program from starting).
     Spawn {
         /// The unit.
         unit: UnitId,
@@ -87,9 +88,9 @@ pub enum Effect {
         /// The `Persist` that must have a result first.
         after: Option<EffectId>,
     },
-    /// The unit is gone: drop its spec, descriptors and FIFOs; its logs stay. No result.
+    /// The unit is gone, and written down as such: drop its spec, descriptors and FIFOs; its logs stay. No result.
     Forget(UnitId),
-    /// Everything is down, as asked by `Down`. No result.
+    /// Everything is down, as asked by `Down`, and that is written down (or could not be). No result.
     Halt,
 }
 

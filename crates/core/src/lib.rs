@@ -6,12 +6,20 @@
 mod effect;
 mod input;
 mod record;
+mod restart;
+mod rng;
 mod supervisor;
+#[cfg(feature = "teeth")]
+pub mod teeth;
+#[cfg(not(feature = "teeth"))]
+mod teeth;
+mod timers;
 mod view;
+mod words;
 
 pub use effect::{Effect, Sweep};
 pub use input::{Command, Input, Outcome, UnitDef};
-pub use record::{AfterStop, Change, SavedPhase, UnitRecord};
+pub use record::{Change, EndWhy, SavedPhase, UnitRecord};
 pub use supervisor::Supervisor;
 pub use view::{Explanation, PlanChange, PlanStep, UnitView};
 
@@ -86,4 +94,16 @@ pub enum WakeReason {
     Kill,
     /// A write that failed is tried again.
     Save,
+}
+
+impl WakeReason {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Restart,
+        Self::Stop,
+        Self::Ready,
+        Self::Heartbeat,
+        Self::Stable,
+        Self::Kill,
+        Self::Save,
+    ];
 }

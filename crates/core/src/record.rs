@@ -1,6 +1,10 @@
 //! What is written down, so that a new daemon goes on where the old one died.
 
-use abide_model::{LastExit, Mono, Now, Operation, OperationId, Policy, RunId, UnitId, UnitName};
+use std::time::Duration;
+
+use abide_model::{
+    LastExit, Mono, Now, Operation, OperationId, Policy, RunId, StopPlan, UnitId, UnitName,
+};
 use serde::{Deserialize, Serialize};
 
 /// One change of the durable state; the last one of a key counts.
@@ -30,10 +34,22 @@ pub struct UnitRecord {
     pub source: String,
     /// Its policy.
     pub policy: Policy,
-    /// A person wants it up.
+    /// Comes up with the daemon: the policy's word, unless a person said otherwise since.
+    pub enabled: bool,
+    /// Is wanted up.
     pub wanted: bool,
+    /// A person stopped it by name: nothing but a person starts it again.
+    pub held: bool,
+    /// It is being removed: when its run has ended, it is forgotten.
+    pub removing: bool,
     /// Where it stands.
     pub phase: SavedPhase,
+    /// Since when.
+    pub since: Now,
+    /// Why its run is being ended, or will be when its turn comes.
+    pub end: Option<EndWhy>,
+    /// How to stop the run that lives, where the policy was changed under it.
+    pub old_stop: Option<StopPlan>,
     /// The last run that began.
     pub run: Option<RunId>,
     /// Runs below this may have been used: the next daemon starts from here.
@@ -46,8 +62,10 @@ pub struct UnitRecord {
     pub row: u32,
     /// When the last restarts were, oldest first, as far as give-up needs them.
     pub recent: Vec<Mono>,
-    /// How the last run ended.
+    /// How the last run ended. Of the run in `run`, if that one's main process ended.
     pub last_exit: Option<LastExit>,
+    /// The last operation that took the unit.
+    pub operation: Option<OperationId>,
 }
 
 /// Where a unit stood. Deadlines are of the boot's monotonic clock; on another boot they are void.
@@ -61,12 +79,21 @@ pub enum SavedPhase {
         /// It was ready.
         ready: bool,
     },
-    /// A run is being ended.
+    /// A run is being asked to end.
     Stopping {
-        /// What for.
-        then: AfterStop,
+        /// Which step of the stop plan was begun last.
+        step: u32,
+        /// That step was carried out; if not, a new daemon repeats it.
+        asked: bool,
         /// When the tree is killed.
         deadline: Mono,
+        /// It was ready before.
+        ready: bool,
+    },
+    /// A run's tree is being killed.
+    Killing {
+        /// It was ready before.
+        ready: bool,
     },
     /// A restart is due.
     Backoff {
@@ -82,16 +109,52 @@ pub enum SavedPhase {
     Exited,
 }
 
-/// What a stop is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// Why abide ends a run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AfterStop {
-    /// It stays down.
-    Rest,
-    /// It starts again.
-    Start,
-    /// It is forgotten.
-    Forget,
-    /// It counts as a failed run (not ready in time, missed beats).
-    Fail,
+pub enum EndWhy {
+    /// A person stopped the unit.
+    ByHand,
+    /// A person restarts it.
+    Restart,
+    /// What it runs was changed.
+    Changed,
+    /// A person stopped this unit, which it requires.
+    Dependency(UnitName),
+    /// The unit is being removed.
+    Removed,
+    /// Everything goes down.
+    Down,
+    /// It was not ready in time: counts as a failed run.
+    NotReady(Duration),
+    /// It missed so many beats: counts as a failed run.
+    MissedBeats(u32),
+    /// The order to spawn it died with the daemon that gave it.
+    NeverBegan,
+}
+
+impl EndWhy {
+    /// The run counts as failed, and the restart table says what follows.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::NotReady(_) | Self::MissedBeats(_))
+    }
+}
+
+/// Reads after "stopping: " and before ": killed by SIGTERM".
+impl std::fmt::Display for EndWhy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ByHand => write!(f, "stopped by hand"),
+            Self::Restart => write!(f, "restarted by hand"),
+            Self::Changed => write!(f, "its configuration changed"),
+            Self::Dependency(name) => write!(f, "{name}, which it requires, was stopped by hand"),
+            Self::Removed => write!(f, "removed"),
+            Self::Down => write!(f, "everything goes down"),
+            Self::NotReady(within) => write!(f, "not ready within {within:?}"),
+            Self::MissedBeats(1) => write!(f, "missed a heartbeat"),
+            Self::MissedBeats(n) => write!(f, "missed {n} heartbeats"),
+            Self::NeverBegan => write!(f, "never began"),
+        }
+    }
 }

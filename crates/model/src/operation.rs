@@ -28,6 +28,8 @@ pub enum OperationKind {
     Enable,
     /// Do not come up with the daemon.
     Disable,
+    /// Send a signal.
+    Signal,
     /// Change the number of instances.
     Scale,
     /// Stop a file's units and forget them.

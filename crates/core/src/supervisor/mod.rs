@@ -1,91 +1,375 @@
-//! The supervisor. (The essay comes with the states.)
+//! The supervisor: what is wanted of each unit, what is, and what to do about the difference.
+//!
+//! # States
+//!
+//! What is *wanted* of a unit (up or down) and what *is* are two things. People change the first;
+//! the second follows, as far as the world allows.
+//!
+//! ```text
+//!                 wanted, requirements up                 ready at once, or Ready
+//!   stopped ─┬──────────────────────────────► starting ───────────────────────────► running
+//!      ▲     │ wanted, something is missing      │  │ not ready in time,               │ │
+//!      │     ▼                                   │  │ told to stop                     │ │ missed beats,
+//!      │  waiting ──requirements up──► starting  │  └──────────┐   ┌───────────────────┘ │ told to stop
+//!      │                                         │ Exited      ▼   ▼                     │
+//!      │                                         │          stopping ◄──────────────────┘
+//!      │  not wanted                             ▼             │ Exited, or its time is over:
+//!      ├──────────────────────────────────── KillTree ◄────────┘ KillTree
+//!      │                                         │
+//!      │                                     TreeEmpty
+//!      │                                         │ nobody asked for the end, or it was a failure
+//!      │            ┌────────────────┬───────────┴──┬──────────────┐
+//!      │            ▼ at once        ▼ later        ▼ no more      ▼ as it should
+//!      └─────── (stopped,         backoff         failed         exited
+//!                settles on)         └─ due ─► (stopped, settles on)
+//! ```
+//!
+//! A *run* exists from the order to spawn it until its tree is empty; a unit has at most one. Its main
+//! process's exit and the emptiness of its tree are two events, and nothing new begins before the
+//! second. Every input about a process names its run, and one of another run is dropped: that ends
+//! stale exits, stale answers and reused pids in one place ([`Supervisor::current`]).
+//!
+//! When the main process has exited, the rest of the tree is killed without further grace, also
+//! during a stop (what systemd calls `KillMode=mixed`): the main process has had the stop's steps and
+//! the time to end its own children in order, and whether others are left cannot be told on every
+//! system without killing them.
+//!
+//! # Two phases
+//!
+//! An input changes a unit and puts it into a queue. First the graph is *settled*: each queued unit is
+//! brought one step towards what is wanted, and if that changes what its neighbours see of it
+//! ([`unit::Told`]), they are queued too. Then the effects are *emitted*: intentions that were noted
+//! on the way, each after the record that must be written before it, and last the answers.
+//!
+//! # Order
+//!
+//! A unit starts when all it `requires` is up, and all it names in `wants` and `after` had its chance.
+//! A run that is to end waits for its turn while a unit that depends on it is itself still ending: so
+//! the order of a stop is the reverse of the order of a start, and what does not depend on each other
+//! stops at the same time. A run that failed (not ready, missed beats) waits for nobody.
+//!
+//! # Change recipes
+//!
+//! A new cause to end a run: [`crate::EndWhy`], and the place that sets `run.end`. A new reason to
+//! wait: [`settle`]. A new command: `command.rs`, and what it must write down in `record.rs`.
 
-use abide_model::{EffectId, Now, Operation, OperationId, Refusal, UnitId, UnitName};
+mod apply;
+mod command;
+mod emit;
+mod explain;
+mod graph;
+mod operation;
+mod resume;
+mod run;
+mod settle;
+mod stop;
+mod unit;
+mod view;
 
-use crate::{Deadlines, Effect, Explanation, Input, Observed, PlanStep, Saved, UnitDef, UnitView};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use abide_model::{
+    EffectId, EventKind, Now, Operation, OperationId, Refusal, RequestId, RunId, UnitId, UnitName,
+};
+
+use crate::rng::Rng;
+use crate::teeth::{Fault, planted};
+use crate::timers::Timers;
+use crate::{
+    Change, Deadlines, Effect, Explanation, Input, Observed, Outcome, PlanStep, Saved, UnitDef,
+    UnitView, WakeReason,
+};
+
+use graph::Graph;
+use operation::Operations;
+use unit::{Run, Unit};
 
 /// The supervisor of one home: takes inputs, gives effects.
 ///
 /// After every `handle` and `handle_timeout` the driver drains [`Supervisor::poll_effect`] and
-/// sleeps until the earliest of [`Supervisor::poll_timeout`].
+/// sleeps until the earliest of [`Supervisor::poll_timeout`]. After `resume` it does the same, and
+/// reads all of [`Supervisor::units`] once.
 #[derive(Debug)]
 pub struct Supervisor {
+    now: Now,
+    rng: Rng,
+    units: BTreeMap<UnitId, Unit>,
+    sources: BTreeMap<Arc<str>, BTreeSet<UnitId>>,
+    graph: Graph,
+    timers: Timers,
+    operations: Operations,
+    /// How many units have a run.
+    live: usize,
+    halt: Halt,
+
+    // The first phase: units to settle, in the order they were woken.
+    queue: VecDeque<UnitId>,
+    queued: BTreeSet<UnitId>,
+
+    // Notes for the second phase.
+    intents: Vec<Effect>,
+    touched: BTreeSet<UnitId>,
+    /// Units whose record changed, and whether that must survive a loss of power.
+    unsaved: BTreeMap<UnitId, bool>,
+    changes: Vec<Change>,
+    replies: Vec<(RequestId, Result<OperationId, Refusal>)>,
+
+    // Its results.
+    out: VecDeque<(EffectId, Effect)>,
+    last_effect: u64,
+    /// Effects whose results matter, by what they are to.
+    awaited: BTreeMap<EffectId, Awaited>,
+    /// A failed write was told of; told again only after one succeeded.
+    storage_trouble: bool,
     steps: u64,
+}
+
+/// What an effect whose result matters was for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Awaited {
+    Spawn(UnitId),
+    AskStop(UnitId),
+    Save(UnitId),
+    Halted,
+}
+
+/// Whether everything goes down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Halt {
+    No,
+    /// As this operation asks.
+    Asked(OperationId),
+    /// All is down; it is being written down.
+    Saving(OperationId, EffectId),
+    Halted(OperationId),
 }
 
 impl Supervisor {
     /// An empty supervisor. `seed` feeds the jitter of backoffs.
     #[must_use]
-    pub fn new(_seed: u64, _now: Now) -> Self {
-        Self { steps: 0 }
+    pub fn new(seed: u64, now: Now) -> Self {
+        Self {
+            now,
+            rng: Rng::new(seed),
+            units: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            graph: Graph::default(),
+            timers: Timers::default(),
+            operations: Operations::default(),
+            live: 0,
+            halt: Halt::No,
+            queue: VecDeque::new(),
+            queued: BTreeSet::new(),
+            intents: Vec::new(),
+            touched: BTreeSet::new(),
+            unsaved: BTreeMap::new(),
+            changes: Vec::new(),
+            replies: Vec::new(),
+            out: VecDeque::new(),
+            last_effect: 0,
+            awaited: BTreeMap::new(),
+            storage_trouble: false,
+            steps: 0,
+        }
     }
 
     /// Goes on where an earlier daemon died: `saved` is what it wrote down, `observed` what is still
-    /// there of its runs. Effects wait in [`Supervisor::poll_effect`]; statuses of all units are new.
+    /// there of its runs (also runs that began after the last record was written).
     #[must_use]
-    pub fn resume(saved: Saved, _observed: Vec<Observed>, now: Now) -> Self {
-        Self::new(saved.seed, now)
+    pub fn resume(saved: Saved, observed: Vec<Observed>, now: Now) -> Self {
+        let mut supervisor = Self::new(saved.seed, now);
+        supervisor.restore(saved, observed);
+        supervisor.finish_turn();
+        supervisor
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, _now: Now, _input: Input) {}
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.set_now(now);
+        match input {
+            Input::Command { request, command } => {
+                let answer = self.command(command);
+                let dropped = answer.is_err() && planted(Fault::ReplyDropped);
+                if !dropped {
+                    self.replies.push((request, answer));
+                }
+            }
+            Input::Done { effect, outcome } => self.done(effect, outcome),
+            Input::Exited { unit, run, status } => {
+                if self.current(unit, run).is_some() {
+                    self.exited(unit, status);
+                }
+            }
+            Input::TreeEmpty { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.tree_empty(unit);
+                }
+            }
+            Input::Ready { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.told_ready(unit);
+                }
+            }
+            Input::Beat { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.beat(unit);
+                }
+            }
+            // Every deadline is on the clock that never jumps.
+            Input::ClockChanged => {}
+        }
+        self.finish_turn();
+    }
 
     /// Does all that is due at `now`. Afterwards the next deadline is later than `now`.
-    pub fn handle_timeout(&mut self, _now: Now) {}
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.set_now(now);
+        while let Some((owner, reason)) = self.timers.pop_due(self.now.mono) {
+            self.steps += 1;
+            match (owner, reason) {
+                (Some(unit), WakeReason::Restart) => self.wake(unit),
+                (Some(unit), WakeReason::Stop) => self.stop_time_over(unit),
+                (Some(unit), WakeReason::Ready) => self.not_ready_in_time(unit),
+                (Some(unit), WakeReason::Heartbeat) => self.beat_missed(unit),
+                (Some(unit), WakeReason::Stable) => self.became_stable(unit),
+                (Some(unit), WakeReason::Kill) => self.kill_again(unit),
+                (Some(unit), WakeReason::Save) => self.save(unit, true),
+                (None, _) => self.halt_without_disk(),
+            }
+            self.settle();
+        }
+        self.finish_turn();
+    }
 
     /// The next intention, oldest first.
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
-        None
+        self.out.pop_front()
     }
 
     /// When `handle_timeout` is to be called next, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Deadlines {
-        Deadlines::default()
+        Deadlines {
+            mono: self.timers.next(),
+            wall: None,
+        }
     }
 
     /// What is known of a unit.
     #[must_use]
-    pub fn unit(&self, _id: UnitId) -> Option<UnitView<'_>> {
-        None
+    pub fn unit(&self, id: UnitId) -> Option<UnitView<'_>> {
+        self.units.get(&id).map(|unit| self.view(unit))
     }
 
     /// What is known of all units, by id.
     pub fn units(&self) -> impl Iterator<Item = UnitView<'_>> {
-        std::iter::empty()
+        self.units.values().map(|unit| self.view(unit))
     }
 
     /// The unit of that name.
     #[must_use]
-    pub fn id_of(&self, _name: &UnitName) -> Option<UnitId> {
-        None
+    pub fn id_of(&self, name: &UnitName) -> Option<UnitId> {
+        self.graph.id(name)
     }
 
     /// An operation; of the finished ones the last hundred are kept.
     #[must_use]
-    pub fn operation(&self, _id: OperationId) -> Option<&Operation> {
-        None
+    pub fn operation(&self, id: OperationId) -> Option<&Operation> {
+        self.operations.get(id)
     }
 
     /// Why a unit is in its state, and what would change it.
     #[must_use]
-    pub fn explain(&self, _id: UnitId, _now: Now) -> Option<Explanation> {
-        None
+    pub fn explain(&self, id: UnitId, now: Now) -> Option<Explanation> {
+        self.units.get(&id).map(|unit| self.explanation(unit, now))
     }
 
     /// What `Command::Apply` of these sources would do, decided by the same code.
     ///
     /// # Errors
     /// The refusal that the command would get.
-    pub fn plan(&self, _sources: &[(String, Vec<UnitDef>)]) -> Result<Vec<PlanStep>, Refusal> {
-        Err(Refusal::BadRequest(
-            "the supervisor cannot apply configurations yet".into(),
-        ))
+    pub fn plan(&self, sources: &[(String, Vec<UnitDef>)]) -> Result<Vec<PlanStep>, Refusal> {
+        self.planned(sources)
     }
 
-    /// Elementary steps taken so far: the cost of an event, independent of the number of units.
+    /// Elementary steps taken so far (units settled, edges followed, deadlines met, effects emitted):
+    /// the cost of an event, independent of the number of units.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    fn set_now(&mut self, now: Now) {
+        // The clock never goes back; a caller that read it early must not move it back either.
+        self.now = Now {
+            mono: now.mono.max(self.now.mono),
+            wall: now.wall,
+        };
+    }
+
+    /// The run, if it is the unit's current one.
+    fn current(&mut self, unit: UnitId, run: RunId) -> Option<&mut Run> {
+        let current = self.units.get_mut(&unit)?.run_mut()?;
+        (current.id == run || planted(Fault::DroppedRunIdCheck)).then_some(current)
+    }
+
+    /// An effect has its result.
+    fn done(&mut self, effect: EffectId, outcome: Outcome) {
+        // An answer to what is not awaited (any more) is late or doubled.
+        let Some(awaited) = self.awaited.remove(&effect) else {
+            return;
+        };
+        match (awaited, outcome) {
+            (Awaited::Spawn(unit), Outcome::Spawned { pid }) => self.spawned(unit, pid),
+            (
+                Awaited::Spawn(unit),
+                Outcome::SpawnFailed { reason } | Outcome::Failed { reason },
+            ) => {
+                self.spawn_failed(unit, reason);
+            }
+            (Awaited::AskStop(unit), Outcome::Failed { .. }) => self.stop_step_failed(unit),
+            (Awaited::AskStop(unit), _) => self.stop_step_done(unit),
+            (Awaited::Save(unit), Outcome::Failed { reason }) => self.save_failed(unit, reason),
+            (Awaited::Save(unit), _) => self.saved(unit),
+            (Awaited::Halted, _) => self.halted(),
+            // An `Ok` to a spawn says nothing of a process: there is none.
+            (Awaited::Spawn(unit), Outcome::Ok) => {
+                self.spawn_failed(unit, "the answer names no process".into());
+            }
+        }
+    }
+
+    /// Settles what was woken, then emits.
+    fn finish_turn(&mut self) {
+        self.settle();
+        self.emit();
+    }
+
+    /// The unit is to be settled.
+    fn wake(&mut self, unit: UnitId) {
+        if self.queued.insert(unit) {
+            self.queue.push_back(unit);
+        }
+    }
+
+    /// The unit's record changed; what is shown of it, too.
+    fn save(&mut self, unit: UnitId, durable: bool) {
+        *self.unsaved.entry(unit).or_default() |= durable;
+        self.touch(unit);
+    }
+
+    /// What is shown of the unit changed.
+    fn touch(&mut self, unit: UnitId) {
+        self.touched.insert(unit);
+        self.wake(unit);
+    }
+
+    fn event(&mut self, unit: UnitId, run: Option<RunId>, kind: EventKind) {
+        self.intents.push(Effect::Event {
+            unit: Some(unit),
+            run,
+            kind,
+        });
     }
 }

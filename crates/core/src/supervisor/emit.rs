@@ -1,0 +1,185 @@
+//! The second phase: what was noted while settling becomes effects, records first.
+
+use abide_model::{EffectId, EventKind, UnitId};
+
+use crate::supervisor::operation::Save;
+use crate::supervisor::unit::Stage;
+use crate::supervisor::{Awaited, Halt, Supervisor};
+use crate::{Change, Effect, WakeReason};
+
+/// How long to wait before a write that failed is tried again.
+const SAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long a full or hung disk may hold up a `down` that is otherwise done.
+const HALT_WITHOUT_DISK: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Supervisor {
+    pub(super) fn emit(&mut self) {
+        let mut last_durable = None;
+        for intent in std::mem::take(&mut self.intents) {
+            match intent {
+                Effect::Spawn { unit, run, .. } => {
+                    last_durable = self.write_unit(unit).or(last_durable);
+                    let after = self.units.get(&unit).and_then(|unit| {
+                        if run.0 < unit.run_ids.safe {
+                            None
+                        } else {
+                            unit.saving
+                        }
+                    });
+                    let id = self.push(Effect::Spawn { unit, run, after });
+                    if let Some(current) = self.current(unit, run) {
+                        current.spawn = Some(id);
+                        self.awaited.insert(id, Awaited::Spawn(unit));
+                    }
+                }
+                Effect::AskStop { unit, run, action } => {
+                    last_durable = self.write_unit(unit).or(last_durable);
+                    let id = self.push(Effect::AskStop { unit, run, action });
+                    if let Some(current) = self.current(unit, run)
+                        && let Stage::Asked { effect, .. } = &mut current.stage
+                    {
+                        *effect = Some(id);
+                        self.awaited.insert(id, Awaited::AskStop(unit));
+                    }
+                }
+                Effect::KillTree { unit, .. } => {
+                    last_durable = self.write_unit(unit).or(last_durable);
+                    self.push(intent);
+                }
+                other => {
+                    self.push(other);
+                }
+            }
+        }
+        while let Some(&unit) = self.unsaved.keys().next() {
+            last_durable = self.write_unit(unit).or(last_durable);
+        }
+        for change in std::mem::take(&mut self.changes) {
+            let forgotten = if let Change::Forgotten(unit) = change {
+                Some(unit)
+            } else {
+                None
+            };
+            last_durable = Some(self.push(Effect::Persist {
+                change,
+                durable: true,
+            }));
+            if let Some(unit) = forgotten {
+                self.push(Effect::Forget(unit));
+            }
+        }
+        for change in self.operations.take_changes() {
+            let save = match change.save {
+                Some(Save::Begun(operation)) => Some(Change::Operation(operation)),
+                Some(Save::Ended) => Some(Change::OperationEnded(change.id)),
+                None => None,
+            };
+            if let Some(change) = save {
+                self.push(Effect::Persist {
+                    change,
+                    durable: false,
+                });
+            }
+            self.push(Effect::PublishOperation(change.id));
+        }
+        for unit in std::mem::take(&mut self.touched) {
+            if self.units.contains_key(&unit) {
+                self.push(Effect::Publish(unit));
+            }
+        }
+        self.halt_if_down();
+        for (request, answer) in std::mem::take(&mut self.replies) {
+            self.push(Effect::Reply {
+                request,
+                answer,
+                after: last_durable,
+            });
+        }
+    }
+
+    fn push(&mut self, effect: Effect) -> EffectId {
+        self.steps += 1;
+        self.last_effect += 1;
+        let id = EffectId(self.last_effect);
+        self.out.push_back((id, effect));
+        id
+    }
+
+    /// Writes the unit's record, if it changed. Gives the write's id if it is a durable one.
+    fn write_unit(&mut self, id: UnitId) -> Option<EffectId> {
+        let durable = self.unsaved.remove(&id)?;
+        let record = self.units.get(&id)?.record();
+        let change = Change::Unit(Box::new(record));
+        let effect = self.push(Effect::Persist { change, durable });
+        let unit = self.units.get_mut(&id)?;
+        // Writes are done in their order, so the last one's result stands for all.
+        if let Some(earlier) = unit.saving.replace(effect) {
+            self.awaited.remove(&earlier);
+        }
+        self.awaited.insert(effect, Awaited::Save(id));
+        durable.then_some(effect)
+    }
+
+    pub(super) fn saved(&mut self, id: UnitId) {
+        self.storage_trouble = false;
+        self.timers.clear(Some(id), WakeReason::Save);
+        if let Some(unit) = self.units.get_mut(&id) {
+            unit.saving = None;
+            unit.run_ids.safe = unit.run_ids.ceiling;
+        }
+    }
+
+    /// Nothing stops for a disk that is full: it is told once, and tried again.
+    pub(super) fn save_failed(&mut self, id: UnitId, reason: String) {
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        unit.saving = None;
+        let name = unit.name.clone();
+        self.timers
+            .set(Some(id), WakeReason::Save, self.now.mono.after(SAVE_AGAIN));
+        if !std::mem::replace(&mut self.storage_trouble, true) {
+            let text = format!(
+                "the state of {name} could not be written down ({reason}); \
+                 it is as it should be, but a new daemon would not know"
+            );
+            self.event(id, None, EventKind::Warning { text });
+        }
+    }
+
+    /// When everything is to go down and has, write that down.
+    fn halt_if_down(&mut self) {
+        let Halt::Asked(operation) = self.halt else {
+            return;
+        };
+        if self.live > 0 {
+            return;
+        }
+        let persist = self.push(Effect::Persist {
+            change: Change::Halted,
+            durable: true,
+        });
+        self.awaited.insert(persist, Awaited::Halted);
+        self.halt = Halt::Saving(operation, persist);
+        self.timers.set(
+            None,
+            WakeReason::Save,
+            self.now.mono.after(HALT_WITHOUT_DISK),
+        );
+    }
+
+    pub(super) fn halted(&mut self) {
+        let Halt::Saving(operation, persist) = self.halt else {
+            return;
+        };
+        self.awaited.remove(&persist);
+        self.timers.clear(None, WakeReason::Save);
+        self.halt = Halt::Halted(operation);
+        self.intents.push(Effect::Halt);
+    }
+
+    /// The disk does not answer; everything is down all the same.
+    pub(super) fn halt_without_disk(&mut self) {
+        self.halted();
+    }
+}

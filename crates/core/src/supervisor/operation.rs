@@ -1,0 +1,174 @@
+//! Operations: what a command set in motion, unit by unit, and how far it is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use abide_model::{
+    Operation, OperationId, OperationKind, OperationState, OperationStep, StepState, UnitName, Wall,
+};
+
+/// So many finished operations are kept for those who ask late.
+const KEPT: usize = 100;
+
+#[derive(Debug)]
+struct Tracked {
+    operation: Operation,
+    pending: usize,
+    /// It was written down, so its end must be, too.
+    saved: bool,
+}
+
+/// All operations that are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    last: u64,
+    all: BTreeMap<OperationId, Tracked>,
+    finished: VecDeque<OperationId>,
+    /// Changed since the last emission.
+    changed: BTreeSet<OperationId>,
+}
+
+/// What to write and tell of one operation.
+pub(super) struct OperationChange {
+    pub id: OperationId,
+    pub save: Option<Save>,
+}
+
+pub(super) enum Save {
+    Begun(Box<Operation>),
+    Ended,
+}
+
+impl Operations {
+    /// No number up to this one is given again.
+    pub(super) fn skip_to(&mut self, id: OperationId) {
+        self.last = self.last.max(id.0);
+    }
+
+    pub(super) fn get(&self, id: OperationId) -> Option<&Operation> {
+        self.all.get(&id).map(|tracked| &tracked.operation)
+    }
+
+    /// A new operation; its steps are put in the order of their names.
+    pub(super) fn begin(
+        &mut self,
+        kind: OperationKind,
+        since: Wall,
+        mut steps: Vec<OperationStep>,
+    ) -> OperationId {
+        self.last += 1;
+        let id = OperationId(self.last);
+        steps.sort_by(|a, b| a.unit.cmp(&b.unit));
+        self.track(
+            Operation {
+                id,
+                kind,
+                since,
+                state: OperationState::Running,
+                steps,
+            },
+            false,
+        );
+        id
+    }
+
+    /// An operation that an earlier daemon had not finished.
+    pub(super) fn resume(&mut self, operation: Operation) {
+        self.skip_to(operation.id);
+        self.track(operation, true);
+    }
+
+    fn track(&mut self, operation: Operation, saved: bool) {
+        let id = operation.id;
+        let pending = operation
+            .steps
+            .iter()
+            .filter(|s| s.state == StepState::Pending)
+            .count();
+        self.all.insert(
+            id,
+            Tracked {
+                operation,
+                pending,
+                saved,
+            },
+        );
+        self.changed.insert(id);
+        self.close_if_over(id);
+    }
+
+    /// Moves one step on. A step that is not pending any more stays as it is.
+    pub(super) fn step(
+        &mut self,
+        id: OperationId,
+        unit: &UnitName,
+        state: StepState,
+        note: Option<String>,
+    ) {
+        let Some(tracked) = self.all.get_mut(&id) else {
+            return;
+        };
+        let steps = &mut tracked.operation.steps;
+        let Ok(at) = steps.binary_search_by(|step| step.unit.cmp(unit)) else {
+            return;
+        };
+        let step = &mut steps[at];
+        if step.state != StepState::Pending || (step.state == state && step.note == note) {
+            return;
+        }
+        step.state = state;
+        step.note = note;
+        self.changed.insert(id);
+        if state != StepState::Pending {
+            tracked.pending -= 1;
+            self.close_if_over(id);
+        }
+    }
+
+    fn close_if_over(&mut self, id: OperationId) {
+        let Some(tracked) = self.all.get_mut(&id) else {
+            return;
+        };
+        let operation = &mut tracked.operation;
+        if tracked.pending > 0 || operation.state != OperationState::Running {
+            return;
+        }
+        let any = |state| operation.steps.iter().any(|step| step.state == state);
+        operation.state = if any(StepState::Failed) {
+            OperationState::Failed
+        } else if any(StepState::Superseded) {
+            OperationState::Superseded
+        } else {
+            OperationState::Done
+        };
+        self.finished.push_back(id);
+        if self.finished.len() > KEPT
+            && let Some(oldest) = self.finished.pop_front()
+        {
+            // What was to be written of its end is written with the next emission.
+            if self.changed.contains(&oldest) {
+                self.finished.push_front(oldest);
+            } else {
+                self.all.remove(&oldest);
+            }
+        }
+    }
+
+    /// What changed since the last time.
+    pub(super) fn take_changes(&mut self) -> Vec<OperationChange> {
+        let mut changes = Vec::new();
+        for id in std::mem::take(&mut self.changed) {
+            let Some(tracked) = self.all.get_mut(&id) else {
+                continue;
+            };
+            let over = tracked.operation.state != OperationState::Running;
+            let save = match (over, tracked.saved) {
+                (false, false) => Some(Save::Begun(Box::new(tracked.operation.clone()))),
+                (true, true) => Some(Save::Ended),
+                (false, true) | (true, false) => None,
+            };
+            tracked.saved = !over;
+            changes.push(OperationChange { id, save });
+        }
+        changes
+    }
+}

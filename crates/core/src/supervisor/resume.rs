@@ -1,0 +1,363 @@
+//! A new daemon goes on where the old one died.
+//!
+//! In the same boot, and if not everything had been stopped on purpose, each unit goes on exactly
+//! where it was: what lives is adopted; what ended meanwhile counts as an exit now; a stop or a kill
+//! that was under way is repeated if it may not have been carried out; a backoff keeps its due time.
+//! Only what a program owes to abide (readiness, beats) gets its full time again: that nobody listened
+//! was not its fault.
+//!
+//! After another boot, or after a `down`, nothing lives: what is enabled and was not stopped by hand is
+//! started.
+//!
+//! Of a run that was ordered but neither confirmed nor found, nothing began: children are
+//! recorded before they execute anything. Of a run that was confirmed and is not found, nobody saw
+//! the end: it counts with an unknown exit status.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abide_model::{
+    ActualState, EventKind, ExitStatus, Operation, OperationId, OperationKind, OperationState,
+    StepState, StopPlan, UnitId,
+};
+
+use crate::record::{EndWhy, SavedPhase, UnitRecord};
+use crate::supervisor::unit::{Goal, Phase, Run, RunIds, Stage, Told, Unit};
+use crate::supervisor::{Halt, Supervisor};
+use crate::teeth::{Fault, planted};
+use crate::{Effect, Observed, ObservedState, Saved, Sweep, WakeReason};
+
+impl Supervisor {
+    pub(super) fn restore(&mut self, saved: Saved, observed: Vec<Observed>) {
+        let continues = saved.same_boot && !saved.halted;
+        // Of several runs of one unit the latest is the one that counts: it was begun when the
+        // earlier ones were over.
+        let mut latest: BTreeMap<UnitId, Observed> = BTreeMap::new();
+        for seen in observed {
+            let later = latest
+                .get(&seen.unit)
+                .is_none_or(|known| known.run < seen.run);
+            if later {
+                latest.insert(seen.unit, seen);
+            }
+        }
+        let mut ids = Vec::new();
+        let mut taken_by = BTreeMap::new();
+        for record in saved.units {
+            let id = record.id;
+            let seen = latest.remove(&id);
+            if let Some(operation) = record.operation {
+                self.operations.skip_to(operation);
+                taken_by.insert(id, operation);
+            }
+            self.restore_unit(record, continues, seen.as_ref());
+            ids.push((id, seen));
+        }
+        for stray in latest.into_values() {
+            let text = format!(
+                "a run ({}) of a unit that nobody remembers ({}) was found; it is left alone",
+                stray.run, stray.unit
+            );
+            let kind = EventKind::Warning { text };
+            self.intents.push(Effect::Event {
+                unit: None,
+                run: Some(stray.run),
+                kind,
+            });
+        }
+        for operation in saved.operations {
+            self.restore_operation(operation, &taken_by, continues);
+        }
+        for (id, seen) in ids {
+            self.go_on(id, seen);
+        }
+        if !continues {
+            self.start_enabled();
+        }
+        if self.halt != Halt::No {
+            self.end_all();
+        }
+    }
+
+    fn restore_unit(&mut self, record: UnitRecord, continues: bool, seen: Option<&Observed>) {
+        let id = record.id;
+        let seen_run = seen.map(|seen| seen.run);
+        let mut run_ids = RunIds::resumed(record.run_ceiling, seen_run.max(record.run));
+        if planted(Fault::RunIdReused) {
+            run_ids = RunIds::resumed(record.run.map_or(1, |run| run.0), None);
+        }
+        let source: Arc<str> = Arc::from(record.source);
+        self.sources
+            .entry(Arc::clone(&source))
+            .or_default()
+            .insert(id);
+        let mut unit = Unit {
+            id,
+            name: record.name,
+            source,
+            policy: record.policy,
+            enabled: record.enabled,
+            wanted: record.wanted,
+            held: record.held,
+            removing: record.removing,
+            phase: Phase::Stopped,
+            shown: ActualState::Stopped,
+            since: self.now,
+            run_ids,
+            last_run: record.run,
+            started: None,
+            restarts: record.restarts,
+            row: record.row,
+            recent: record.recent,
+            last_exit: record.last_exit,
+            operation: None,
+            saving: None,
+            told: Told::default(),
+        };
+        // A run that was found counts whatever the record says; one later than the record was begun
+        // when the record's own run was over.
+        let newer = seen.filter(|seen| unit.last_run.is_none_or(|run| run < seen.run));
+        if let Some(seen) = newer {
+            unit.last_run = Some(seen.run);
+            unit.started = Some(self.now);
+            let mut run = Run::ordered(seen.run, self.now.mono);
+            run.ready = unit.policy.ready.is_none();
+            unit.phase = Phase::Live(run);
+        } else if continues {
+            unit.started = record.started;
+            unit.since = record.since;
+            unit.phase = self.restored_phase(&unit, record.phase, record.end, record.old_stop);
+        } else if let Some(Observed {
+            run,
+            state: ObservedState::Alive { .. },
+            ..
+        }) = seen
+        {
+            unit.started = record.started;
+            unit.phase = Phase::Live(Run::ordered(*run, self.now.mono));
+        }
+        if !continues {
+            unit.forget_crashes();
+            unit.wanted = unit.enabled && !unit.held && !unit.removing;
+        }
+        if unit.is_live() {
+            self.live += 1;
+        }
+        unit.shown = unit.state();
+        self.graph
+            .insert(id, &unit.name.clone(), unit.names_needed());
+        self.units.insert(id, unit);
+        self.wake(id);
+    }
+
+    fn restored_phase(
+        &self,
+        unit: &Unit,
+        saved: SavedPhase,
+        end: Option<EndWhy>,
+        old_stop: Option<StopPlan>,
+    ) -> Phase {
+        let live = |ready: bool, stage: Stage| {
+            let Some(id) = unit.last_run else {
+                return Phase::Stopped;
+            };
+            let ordered = unit.started.map_or(self.now.mono, |started| started.mono);
+            let mut run = Run::ordered(id, ordered);
+            run.ready = ready;
+            run.exited = unit.last_exit.as_ref().is_some_and(|exit| exit.run == id);
+            run.end = end;
+            run.old_stop = old_stop;
+            run.stage = stage;
+            Phase::Live(run)
+        };
+        match saved {
+            SavedPhase::Down => Phase::Stopped,
+            SavedPhase::Failed { reason } => Phase::Failed { reason },
+            SavedPhase::Exited => Phase::Exited,
+            SavedPhase::Backoff { .. } if planted(Fault::BackoffForgottenAtResume) => {
+                Phase::Stopped
+            }
+            SavedPhase::Backoff { due } => Phase::Backoff { due },
+            SavedPhase::Live { ready } => live(ready, Stage::Alive),
+            SavedPhase::Stopping {
+                step,
+                asked,
+                deadline,
+                ready,
+            } => {
+                let step = usize::try_from(step).unwrap_or(usize::MAX);
+                live(
+                    ready,
+                    Stage::Asked {
+                        step,
+                        effect: None,
+                        confirmed: asked,
+                        deadline,
+                    },
+                )
+            }
+            SavedPhase::Killing { ready } => live(
+                ready,
+                Stage::Killing {
+                    sweep: Sweep::Thorough,
+                    tries: 0,
+                },
+            ),
+        }
+    }
+
+    fn restore_operation(
+        &mut self,
+        mut operation: Operation,
+        taken_by: &BTreeMap<UnitId, OperationId>,
+        continues: bool,
+    ) {
+        let id = operation.id;
+        let down = operation.kind == OperationKind::Down;
+        operation.state = OperationState::Running;
+        // How far each step was is seen again from the units themselves.
+        let mut goals = Vec::new();
+        for step in &mut operation.steps {
+            let unit = self
+                .graph
+                .id(&step.unit)
+                .and_then(|unit| self.units.get(&unit));
+            match unit {
+                Some(_) if down && !continues => step.state = StepState::Done,
+                Some(unit) if taken_by.get(&unit.id) == Some(&id) => {
+                    let goal = match operation.kind {
+                        _ if unit.removing => Goal::Gone,
+                        OperationKind::Stop | OperationKind::Down => Goal::Down,
+                        _ => Goal::Up,
+                    };
+                    goals.push((unit.id, goal));
+                }
+                Some(_) => step.state = StepState::Superseded,
+                None => step.state = StepState::Done,
+            }
+        }
+        self.operations.resume(operation);
+        for (unit, goal) in goals {
+            self.take_over(unit, id, goal);
+        }
+        // A `down` that a loss of power cut short is over: whoever starts a daemon then wants it up.
+        if down && continues {
+            self.halt = Halt::Asked(id);
+        }
+    }
+
+    /// Sets in motion what was under way.
+    fn go_on(&mut self, id: UnitId, seen: Option<Observed>) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        if let Phase::Backoff { due } = unit.phase {
+            self.timers.set(Some(id), WakeReason::Restart, due);
+            return;
+        }
+        let confirmed = unit.started.is_some();
+        let Some(run) = unit.run_mut() else { return };
+        let run_id = run.id;
+        let known_exit = run.exited;
+        match seen
+            .filter(|seen| seen.run == run_id && !known_exit)
+            .map(|seen| seen.state)
+        {
+            Some(ObservedState::Alive { pid }) => {
+                run.pid = Some(pid);
+                if !confirmed {
+                    unit.started = Some(now);
+                    self.save(id, false);
+                }
+                self.event(id, Some(run_id), EventKind::Adopted { pid });
+                self.adopt(id);
+                return;
+            }
+            Some(ObservedState::Exited(status)) => self.note_exit(id, status),
+            None if planted(Fault::LostRunTakenForAlive) => {
+                self.adopt(id);
+                return;
+            }
+            None if known_exit => {}
+            None if confirmed => self.note_exit(id, ExitStatus::Unknown),
+            None if run.end.is_none() => run.end = Some(EndWhy::NeverBegan),
+            None => {}
+        }
+        let ends = self.units.get(&id).is_some_and(Unit::is_leaving);
+        if !planted(Fault::EffectLostAtResume) {
+            self.kill(id, if ends { Sweep::Thorough } else { Sweep::Prompt });
+        }
+    }
+
+    /// Goes on with a run that lives.
+    fn adopt(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let has_probe = unit.policy.ready.is_some();
+        let ready_within = unit.policy.ready.as_ref().map(|ready| ready.within);
+        let plan = unit.policy.stop.clone();
+        let Some(run) = unit.run_mut() else { return };
+        let run_id = run.id;
+        match run.stage {
+            Stage::Alive => {
+                run.ready |= !has_probe;
+                let watch = !run.ready;
+                self.arm(id);
+                if watch && let Some(within) = ready_within {
+                    self.intents.push(Effect::WatchReady {
+                        unit: id,
+                        run: run_id,
+                    });
+                    self.timers
+                        .set(Some(id), WakeReason::Ready, now.after(within));
+                }
+            }
+            Stage::Asked {
+                step,
+                confirmed: false,
+                deadline,
+                ..
+            } => {
+                if !planted(Fault::EffectLostAtResume) {
+                    self.ask_step(id, step, deadline);
+                }
+            }
+            Stage::Asked { step, deadline, .. } => {
+                let plan = run.old_stop.as_ref().unwrap_or(&plan);
+                let within = plan.steps.get(step).and_then(|step| step.within);
+                let until = within.map_or(deadline, |within| now.after(within).min(deadline));
+                self.timers.set(Some(id), WakeReason::Stop, until);
+            }
+            Stage::Killing { sweep, .. } => {
+                if !planted(Fault::EffectLostAtResume) {
+                    self.kill(id, sweep);
+                }
+            }
+        }
+    }
+
+    /// Nothing lives: what is enabled starts, and what it needs with it.
+    fn start_enabled(&mut self) {
+        let enabled: Vec<UnitId> = self
+            .units
+            .values()
+            .filter(|unit| unit.wanted)
+            .map(|unit| unit.id)
+            .collect();
+        for id in self.pulled_in(enabled) {
+            if let Some(unit) = self.units.get_mut(&id)
+                && !unit.held
+                && !unit.removing
+            {
+                unit.wanted = true;
+            }
+        }
+        let all: Vec<UnitId> = self.units.keys().copied().collect();
+        for id in all {
+            self.save(id, false);
+        }
+    }
+}

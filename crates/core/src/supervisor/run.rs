@@ -1,0 +1,418 @@
+//! The life of a run: spawned, ready, beating, exited, its tree empty, and what follows.
+
+use std::time::Duration;
+
+use abide_model::{EventKind, ExitClass, ExitStatus, Health, LastExit, RunId, UnitId, UnitType};
+
+use crate::record::EndWhy;
+use crate::supervisor::unit::{Phase, Run, Stage, Unit};
+use crate::supervisor::{Halt, Supervisor};
+use crate::teeth::{Fault, planted};
+use crate::{Effect, Sweep, WakeReason, restart};
+
+/// A beat is owed at most this often; a shorter interval would have the supervisor spin.
+const SHORTEST_BEAT: Duration = Duration::from_millis(1);
+
+impl Supervisor {
+    /// The program was executed.
+    pub(super) fn spawned(&mut self, id: UnitId, pid: u32) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let has_probe = unit.policy.ready.is_some();
+        let Phase::Live(run) = &mut unit.phase else {
+            return;
+        };
+        run.spawn = None;
+        let run_id = run.id;
+        unit.started = Some(now);
+        if !run.exited {
+            run.pid = Some(pid);
+            run.ready = !has_probe;
+        }
+        let watch = !run.exited && has_probe && matches!(run.stage, Stage::Alive);
+        self.event(id, Some(run_id), EventKind::Started { pid });
+        if watch {
+            self.intents.push(Effect::WatchReady {
+                unit: id,
+                run: run_id,
+            });
+        }
+        self.arm(id);
+        self.save(id, false);
+    }
+
+    /// It was not executed, and nothing is left of the try.
+    pub(super) fn spawn_failed(&mut self, id: UnitId, reason: String) {
+        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
+            return;
+        };
+        run.spawn = None;
+        if !run.exited {
+            self.note_exit(id, ExitStatus::SpawnFailed(reason));
+        }
+        self.run_over(id);
+    }
+
+    /// The readiness check succeeded.
+    pub(super) fn told_ready(&mut self, id: UnitId) {
+        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
+            return;
+        };
+        let alive = matches!(run.stage, Stage::Alive) && !run.exited && run.spawn.is_none();
+        if !alive || run.ready {
+            return;
+        }
+        run.ready = true;
+        let run_id = run.id;
+        self.event(id, Some(run_id), EventKind::Ready);
+        self.arm(id);
+        self.save(id, false);
+    }
+
+    pub(super) fn not_ready_in_time(&mut self, id: UnitId) {
+        if planted(Fault::ReadyTimeoutIgnored) {
+            return;
+        }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let Some(ready) = &unit.policy.ready else {
+            return;
+        };
+        let why = EndWhy::NotReady(ready.within);
+        let Some(run) = unit.run_mut() else { return };
+        if matches!(run.stage, Stage::Alive) && !run.ready && !run.exited && run.end.is_none() {
+            run.end = Some(why);
+            self.begin_end(id);
+        }
+    }
+
+    /// The program reported in.
+    pub(super) fn beat(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let Some(heartbeat) = unit.policy.heartbeat else {
+            return;
+        };
+        let Some(run) = unit.run_mut() else { return };
+        if !matches!(run.stage, Stage::Alive) || run.exited {
+            return;
+        }
+        if run.missed > 0 || run.health != Health::Healthy {
+            run.missed = 0;
+            run.health = Health::Healthy;
+            self.touched.insert(id);
+        }
+        if self.timers.get(Some(id), WakeReason::Heartbeat).is_some() {
+            let due = now.after(heartbeat.every.max(SHORTEST_BEAT));
+            self.timers.set(Some(id), WakeReason::Heartbeat, due);
+        }
+    }
+
+    /// An interval passed without a beat.
+    pub(super) fn beat_missed(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let Some(heartbeat) = unit.policy.heartbeat else {
+            return;
+        };
+        let Some(run) = unit.run_mut() else { return };
+        let counts = matches!(run.stage, Stage::Alive) && run.end.is_none() && !run.exited;
+        if !counts && !planted(Fault::MissedBeatWhileStopping) {
+            return;
+        }
+        run.missed = run.missed.saturating_add(1);
+        let (run_id, missed) = (run.id, run.missed);
+        let too_many = missed >= heartbeat.misses.max(1);
+        if too_many {
+            run.health = Health::Unhealthy;
+        }
+        self.event(id, Some(run_id), EventKind::HeartbeatMissed { missed });
+        self.touch(id);
+        if !too_many {
+            let due = now.after(heartbeat.every.max(SHORTEST_BEAT));
+            self.timers.set(Some(id), WakeReason::Heartbeat, due);
+        } else if counts && let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) {
+            run.end = Some(EndWhy::MissedBeats(missed));
+            self.begin_end(id);
+        }
+    }
+
+    /// The run has lasted long enough to end a row of crashes.
+    pub(super) fn became_stable(&mut self, id: UnitId) {
+        if planted(Fault::BackoffNeverResets) {
+            return;
+        }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let looped = unit.is_crash_looping();
+        unit.row = 0;
+        let run = unit.last_run;
+        if looped {
+            self.event(id, run, EventKind::Stable);
+        }
+        self.save(id, false);
+    }
+
+    /// Sets the deadlines that a living run has under its unit's policy, and no others.
+    pub(super) fn arm(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let (Some(run), Some(started)) = (unit.run(), unit.started) else {
+            return;
+        };
+        if !matches!(run.stage, Stage::Alive) || run.exited || run.spawn.is_some() {
+            return;
+        }
+        let owner = Some(id);
+        let now = self.now.mono;
+        let ready_by = match &unit.policy.ready {
+            Some(ready) if !run.ready => Some(started.mono.after(ready.within)),
+            _ => None,
+        };
+        let beat_by = match &unit.policy.heartbeat {
+            Some(heartbeat) if run.ready => Some(now.after(heartbeat.every.max(SHORTEST_BEAT))),
+            _ => None,
+        };
+        let stable_at = (unit.row > 0).then(|| {
+            started
+                .mono
+                .after(restart::reset_after(&unit.policy.backoff))
+        });
+        for (reason, at) in [
+            (WakeReason::Ready, ready_by),
+            (WakeReason::Heartbeat, beat_by),
+            (WakeReason::Stable, stable_at),
+        ] {
+            match at {
+                Some(at) => self.timers.set(owner, reason, at),
+                None => self.timers.clear(owner, reason),
+            }
+        }
+    }
+
+    /// The deadlines of a living run, which end with it.
+    pub(super) fn disarm(&mut self, id: UnitId) {
+        if planted(Fault::TimerNotCleared) {
+            return;
+        }
+        for reason in [WakeReason::Ready, WakeReason::Heartbeat, WakeReason::Stable] {
+            if reason == WakeReason::Heartbeat && planted(Fault::MissedBeatWhileStopping) {
+                continue;
+            }
+            self.timers.clear(Some(id), reason);
+        }
+    }
+
+    pub(super) fn clear_timers(&mut self, id: UnitId) {
+        for reason in WakeReason::ALL {
+            self.timers.clear(Some(id), reason);
+        }
+    }
+
+    /// The main process ended.
+    pub(super) fn exited(&mut self, id: UnitId, status: ExitStatus) {
+        let Some(run) = self.units.get(&id).and_then(Unit::run) else {
+            return;
+        };
+        if run.exited {
+            return;
+        }
+        let killing = matches!(run.stage, Stage::Killing { .. });
+        let sweep = if run.end.is_some() {
+            Sweep::Thorough
+        } else {
+            Sweep::Prompt
+        };
+        self.note_exit(id, status);
+        if !killing {
+            self.kill(id, sweep);
+        }
+    }
+
+    /// Writes down how the run's main process ended.
+    pub(super) fn note_exit(&mut self, id: UnitId, status: ExitStatus) {
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let Phase::Live(run) = &mut unit.phase else {
+            return;
+        };
+        run.exited = true;
+        run.pid = None;
+        run.health = Health::Unknown;
+        let run_id = run.id;
+        let began = unit.started.map_or(run.ordered, |started| started.mono);
+        let ran_for = match status {
+            ExitStatus::SpawnFailed(_) => Duration::ZERO,
+            _ => now.mono.since(began),
+        };
+        let asked = if matches!(run.stage, Stage::Alive) {
+            None
+        } else {
+            run.end.as_ref()
+        };
+        let reason = describe_exit(asked, &status, ran_for);
+        unit.last_exit = Some(LastExit {
+            status: status.clone(),
+            at: now.wall,
+            run: run_id,
+            ran_for,
+            reason: reason.clone(),
+        });
+        self.disarm(id);
+        self.event(id, Some(run_id), EventKind::Exited { status, reason });
+        self.save(id, false);
+    }
+
+    /// No process of the run is left.
+    pub(super) fn tree_empty(&mut self, id: UnitId) {
+        let Some(run) = self.units.get(&id).and_then(Unit::run) else {
+            return;
+        };
+        let believed = run.exited
+            || matches!(run.stage, Stage::Killing { .. })
+            || planted(Fault::StaleTreeEmptyAccepted);
+        // Before anything ended, it is an answer to something else, or a tree that is about to fill.
+        if !believed {
+            return;
+        }
+        if !run.exited && !matches!(run.end, Some(EndWhy::NeverBegan)) {
+            self.note_exit(id, ExitStatus::Unknown);
+        }
+        self.run_over(id);
+    }
+
+    /// The run is over: what follows?
+    fn run_over(&mut self, id: UnitId) {
+        let halting = self.halt != Halt::No;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut unit.phase, Phase::Stopped);
+        let Phase::Live(run) = phase else {
+            unit.phase = phase;
+            return;
+        };
+        let stays_down = !unit.wanted || unit.removing || halting;
+        self.live -= 1;
+        self.disarm(id);
+        self.timers.clear(Some(id), WakeReason::Stop);
+        self.timers.clear(Some(id), WakeReason::Kill);
+        if let Some(spawn) = run.spawn {
+            self.awaited.remove(&spawn);
+        }
+        if let Stage::Asked {
+            effect: Some(asked),
+            ..
+        } = run.stage
+        {
+            self.awaited.remove(&asked);
+        }
+        self.save(id, false);
+        match &run.end {
+            Some(why) if !why.is_failure() || stays_down => {
+                self.event(id, Some(run.id), EventKind::Stopped);
+            }
+            _ if stays_down => self.event(id, Some(run.id), EventKind::Stopped),
+            _ => self.follow_up(id, &run),
+        }
+    }
+
+    /// Nobody asked for the end of this run: the restart table says what follows.
+    fn follow_up(&mut self, id: UnitId, run: &Run) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let Some(exit) = unit.last_exit.clone().filter(|exit| exit.run == run.id) else {
+            return;
+        };
+        let class = if run.end.is_some() {
+            ExitClass::Unresponsive
+        } else {
+            exit.status.class(&unit.policy.success_exit)
+        };
+        let finished = class == ExitClass::Success && unit.policy.unit_type == UnitType::Oneshot;
+        if finished || !unit.policy.restart.restarts(class) {
+            if class == ExitClass::Success {
+                unit.phase = Phase::Exited;
+            } else {
+                self.give_up(
+                    id,
+                    run.id,
+                    format!("{}; it is not restarted by policy", exit.reason),
+                );
+            }
+            return;
+        }
+        let stable = exit.ran_for >= restart::reset_after(&unit.policy.backoff);
+        if stable && !planted(Fault::BackoffNeverResets) {
+            unit.row = 0;
+        }
+        if restart::gives_up(&mut unit.recent, unit.policy.give_up, now) {
+            let limit = unit.policy.give_up.map_or(String::new(), |give_up| {
+                format!(
+                    "more than {} restarts within {:?}",
+                    give_up.restarts, give_up.within
+                )
+            });
+            self.give_up(
+                id,
+                run.id,
+                format!("{limit}; the last run: {}", exit.reason),
+            );
+            return;
+        }
+        let delay = restart::delay(&unit.policy.backoff, unit.row, &mut self.rng);
+        let was_looping = unit.is_crash_looping();
+        unit.row = unit.row.saturating_add(1);
+        unit.restarts = unit.restarts.saturating_add(1);
+        let (row, loops) = (unit.row, unit.is_crash_looping() && !was_looping);
+        if !delay.is_zero() {
+            let due = now.after(delay);
+            unit.phase = Phase::Backoff { due };
+            self.timers.set(Some(id), WakeReason::Restart, due);
+        }
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.event(
+            id,
+            Some(run.id),
+            EventKind::RestartScheduled {
+                delay_ms,
+                attempt: row,
+            },
+        );
+        if loops {
+            self.event(id, Some(run.id), EventKind::CrashLooping);
+        }
+    }
+
+    fn give_up(&mut self, id: UnitId, run: RunId, reason: String) {
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        unit.phase = Phase::Failed {
+            reason: reason.clone(),
+        };
+        self.event(id, Some(run), EventKind::Failed { reason });
+    }
+}
+
+/// "stopped by hand: killed by SIGTERM", "exit 1 after 0.2 s".
+fn describe_exit(asked: Option<&EndWhy>, status: &ExitStatus, ran_for: Duration) -> String {
+    match (asked, status) {
+        (Some(why), status) => format!("{why}: {status}"),
+        (None, ExitStatus::SpawnFailed(_)) => status.to_string(),
+        (None, status) => format!("{status} after {}", crate::words::duration(ran_for)),
+    }
+}

@@ -1,0 +1,371 @@
+//! The first phase: each woken unit is brought one step towards what is wanted of it, and its
+//! neighbours are woken if that concerns them.
+
+use std::collections::BTreeSet;
+
+use abide_model::{EventKind, StepState, UnitId, UnitName, UnitType};
+
+use crate::record::EndWhy;
+use crate::supervisor::unit::{Goal, Phase, Run, Stage, Told, Unit};
+use crate::supervisor::{Halt, Supervisor};
+use crate::teeth::{Fault, planted};
+use crate::{Change, Effect, WakeReason};
+
+/// Something that a unit waits for before it starts.
+pub(super) struct Blocker<'a> {
+    pub name: &'a UnitName,
+    /// It is in `requires`, not only in `wants` or `after`.
+    pub required: bool,
+    /// `None`: it does not exist.
+    pub unit: Option<&'a Unit>,
+}
+
+impl Supervisor {
+    pub(super) fn settle(&mut self) {
+        while let Some(id) = self.queue.pop_front() {
+            self.queued.remove(&id);
+            self.steps += 1;
+            self.settle_unit(id);
+        }
+    }
+
+    fn settle_unit(&mut self, id: UnitId) {
+        let halting = self.halt != Halt::No;
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        if unit.is_live() {
+            self.settle_live(id);
+        } else if unit.removing {
+            self.forget(id);
+            return;
+        } else if !unit.wanted || halting {
+            let rests = match unit.phase {
+                Phase::Stopped => true,
+                Phase::Failed { .. } | Phase::Exited => unit.wanted,
+                Phase::Backoff { .. } => planted(Fault::StopLeavesRestart) && !halting,
+                _ => false,
+            };
+            if !rests {
+                unit.phase = Phase::Stopped;
+                self.timers.clear(Some(id), WakeReason::Restart);
+                self.save(id, false);
+            } else if matches!(unit.phase, Phase::Backoff { due } if due <= now) {
+                self.spawn(id); // only ever with a planted fault
+            }
+        } else {
+            let due = match unit.phase {
+                Phase::Stopped | Phase::Waiting => true,
+                Phase::Backoff { due } => due <= now,
+                Phase::Failed { .. } | Phase::Exited | Phase::Live(_) => false,
+            };
+            if due {
+                self.start_or_wait(id);
+            }
+        }
+        self.tell(id);
+        self.progress(id);
+    }
+
+    /// A run that is to end begins to end when its turn comes.
+    fn settle_live(&mut self, id: UnitId) {
+        let halting = self.halt != Halt::No;
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let Some(run) = unit.run() else { return };
+        let begun = !matches!(run.stage, Stage::Alive) && run.end.is_some();
+        if begun {
+            return;
+        }
+        let end = match &run.end {
+            // What it requires was started again before its turn came: it may as well stay.
+            Some(EndWhy::Dependency(name)) if unit.wanted && !halting && self.stays(name) => None,
+            Some(why) => Some(why.clone()),
+            None if halting => Some(EndWhy::Down),
+            None if unit.removing => Some(EndWhy::Removed),
+            None if !unit.wanted => Some(EndWhy::ByHand),
+            None => None,
+        };
+        let turn = end.is_some() && self.is_turn_to_end(id);
+        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
+            return;
+        };
+        if run.end != end {
+            run.end = end;
+            self.save(id, false);
+        }
+        if turn {
+            self.begin_end(id);
+        }
+    }
+
+    fn stays(&self, name: &UnitName) -> bool {
+        let unit = self.graph.id(name).and_then(|id| self.units.get(&id));
+        unit.is_some_and(|unit| unit.wanted && !unit.is_leaving())
+    }
+
+    /// No unit that depends on this one is still to end.
+    fn is_turn_to_end(&mut self, id: UnitId) -> bool {
+        if planted(Fault::StopOrderIgnored) {
+            return true;
+        }
+        let Some(unit) = self.units.get(&id) else {
+            return true;
+        };
+        for dependent in self.graph.dependents(&unit.name) {
+            self.steps += 1;
+            if self.units.get(&dependent).is_some_and(Unit::is_leaving) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What keeps the unit from starting, in the order of its policy.
+    pub(super) fn blockers<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = Blocker<'a>> {
+        let requires = unit.policy.requires.iter().map(|name| (name, true));
+        let order = unit
+            .policy
+            .wants
+            .iter()
+            .chain(&unit.policy.after)
+            .map(|name| (name, false));
+        requires.chain(order).filter_map(move |(name, required)| {
+            let needed = self.graph.id(name).and_then(|id| self.units.get(&id));
+            let open = match (needed, required) {
+                (Some(needed), true) => needed.is_up() || planted(Fault::StartOrderIgnored),
+                (Some(needed), false) => self.is_settled(needed),
+                (None, required) => !required,
+            };
+            (!open).then_some(Blocker {
+                name,
+                required,
+                unit: needed,
+            })
+        })
+    }
+
+    /// It had its chance to come up, which is all that `wants` and `after` ask for: it is up, or rests,
+    /// or has failed at least once, or waits for what will not come.
+    fn is_settled(&self, unit: &Unit) -> bool {
+        if unit.is_up() || !unit.wanted || unit.row > 0 {
+            return true;
+        }
+        match unit.phase {
+            Phase::Failed { .. } | Phase::Exited | Phase::Backoff { .. } => true,
+            Phase::Waiting => unit.told.hopeless,
+            Phase::Stopped | Phase::Live(_) => false,
+        }
+    }
+
+    /// It will not come up by itself, or keeps crashing, or waits for such a unit.
+    fn is_hopeless(&self, unit: &Unit) -> bool {
+        if unit.is_up() {
+            return false;
+        }
+        if !unit.wanted || unit.is_crash_looping() {
+            return true;
+        }
+        match unit.phase {
+            Phase::Failed { .. } | Phase::Exited => true,
+            Phase::Waiting => self
+                .blockers(unit)
+                .any(|blocker| blocker.required && blocker.unit.is_none_or(|b| b.told.hopeless)),
+            Phase::Stopped | Phase::Live(_) | Phase::Backoff { .. } => false,
+        }
+    }
+
+    fn start_or_wait(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        self.steps += unit.names_needed().count() as u64;
+        let missing: Vec<String> = self.blockers(unit).map(|b| b.name.to_string()).collect();
+        if missing.is_empty() {
+            self.spawn(id);
+            return;
+        }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        if !matches!(unit.phase, Phase::Waiting) {
+            unit.phase = Phase::Waiting;
+            self.timers.clear(Some(id), WakeReason::Restart);
+            let reason = format!("for {}", missing.join(", "));
+            self.event(id, None, EventKind::Waiting { reason });
+            self.save(id, false);
+        }
+    }
+
+    fn spawn(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let (run, reserved) = unit.run_ids.take();
+        unit.phase = Phase::Live(Run::ordered(run, now));
+        unit.last_run = Some(run);
+        unit.started = None;
+        self.live += 1;
+        self.timers.clear(Some(id), WakeReason::Restart);
+        self.intents.push(Effect::Spawn {
+            unit: id,
+            run,
+            after: None,
+        });
+        self.save(id, reserved);
+    }
+
+    /// Tells the neighbours, if what they see of the unit changed.
+    fn tell(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let told = Told {
+            up: unit.is_up(),
+            settled: self.is_settled(unit),
+            leaving: unit.is_leaving(),
+            hopeless: self.is_hopeless(unit),
+        };
+        let shown = unit.state();
+        let now = self.now;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        if unit.shown != shown {
+            unit.shown = shown;
+            unit.since = now;
+            self.touched.insert(id);
+        }
+        if unit.told == told {
+            return;
+        }
+        let was = std::mem::replace(&mut unit.told, told);
+        if planted(Fault::DependentsNotWoken) && told.up {
+            return;
+        }
+        self.wake_dependents(id);
+        if was.leaving != told.leaving {
+            self.wake_needed(id);
+        }
+    }
+
+    /// Those that name this unit may go on, or have to wait.
+    pub(super) fn wake_dependents(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let dependents: Vec<UnitId> = self.graph.dependents(&unit.name).collect();
+        self.steps += dependents.len() as u64;
+        for dependent in dependents {
+            self.wake(dependent);
+        }
+    }
+
+    /// Those that this unit names may have their turn to end.
+    fn wake_needed(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let needed: Vec<UnitId> = unit
+            .names_needed()
+            .filter_map(|name| self.graph.id(name))
+            .collect();
+        self.steps += needed.len() as u64;
+        for needed in needed {
+            self.wake(needed);
+        }
+    }
+
+    /// Its run is over and it is being removed.
+    fn forget(&mut self, id: UnitId) {
+        self.wake_dependents(id);
+        self.wake_needed(id);
+        let Some(unit) = self.units.remove(&id) else {
+            return;
+        };
+        self.graph.remove(id, &unit.name, unit.names_needed());
+        if let Some(units) = self.sources.get_mut(&unit.source) {
+            units.remove(&id);
+            if units.is_empty() {
+                self.sources.remove(&unit.source);
+            }
+        }
+        self.clear_timers(id);
+        if let Some(saving) = unit.saving {
+            self.awaited.remove(&saving);
+        }
+        self.unsaved.remove(&id);
+        if let Some((operation, _)) = unit.operation {
+            self.operations
+                .step(operation, &unit.name, StepState::Done, None);
+        }
+        self.event(id, unit.last_run, EventKind::Removed);
+        self.changes.push(Change::Forgotten(id));
+    }
+
+    /// Tells the unit's operation how far it is.
+    fn progress(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let Some((operation, goal)) = unit.operation else {
+            return;
+        };
+        let (state, note) = match goal {
+            Goal::Up => self.progress_up(unit),
+            Goal::Down if !unit.is_live() => (StepState::Done, None),
+            Goal::Down | Goal::Gone => (StepState::Pending, self.reason(unit)),
+        };
+        let name = unit.name.clone();
+        self.operations.step(operation, &name, state, note);
+    }
+
+    fn progress_up(&self, unit: &Unit) -> (StepState, Option<String>) {
+        let hopeless = match &unit.phase {
+            _ if unit.is_up() => return (StepState::Done, None),
+            Phase::Exited if unit.policy.unit_type == UnitType::Service => {
+                return (StepState::Done, self.reason(unit));
+            }
+            Phase::Stopped if !unit.wanted => {
+                return (
+                    StepState::Superseded,
+                    Some("it is not wanted up any more".into()),
+                );
+            }
+            Phase::Failed { .. } => true,
+            Phase::Waiting if unit.told.hopeless => true,
+            _ => unit.is_crash_looping() && !unit.is_leaving(),
+        };
+        let failed = hopeless && !planted(Fault::FailedStepForgotten);
+        (
+            if failed {
+                StepState::Failed
+            } else {
+                StepState::Pending
+            },
+            self.reason(unit),
+        )
+    }
+
+    /// The units that must be wanted for these to come up: they themselves, and all they name in
+    /// `requires` and `wants`, and so on.
+    pub(super) fn pulled_in(&mut self, ids: impl IntoIterator<Item = UnitId>) -> BTreeSet<UnitId> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<UnitId> = ids.into_iter().collect();
+        while let Some(id) = open.pop() {
+            if !found.insert(id) {
+                continue;
+            }
+            self.steps += 1;
+            let Some(unit) = self.units.get(&id) else {
+                continue;
+            };
+            let names = unit.policy.requires.iter().chain(&unit.policy.wants);
+            open.extend(names.filter_map(|name| self.graph.id(name)));
+        }
+        found
+    }
+}

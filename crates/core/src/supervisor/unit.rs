@@ -1,0 +1,317 @@
+//! One unit: what is wanted of it, and where it stands.
+
+use std::sync::Arc;
+
+use abide_model::{
+    ActualState, EffectId, Health, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan,
+    UnitId, UnitName, UnitType,
+};
+
+use crate::record::{EndWhy, SavedPhase, UnitRecord};
+use crate::{CRASH_LOOP_ROW, Sweep};
+
+/// How many run ids are reserved on the disk at a time.
+const RUN_BLOCK: u64 = 64;
+
+/// A unit. What is wanted (`wanted`, `removing`) and what is (`phase`) are two things; settling
+/// brings the second towards the first.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub id: UnitId,
+    pub name: UnitName,
+    pub source: Arc<str>,
+    pub policy: Policy,
+    pub enabled: bool,
+    pub wanted: bool,
+    pub held: bool,
+    pub removing: bool,
+    pub phase: Phase,
+    /// The state that was shown last, and since when.
+    pub shown: ActualState,
+    pub since: Now,
+    pub run_ids: RunIds,
+    pub last_run: Option<RunId>,
+    pub started: Option<Now>,
+    pub restarts: u64,
+    pub row: u32,
+    pub recent: Vec<Mono>,
+    pub last_exit: Option<LastExit>,
+    pub operation: Option<(OperationId, Goal)>,
+    /// The last write of its record, while it has no result.
+    pub saving: Option<EffectId>,
+    /// What its neighbours in the graph were told of it.
+    pub told: Told,
+}
+
+/// Where a unit stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nothing runs. If the unit is wanted, settling moves it on.
+    Stopped,
+    /// Would start, but for its dependencies.
+    Waiting,
+    /// A run exists, from the order to spawn it to the emptiness of its tree.
+    Live(Run),
+    /// A restart is due.
+    Backoff { due: Mono },
+    /// Given up.
+    Failed { reason: String },
+    /// Ended as it should.
+    Exited,
+}
+
+/// One execution.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub id: RunId,
+    /// When it was ordered.
+    pub ordered: Mono,
+    /// The order, while it has no answer.
+    pub spawn: Option<EffectId>,
+    pub pid: Option<u32>,
+    pub ready: bool,
+    /// Its main process ended.
+    pub exited: bool,
+    /// Why it is ended: begun if the stage says so, else due when its turn comes.
+    pub end: Option<EndWhy>,
+    pub stage: Stage,
+    /// How to stop it, where the policy was changed under it.
+    pub old_stop: Option<StopPlan>,
+    /// Beats missed in a row.
+    pub missed: u32,
+    pub health: Health,
+}
+
+/// How far the end of a run is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing was done to end it.
+    Alive,
+    /// It was asked to end.
+    Asked {
+        step: usize,
+        /// The order, while it has no answer.
+        effect: Option<EffectId>,
+        /// The step was carried out.
+        confirmed: bool,
+        deadline: Mono,
+    },
+    /// Its tree is being killed, for the `tries`th time.
+    Killing { sweep: Sweep, tries: u32 },
+}
+
+/// What an operation wants of a unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Goal {
+    Up,
+    Down,
+    Gone,
+}
+
+/// What a unit's neighbours in the graph depend on; they are woken when it changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Told {
+    /// Satisfies `requires`.
+    pub up: bool,
+    /// Satisfies `wants` and `after`: it had its chance.
+    pub settled: bool,
+    /// Has a run that is to end.
+    pub leaving: bool,
+    /// Will not come up by itself (stopped by hand, given up, or waiting for such a unit), or keeps
+    /// crashing.
+    pub hopeless: bool,
+}
+
+/// The numbers of runs: never used twice, though not every use is on the disk.
+#[derive(Debug)]
+pub(super) struct RunIds {
+    next: u64,
+    /// Numbers below this are reserved by the record.
+    pub ceiling: u64,
+    /// Numbers below this are reserved by a record that is on the disk.
+    pub safe: u64,
+}
+
+impl RunIds {
+    /// For a new unit.
+    pub(super) fn fresh() -> Self {
+        Self {
+            next: 1,
+            ceiling: 1 + RUN_BLOCK,
+            safe: 0,
+        }
+    }
+
+    /// After the daemon died: every number below `ceiling`, and up to `seen`, may be used.
+    pub(super) fn resumed(ceiling: u64, seen: Option<RunId>) -> Self {
+        let next = ceiling.max(seen.map_or(0, |run| run.0.saturating_add(1)));
+        Self {
+            next,
+            ceiling,
+            safe: ceiling,
+        }
+    }
+
+    /// The next number, and whether a new block was taken for it.
+    pub(super) fn take(&mut self) -> (RunId, bool) {
+        let run = self.next;
+        self.next = self.next.saturating_add(1);
+        // Half a block early, so that a restart waits for no disk.
+        let extend = run + RUN_BLOCK / 2 >= self.ceiling;
+        if extend {
+            self.ceiling = run + 1 + RUN_BLOCK;
+        }
+        (RunId(run), extend)
+    }
+}
+
+impl Unit {
+    pub(super) fn run(&self) -> Option<&Run> {
+        match &self.phase {
+            Phase::Live(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    pub(super) fn run_mut(&mut self) -> Option<&mut Run> {
+        match &mut self.phase {
+            Phase::Live(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.run().is_some()
+    }
+
+    /// It has a run that is being ended, or will be when its turn comes.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.run().is_some_and(|run| run.end.is_some())
+    }
+
+    /// Satisfies `requires`: running and ready, or a oneshot that ended with success. Not while it is
+    /// being ended, so that nothing starts on what is about to go.
+    pub(super) fn is_up(&self) -> bool {
+        match &self.phase {
+            Phase::Live(run) => {
+                self.policy.unit_type == UnitType::Service
+                    && self.wanted
+                    && run.ready
+                    && !run.exited
+                    && run.end.is_none()
+            }
+            Phase::Exited => self.policy.unit_type == UnitType::Oneshot && self.wanted,
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_crash_looping(&self) -> bool {
+        self.row >= CRASH_LOOP_ROW
+    }
+
+    pub(super) fn state(&self) -> ActualState {
+        match &self.phase {
+            Phase::Stopped => ActualState::Stopped,
+            Phase::Waiting => ActualState::Waiting,
+            Phase::Backoff { .. } => ActualState::Backoff,
+            Phase::Failed { .. } => ActualState::Failed,
+            Phase::Exited => ActualState::Exited,
+            Phase::Live(run) => match run.stage {
+                Stage::Alive if run.ready => ActualState::Running,
+                Stage::Alive => ActualState::Starting,
+                Stage::Asked { .. } | Stage::Killing { .. } => ActualState::Stopping,
+            },
+        }
+    }
+
+    /// A person starts it: what abide counted by itself begins anew.
+    pub(super) fn forget_crashes(&mut self) {
+        self.restarts = 0;
+        self.row = 0;
+        self.recent.clear();
+    }
+
+    /// All names that it depends on, `requires` first.
+    pub(super) fn names_needed(&self) -> impl Iterator<Item = &UnitName> {
+        names_needed(&self.policy)
+    }
+
+    pub(super) fn record(&self) -> UnitRecord {
+        let run = self.run();
+        UnitRecord {
+            id: self.id,
+            name: self.name.clone(),
+            source: self.source.to_string(),
+            policy: self.policy.clone(),
+            enabled: self.enabled,
+            wanted: self.wanted,
+            held: self.held,
+            removing: self.removing,
+            phase: self.saved_phase(),
+            since: self.since,
+            end: run.and_then(|run| run.end.clone()),
+            old_stop: run.and_then(|run| run.old_stop.clone()),
+            run: self.last_run,
+            run_ceiling: self.run_ids.ceiling,
+            started: self.started,
+            restarts: self.restarts,
+            row: self.row,
+            recent: self.recent.clone(),
+            last_exit: self.last_exit.clone(),
+            operation: self.operation.map(|(id, _)| id),
+        }
+    }
+
+    fn saved_phase(&self) -> SavedPhase {
+        match &self.phase {
+            Phase::Stopped | Phase::Waiting => SavedPhase::Down,
+            Phase::Backoff { due } => SavedPhase::Backoff { due: *due },
+            Phase::Failed { reason } => SavedPhase::Failed {
+                reason: reason.clone(),
+            },
+            Phase::Exited => SavedPhase::Exited,
+            Phase::Live(run) => match run.stage {
+                Stage::Alive => SavedPhase::Live { ready: run.ready },
+                Stage::Asked {
+                    step,
+                    confirmed,
+                    deadline,
+                    ..
+                } => SavedPhase::Stopping {
+                    step: u32::try_from(step).unwrap_or(u32::MAX),
+                    asked: confirmed,
+                    deadline,
+                    ready: run.ready,
+                },
+                Stage::Killing { .. } => SavedPhase::Killing { ready: run.ready },
+            },
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn ordered(id: RunId, now: Mono) -> Self {
+        Self {
+            id,
+            ordered: now,
+            spawn: None,
+            pid: None,
+            ready: false,
+            exited: false,
+            end: None,
+            stage: Stage::Alive,
+            old_stop: None,
+            missed: 0,
+            health: Health::Unknown,
+        }
+    }
+}
+
+/// All names that a policy depends on, `requires` first.
+pub(super) fn names_needed(policy: &Policy) -> impl Iterator<Item = &UnitName> {
+    policy
+        .requires
+        .iter()
+        .chain(&policy.wants)
+        .chain(&policy.after)
+}

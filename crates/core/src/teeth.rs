@@ -1,0 +1,108 @@
+//! Single faults that can be planted in the core, to show that the simulator finds each of them.
+//!
+//! Without the feature `teeth`, which nothing but the simulator's own test enables, [`planted`] is
+//! the constant `false` and none of this is in the program.
+
+/// One thing that the core could get wrong.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fault {
+    /// Inputs of an old run are taken for the current one.
+    DroppedRunIdCheck,
+    /// The time-outs of a run are left standing when it ends.
+    TimerNotCleared,
+    /// At the end of a stop's time nothing is killed.
+    StopForgetsKill,
+    /// A kill that is not answered is not asked for again.
+    KillNotRepeated,
+    /// A stable run does not end the row of crashes.
+    BackoffNeverResets,
+    /// Each wait is as long as the first.
+    BackoffNeverGrows,
+    /// A new daemon does not go on with a kill that the old one had begun.
+    EffectLostAtResume,
+    /// A stop by hand is not written down.
+    DesiredNotSaved,
+    /// A unit that comes up does not wake those that wait for it.
+    DependentsNotWoken,
+    /// Units are stopped all at once.
+    StopOrderIgnored,
+    /// Units are started without what they require.
+    StartOrderIgnored,
+    /// A run that is not ready in time is left alone.
+    ReadyTimeoutIgnored,
+    /// Beats are counted while a run is being stopped.
+    MissedBeatWhileStopping,
+    /// The emptiness of a tree is believed before anything ended.
+    StaleTreeEmptyAccepted,
+    /// Restarts are not counted for giving up.
+    GiveUpNever,
+    /// A refused command gets no answer.
+    ReplyDropped,
+    /// A new daemon counts runs from the last one that was written down.
+    RunIdReused,
+    /// A stop during a backoff leaves the restart standing.
+    StopLeavesRestart,
+    /// Dependencies in a circle are taken.
+    CycleAccepted,
+    /// A step is not marked as failed when its unit fails.
+    FailedStepForgotten,
+    /// A run that is recorded and not found is taken for alive.
+    LostRunTakenForAlive,
+    /// A unit whose configuration changed goes on with the old one.
+    ChangeForgotten,
+    /// A unit that restarts is not held back by its backoff after a new daemon came.
+    BackoffForgottenAtResume,
+}
+
+#[cfg(feature = "teeth")]
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::DroppedRunIdCheck,
+        Self::TimerNotCleared,
+        Self::StopForgetsKill,
+        Self::KillNotRepeated,
+        Self::BackoffNeverResets,
+        Self::BackoffNeverGrows,
+        Self::EffectLostAtResume,
+        Self::DesiredNotSaved,
+        Self::DependentsNotWoken,
+        Self::StopOrderIgnored,
+        Self::StartOrderIgnored,
+        Self::ReadyTimeoutIgnored,
+        Self::MissedBeatWhileStopping,
+        Self::StaleTreeEmptyAccepted,
+        Self::GiveUpNever,
+        Self::ReplyDropped,
+        Self::RunIdReused,
+        Self::StopLeavesRestart,
+        Self::CycleAccepted,
+        Self::FailedStepForgotten,
+        Self::LostRunTakenForAlive,
+        Self::ChangeForgotten,
+        Self::BackoffForgottenAtResume,
+    ];
+}
+
+#[cfg(feature = "teeth")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants one fault in this thread's supervisors, or none.
+#[cfg(feature = "teeth")]
+pub fn plant(fault: Option<Fault>) {
+    PLANTED.set(fault);
+}
+
+/// Whether this fault is planted.
+#[cfg(feature = "teeth")]
+pub(crate) fn planted(fault: Fault) -> bool {
+    PLANTED.get() == Some(fault)
+}
+
+/// Whether this fault is planted: never.
+#[cfg(not(feature = "teeth"))]
+pub(crate) const fn planted(_: Fault) -> bool {
+    false
+}

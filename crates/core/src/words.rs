@@ -1,0 +1,34 @@
+//! Durations as people say them.
+
+use std::time::Duration;
+
+/// "0.2 s", "14 s", "3 min 5 s", "2 h 10 min", "3 d 4 h".
+pub(crate) fn duration(d: Duration) -> String {
+    let seconds = d.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", d.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_said_with_its_two_largest_units() {
+        for (millis, said) in [
+            (0, "0.0 s"),
+            (230, "0.2 s"),
+            (14_900, "14 s"),
+            (185_000, "3 min 5 s"),
+            (7_800_000, "2 h 10 min"),
+            (273_600_000, "3 d 4 h"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(millis)), said);
+        }
+    }
+}
