@@ -121,6 +121,11 @@ pub(crate) fn inode(pidfd: BorrowedFd<'_>) -> Option<u64> {
     rustix::fs::fstat(pidfd).ok().map(|s| s.st_ino)
 }
 
+/// Pidfds have inodes of their own here.
+pub(crate) fn inodes_tell() -> bool {
+    open(std::process::id()).is_ok_and(|fd| inode(fd.as_fd()).is_some())
+}
+
 /// What `/proc/PID/stat` says (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stat {

@@ -4,12 +4,17 @@
 mod record;
 pub use record::Record;
 
+/// The size of a record file.
+pub(crate) const fn record_size() -> usize {
+    record::SIZE
+}
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::stat as stat_of;
-#[cfg(target_os = "linux")]
 pub use linux::{Handle, exit_of_stranger, identify, probe};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{inode, inodes_tell, open, parse_stat, send_through, stat as stat_of};
 
 use crate::clock::Boot;
 

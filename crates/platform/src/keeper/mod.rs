@@ -17,7 +17,7 @@
 //! [`Link::ready`] when it serves.
 
 mod launch;
-mod wire;
+pub(crate) mod wire;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -8,7 +8,6 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::LockError;
 use crate::clock::{boot, now};
-use crate::identity::{Identity, identify};
 
 /// A home that is ours, until this is dropped and every child that we spawned has executed its program.
 #[derive(Debug)]
@@ -25,7 +24,17 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// # Errors
 /// [`LockError`].
 pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
-    let path = home.join("lock");
+    acquire_file(home, "lock", wait)
+}
+
+/// The keeper's own lock. A keeper that was just killed may hold it for an instant longer than its
+/// socket.
+pub(crate) fn acquire_keeper(home: &Path) -> Result<Lock, LockError> {
+    acquire_file(home, "keeper.lock", Duration::from_secs(2))
+}
+
+fn acquire_file(home: &Path, name: &str, wait: Duration) -> Result<Lock, LockError> {
+    let path = home.join(name);
     let io = |source| LockError::Io {
         path: path.clone(),
         source,
@@ -52,18 +61,7 @@ pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
         }
         std::thread::sleep(PAUSE);
     }
-    let write = |file: &mut File| -> io::Result<()> {
-        let me = identify(std::process::id()).unwrap_or(Identity {
-            pid: std::process::id(),
-            boot: boot(),
-            ..Identity::default()
-        });
-        file.seek(SeekFrom::Start(0))?;
-        // Padded to one length, so that it is overwritten in place also on a full disk.
-        let text = format!("{} {} {}", me.pid, me.boot, me.start.unwrap_or(0));
-        file.write_all(format!("{text:<126}\n").as_bytes())
-    };
-    match write(&mut file) {
+    match write_holder(&mut file) {
         Ok(()) => {}
         // Who holds it is a courtesy; that it is held is what counts.
         Err(e) if e.kind() == io::ErrorKind::StorageFull => {}
@@ -72,10 +70,29 @@ pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
     Ok(Lock { _file: file })
 }
 
+fn write_holder(file: &mut File) -> io::Result<()> {
+    let pid = std::process::id();
+    let start = crate::identity::stat_of(pid).map_or(0, |stat| stat.start);
+    // Padded to one length, so that it is overwritten in place also on a full disk.
+    let text = format!("{pid} {} {start}", boot());
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(format!("{text:<126}\n").as_bytes())
+}
+
 /// The process id of the live daemon that holds a home, if one does.
 #[must_use]
 pub fn holder(home: &Path) -> Option<u32> {
-    let mut file = File::open(home.join("lock")).ok()?;
+    holder_of(&home.join("lock"))
+}
+
+/// The process id of the live keeper of a home, if there is one.
+#[must_use]
+pub fn keeper(home: &Path) -> Option<u32> {
+    holder_of(&home.join("keeper.lock"))
+}
+
+fn holder_of(path: &Path) -> Option<u32> {
+    let mut file = File::open(path).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => None,
         Err(_) => live_holder(&mut file),

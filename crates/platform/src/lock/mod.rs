@@ -8,7 +8,9 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Lock, acquire, holder};
+pub(crate) use linux::acquire_keeper;
+#[cfg(target_os = "linux")]
+pub use linux::{Lock, acquire, holder, keeper};
 
 use std::path::PathBuf;
 

@@ -15,6 +15,8 @@ mod workers;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+pub(crate) use linux::reserve_read_ends;
+#[cfg(target_os = "linux")]
 pub use linux::spawn;
 
 pub use workers::Workers;
@@ -56,7 +58,7 @@ pub struct Order {
     /// The record file (`run/UNIT/record`); its directory must exist.
     pub record: Option<PathBuf>,
     /// The keeper's socket, from [`crate::keeper::Link::socket`]; `None`: the run is a child of this
-    /// process's parent all the same, and nobody keeps its exit.
+    /// process, which has to reap it.
     pub keeper: Option<KeeperSocket>,
 }
 

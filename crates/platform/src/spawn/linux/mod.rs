@@ -1,4 +1,22 @@
+#![allow(unsafe_code)]
+
+mod account;
+mod child;
+mod clone;
+mod explain;
+mod plan;
+mod reserve;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::Ordering;
+
+pub(crate) use reserve::reserve_read_ends;
+
+use self::clone::{Cloned, Into, clone};
+use self::plan::Plan;
 use super::{Order, SpawnError, Spawned, Step};
+use crate::identity::{Handle, Identity};
 
 /// Starts the run, and returns when its program is executed or cannot be. Blocks: not for the driver.
 /// Several threads may spawn at once.
@@ -6,11 +24,83 @@ use super::{Order, SpawnError, Spawned, Step};
 /// # Errors
 /// [`SpawnError`]; no process is left then.
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
-    let _ = order;
-    Err(SpawnError {
+    reserve_read_ends();
+    let mut plan = Plan::new(order)?;
+    let cloned = start(&mut plan).map_err(|e| SpawnError {
         step: Step::Clone,
-        errno: None,
-        text: "make a process: not yet".into(),
+        errno: e.raw_os_error(),
+        text: format!("make a process: {e}"),
         recorded: false,
+    })?;
+    if let Some(step) = Step::from_number(plan.failed_step.load(Ordering::Acquire)) {
+        let errno = plan.failed_errno.load(Ordering::Relaxed);
+        if order.keeper.is_none() {
+            reap_own(cloned.pid);
+        }
+        return Err(SpawnError {
+            step,
+            errno: Some(errno),
+            text: explain::explain(&plan, order, step, errno),
+            recorded: plan.keeper.is_some() && plan.recorded.load(Ordering::Relaxed) != 0,
+        });
+    }
+    let pidfd = cloned
+        .pidfd
+        .or_else(|| crate::identity::open(cloned.pid).ok());
+    let inode = pidfd
+        .as_ref()
+        .and_then(|fd| crate::identity::inode(fd.as_fd()));
+    let start = if inode.is_some() {
+        None
+    } else {
+        crate::identity::stat_of(cloned.pid)
+    };
+    let identity = Identity {
+        pid: cloned.pid,
+        boot: crate::clock::boot(),
+        inode,
+        start: start.map(|stat| stat.start),
+    };
+    Ok(Spawned {
+        pid: cloned.pid,
+        handle: Handle::new(identity, pidfd),
+        identity,
+        unsupported: std::mem::take(&mut plan.unsupported),
+        warnings: std::mem::take(&mut plan.warnings),
     })
+}
+
+fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
+    let of_parent = plan.keeper.is_some();
+    if let Some(group) = plan.group.as_ref().map(AsRawFd::as_raw_fd) {
+        let argument = std::ptr::from_mut(plan).cast();
+        // SAFETY: `begin` never returns and makes system calls only.
+        match unsafe { clone(child::begin, argument, of_parent, Into::Group(group)) } {
+            // Not in this kernel, or not through this sandbox: the child enters by itself.
+            Err(e)
+                if matches!(
+                    e.raw_os_error(),
+                    Some(libc::ENOSYS | libc::EPERM | libc::E2BIG | libc::EINVAL)
+                ) => {}
+            result => return result,
+        }
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::empty();
+        plan.group_procs = match &plan.group {
+            Some(group) => Some(rustix::fs::openat(group, "cgroup.procs", flags, mode)?),
+            None => None,
+        };
+    }
+    let argument = std::ptr::from_mut(plan).cast();
+    // SAFETY: as above.
+    unsafe { clone(child::begin, argument, of_parent, Into::Nothing) }
+}
+
+/// Without a keeper the child is ours.
+fn reap_own(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    // A child that somebody else has reaped is reaped.
+    let _ = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
 }

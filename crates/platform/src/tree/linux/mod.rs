@@ -1,88 +1,207 @@
+mod group;
+mod tag;
+
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide_model::{LimitUnsupported, RunId, Signal, UnitId, UnitName};
+use abide_model::{CgroupLimits, LimitUnsupported, RunId, Signal, UnitId, UnitName};
 
+use self::group::HomeGroup;
+use self::tag::{Tag, Tags};
 use crate::identity::Record;
 
 /// What all runs of a home share: its part of the tags, and its control group where one can be made.
 #[derive(Debug)]
-pub struct Trees {}
+pub struct Trees {
+    tags: Tags,
+    /// Or why there is none.
+    group: Arc<Result<HomeGroup, String>>,
+}
 
 /// All processes of one run. Cheap to clone; valid from before the run's spawn.
 #[derive(Clone, Debug)]
-pub struct RunTree(Arc<()>);
+pub struct RunTree(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    unit: UnitId,
+    run: RunId,
+    tag: Option<Tag>,
+    home: u64,
+    home_group: Arc<Result<HomeGroup, String>>,
+    group: Option<PathBuf>,
+    /// Main process, and number of its session and process group; 0: not spawned yet.
+    leader: AtomicU32,
+}
+
+/// Where a child is to be born.
+pub(crate) struct Place {
+    pub directory: Option<OwnedFd>,
+    pub unsupported: Vec<LimitUnsupported>,
+}
 
 impl Trees {
     /// Finds out what this system offers, and makes the home's control group where it can.
     #[must_use]
     pub fn new(home: &Path) -> Self {
-        let _ = home;
-        Self {}
+        let tags = Tags::new(home);
+        Self {
+            tags,
+            group: Arc::new(HomeGroup::make(tags.home())),
+        }
     }
 
-    /// The home's control group, `None` where none can be had.
+    /// Like [`Trees::new`], but as on a system that has no control groups.
     #[must_use]
-    pub fn group(&self) -> Option<&Path> {
-        None
+    pub fn without_groups(home: &Path) -> Self {
+        let group = Arc::new(Err("control groups are switched off".to_owned()));
+        Self {
+            tags: Tags::new(home),
+            group,
+        }
+    }
+
+    /// The home's control group.
+    ///
+    /// # Errors
+    /// Why none can be had, in words.
+    pub fn group(&self) -> Result<&Path, &str> {
+        match &*self.group {
+            Ok(group) => Ok(group.path()),
+            Err(reason) => Err(reason),
+        }
     }
 
     /// The tree of a run that is about to be started.
     #[must_use]
     pub fn run(&self, unit: UnitId, name: &UnitName, run: RunId) -> RunTree {
-        let _ = (unit, name, run);
-        RunTree(Arc::new(()))
+        let group = self
+            .group
+            .as_ref()
+            .as_ref()
+            .ok()
+            .map(|home| home.unit(name.as_str()));
+        self.tree(unit, run, self.tags.tag(unit, run), group, 0)
     }
 
-    /// The tree of a run that a daemon before this one started. `record` is what was found in its
-    /// record file, or what the keeper knows.
+    /// The tree of a run that a daemon before this one started, from its record.
     #[must_use]
-    pub fn adopt(&self, name: &UnitName, record: &Record) -> RunTree {
-        let _ = (name, record);
-        RunTree(Arc::new(()))
+    pub fn adopt(&self, record: &Record) -> RunTree {
+        let tag = self
+            .tags
+            .tag(record.unit, record.run)
+            .filter(|_| record.tagged);
+        let group = record.group.clone().filter(|path| path.is_dir());
+        self.tree(record.unit, record.run, tag, group, record.process.pid)
+    }
+
+    fn tree(
+        &self,
+        unit: UnitId,
+        run: RunId,
+        tag: Option<Tag>,
+        group: Option<PathBuf>,
+        leader: u32,
+    ) -> RunTree {
+        RunTree(Arc::new(Inner {
+            unit,
+            run,
+            tag,
+            home: self.tags.home(),
+            home_group: Arc::clone(&self.group),
+            group,
+            leader: AtomicU32::new(leader),
+        }))
     }
 
     /// Which of these limits could not be enforced here, with the reason.
     #[must_use]
-    pub fn unsupported(&self, limits: &abide_model::CgroupLimits) -> Vec<LimitUnsupported> {
-        let _ = limits;
-        Vec::new()
+    pub fn unsupported(&self, limits: &CgroupLimits) -> Vec<LimitUnsupported> {
+        crate::limits::unsupported(self.group(), limits)
     }
 
     /// Removes the control group of a unit that is forgotten. Its processes must be gone.
     pub fn forget(&self, name: &UnitName) {
-        let _ = name;
+        if let Ok(group) = &*self.group {
+            group.remove_unit(name.as_str());
+        }
     }
 
     /// Removes every empty control group of the home and then its own, as the last act of a daemon
     /// that leaves nothing behind.
-    pub fn remove(&self) {}
+    pub fn remove(&self) {
+        if let Ok(group) = &*self.group {
+            group.remove();
+        }
+    }
 }
 
 impl RunTree {
     /// The unit.
     #[must_use]
     pub fn unit(&self) -> UnitId {
-        UnitId(0)
+        self.0.unit
     }
 
     /// The run.
     #[must_use]
     pub fn run(&self) -> RunId {
-        RunId(0)
+        self.0.run
     }
 
     /// The main process, once there is one.
     #[must_use]
     pub fn leader(&self) -> Option<u32> {
-        None
+        Some(self.0.leader.load(Ordering::Acquire)).filter(|pid| *pid != 0)
     }
 
     /// Its control group, if it is in one.
     #[must_use]
     pub fn group(&self) -> Option<PathBuf> {
-        None
+        self.0.group.clone()
+    }
+
+    pub(crate) fn set_leader(&self, pid: u32) {
+        self.0.leader.store(pid, Ordering::Release);
+    }
+
+    pub(crate) fn tag(&self) -> Option<Tag> {
+        self.0.tag
+    }
+
+    /// The variable by which an untagged run is known.
+    pub(crate) fn marker(&self) -> Option<(String, String)> {
+        if self.0.tag.is_some() || self.0.group.is_some() {
+            return None;
+        }
+        let value = format!("{:x}-{}-{}", self.0.home, self.0.unit.0, self.0.run.0);
+        Some(("ABIDE_RUN_MARK".to_owned(), value))
+    }
+
+    /// Makes its group and sets the limits of the tree.
+    pub(crate) fn enter(&self, limits: &CgroupLimits) -> io::Result<Place> {
+        let Some(path) = &self.0.group else {
+            let reason = match &*self.0.home_group {
+                Ok(_) => "this run has no control group",
+                Err(reason) => reason,
+            };
+            let unsupported = crate::limits::unsupported(Err(reason), limits);
+            return Ok(Place {
+                directory: None,
+                unsupported,
+            });
+        };
+        let directory = match &*self.0.home_group {
+            Ok(home) => Some(home.enter(path)?),
+            Err(_) => None,
+        };
+        Ok(Place {
+            directory,
+            unsupported: crate::limits::apply(path, limits),
+        })
     }
 
     /// Sends a signal to every process of the run's control group, else of its process group.

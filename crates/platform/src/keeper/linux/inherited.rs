@@ -1,0 +1,94 @@
+//! Descriptors and settings that a process of ours was born with.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What the keeper was started with, and has changed for itself and its daemon: programs get these.
+const BASE: &str = "ABIDE_BASE";
+
+/// More descriptors than any daemon needs.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+/// Takes over a descriptor that was passed by number, and lets no program inherit it. `None`: that
+/// number is not open.
+///
+/// To be called once for each number: the caller has to know that nobody else owns it.
+pub(super) fn descriptor(number: &str) -> Option<OwnedFd> {
+    let fd: RawFd = number.parse().ok().filter(|fd| *fd > 2)?;
+    close_on_exec(fd).then(|| {
+        // SAFETY: it is open, it was passed to this process for just this use, and each
+        // number is taken once.
+        unsafe { OwnedFd::from_raw_fd(fd) }
+    })
+}
+
+/// False: that number is not open.
+pub(super) fn close_on_exec(fd: RawFd) -> bool {
+    // SAFETY: fcntl takes numbers; on a number that is not open it fails.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) != -1 }
+}
+
+/// Children are reaped by us, also when we were started with SIGCHLD ignored.
+pub(super) fn expect_children() {
+    // SAFETY: sets a disposition to its default.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Settings of the keeper that are not those of the programs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Base {
+    /// `oom_score_adj`.
+    pub oom_score: Option<i32>,
+    /// The soft limit of open files.
+    pub open_files: Option<u64>,
+}
+
+impl Base {
+    /// As the keeper passes it to its daemon.
+    pub(super) fn to_variable(self) -> String {
+        let oom = self.oom_score.map_or(String::new(), |n| n.to_string());
+        let files = self.open_files.map_or(String::new(), |n| n.to_string());
+        format!("{BASE}={oom}:{files}")
+    }
+
+    pub(super) fn from_environment() -> Option<Self> {
+        let value = std::env::var(BASE).ok()?;
+        let (oom, files) = value.split_once(':')?;
+        Some(Self {
+            oom_score: oom.parse().ok(),
+            open_files: files.parse().ok(),
+        })
+    }
+
+    /// Protects this process from the out-of-memory killer, and gives it as many descriptors as it
+    /// may have, where that is allowed. Tells what was there before.
+    pub(super) fn raise() -> Self {
+        let inherited = Self::from_environment();
+        let path = "/proc/self/oom_score_adj";
+        let before = std::fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        // Only root may lower it; without, all is as it was.
+        let lowered = std::fs::write(path, "-900").is_ok();
+        let files = getrlimit(Resource::Nofile);
+        let most = files
+            .maximum
+            .map_or(MOST_DESCRIPTORS, |hard| hard.min(MOST_DESCRIPTORS));
+        let raised = files.current.is_some_and(|soft| soft < most)
+            && setrlimit(
+                Resource::Nofile,
+                Rlimit {
+                    current: Some(most),
+                    maximum: files.maximum,
+                },
+            )
+            .is_ok();
+        inherited.unwrap_or(Self {
+            oom_score: before.filter(|_| lowered),
+            open_files: files.current.filter(|_| raised),
+        })
+    }
+}

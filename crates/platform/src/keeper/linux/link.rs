@@ -1,0 +1,262 @@
+//! The daemon's end of the line to its keeper.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use abide_model::{RunId, UnitId};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::SocketType;
+use rustix::net::sockopt::socket_type;
+
+use super::inherited::{Base, descriptor};
+use super::socket::{Received, Sent, receive, send};
+use super::{KEEPER_FD, READY_FD};
+use crate::keeper::wire::{Frame, VERSION};
+use crate::keeper::{KeeperEvent, Key, LinkError, RunEntry, Table};
+
+/// How long the keeper, which does nothing but answer, may take to answer.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
+
+/// The daemon's end of the line to its keeper. Nothing here blocks but [`Link::connect`] and
+/// [`Link::leaving`]: what the socket does not take waits here; while [`Link::wants_write`], call
+/// [`Link::flush`] once the descriptor is writable.
+#[derive(Debug)]
+pub struct Link {
+    socket: Arc<OwnedFd>,
+    out: VecDeque<(Frame, Option<OwnedFd>)>,
+    exits: VecDeque<RunEntry>,
+    lost: bool,
+}
+
+/// What [`crate::spawn`] needs of the link. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeeperSocket {
+    socket: Arc<OwnedFd>,
+    base: Base,
+}
+
+impl KeeperSocket {
+    pub(crate) fn raw(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// What programs get that do not ask for another one: that of before the keeper lowered its own.
+    pub(crate) fn oom_score(&self) -> Option<i32> {
+        self.base.oom_score
+    }
+
+    /// The same for the soft limit of open files.
+    pub(crate) fn open_files(&self) -> Option<u64> {
+        self.base.open_files
+    }
+}
+
+impl Link {
+    /// Meets the keeper that started this process and takes over its table. To be called once, after
+    /// the home's lock is held (only then are all records of the last daemon's children written), and
+    /// after [`crate::signals::Signals::new`]: from now on the keeper passes signals on.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn connect() -> Result<(Self, Table), LinkError> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        let number = std::env::var(KEEPER_FD).map_err(|_| LinkError::NoKeeper)?;
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Err(LinkError::NoKeeper);
+        }
+        let socket = descriptor(&number).ok_or(LinkError::NoKeeper)?;
+        if socket_type(&socket).ok() != Some(SocketType::SEQPACKET) {
+            return Err(LinkError::NoKeeper);
+        }
+        let mut link = Self {
+            socket: Arc::new(socket),
+            out: VecDeque::new(),
+            exits: VecDeque::new(),
+            lost: false,
+        };
+        link.push(Frame::Hello { version: VERSION }, None);
+        let table = link.read_table()?;
+        Ok((link, table))
+    }
+
+    fn read_table(&mut self) -> Result<Table, LinkError> {
+        let mut table = Table::default();
+        let mut complete = false;
+        while !complete {
+            let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
+            match poll(&mut fds, Some(&PATIENCE)) {
+                Ok(0) => return Err(LinkError::Io(io::ErrorKind::TimedOut.into())),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(LinkError::Io(e.into())),
+            }
+            let message = match receive(self.socket.as_fd()) {
+                Received::Message(message) => message,
+                Received::Nothing => continue,
+                Received::End => return Err(LinkError::Io(io::ErrorKind::UnexpectedEof.into())),
+            };
+            let frames: Vec<Frame> = message.frames().collect();
+            let mut fds = message.fds.into_iter();
+            for frame in frames {
+                match frame {
+                    Frame::Welcome {
+                        version,
+                        keeper,
+                        starts,
+                        safe_mode,
+                    } => {
+                        if version != VERSION {
+                            return Err(LinkError::Version {
+                                theirs: version,
+                                ours: VERSION,
+                            });
+                        }
+                        (table.keeper, table.starts, table.safe_mode) = (keeper, starts, safe_mode);
+                    }
+                    Frame::Hold(key) => table.descriptors.extend(fds.next().map(|fd| (key, fd))),
+                    Frame::Run(entry) if !complete => table.runs.push(entry),
+                    Frame::Run(entry) => self.exits.push_back(entry),
+                    Frame::End => complete = true,
+                    _ => {}
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// For spawns.
+    #[must_use]
+    pub fn socket(&self) -> KeeperSocket {
+        let base = Base::from_environment().unwrap_or_default();
+        KeeperSocket {
+            socket: Arc::clone(&self.socket),
+            base,
+        }
+    }
+
+    /// Has the keeper hold a duplicate of `fd` under `key`, instead of what it held there.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be duplicated.
+    pub fn hold(&mut self, key: Key, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if self.out.is_empty()
+            && send(self.socket.as_fd(), &[Frame::Hold(key)], &[fd]) != Sent::Later
+        {
+            return Ok(());
+        }
+        self.out
+            .push_back((Frame::Hold(key), Some(fd.try_clone_to_owned()?)));
+        Ok(())
+    }
+
+    /// Has the keeper close what it holds under `key`.
+    pub fn release(&mut self, key: Key) {
+        self.push(Frame::Release(key), None);
+    }
+
+    /// The exit of this run is known for good: the keeper may forget it. Also right for a run that is
+    /// still alive in the keeper's table and no longer of interest.
+    pub fn taken(&mut self, unit: UnitId, run: RunId) {
+        self.push(Frame::Taken { unit, run }, None);
+    }
+
+    /// The daemon serves: whoever waits for it is told, and from now on it is brought back whatever
+    /// its exit code, but for 0 and [`crate::keeper::EXIT_REFUSED`].
+    pub fn ready(&mut self) {
+        self.push(Frame::Ready, None);
+        write_to_starter("ready\n");
+    }
+
+    /// The daemon will exit on purpose: the keeper ends with it, with the same code. Does not
+    /// return before the keeper was told, or is gone.
+    pub fn leaving(&mut self) {
+        self.push(Frame::Leaving, None);
+        while self.wants_write() {
+            let waited = poll(
+                &mut [PollFd::new(&*self.socket, PollFlags::OUT)],
+                Some(&PATIENCE),
+            );
+            if waited == Ok(0) {
+                return;
+            }
+            self.flush();
+        }
+    }
+
+    /// The next event, if there is one. To be called until `None` whenever the descriptor is
+    /// readable, and once after [`Link::connect`].
+    pub fn recv(&mut self) -> Option<KeeperEvent> {
+        while self.exits.is_empty() && !self.lost {
+            match receive(self.socket.as_fd()) {
+                Received::Message(message) => {
+                    self.exits
+                        .extend(message.frames().filter_map(|frame| match frame {
+                            Frame::Run(entry) => Some(entry),
+                            _ => None,
+                        }));
+                }
+                Received::Nothing => return None,
+                Received::End => {
+                    self.lost = true;
+                    self.out.clear();
+                    return Some(KeeperEvent::Lost);
+                }
+            }
+        }
+        self.exits.pop_front().map(KeeperEvent::Exit)
+    }
+
+    fn push(&mut self, frame: Frame, fd: Option<OwnedFd>) {
+        self.out.push_back((frame, fd));
+        self.flush();
+    }
+
+    /// Something waits to be sent.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Sends what the socket takes now.
+    pub fn flush(&mut self) {
+        while let Some((frame, fd)) = self.out.front() {
+            let fds: Vec<BorrowedFd<'_>> = fd.iter().map(AsFd::as_fd).collect();
+            match send(self.socket.as_fd(), &[*frame], &fds) {
+                Sent::Later => return,
+                // A keeper that is gone is told by `recv`.
+                Sent::Yes | Sent::Never => drop(self.out.pop_front()),
+            }
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// In the daemon: tells whoever waits for it why it does not start, as a text that reads after
+/// "cannot". To be called before it exits with an error; does nothing when nobody waits.
+pub fn tell_starter(error: &str) {
+    write_to_starter(&format!("error: {error}\n"));
+}
+
+fn write_to_starter(text: &str) {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let Ok(number) = std::env::var(READY_FD) else {
+        return;
+    };
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Some(fd) = descriptor(&number) {
+        // A starter that does not wait any longer need not know.
+        let _ = std::fs::File::from(fd).write_all(text.as_bytes());
+    }
+}

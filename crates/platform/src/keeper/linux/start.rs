@@ -1,0 +1,257 @@
+//! How a keeper comes to be.
+
+#![allow(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use abide_model::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::daemon::Daemon;
+use super::hold::{FORWARDED, Keeper};
+use super::inherited::{Base, close_on_exec, descriptor, expect_children};
+use super::socket::{Sent, pair, send};
+use super::{KEEPER_FD, READY_FD};
+use crate::keeper::wire::{BATCH, Frame};
+use crate::keeper::{Key, Launch, StartError};
+use crate::signals::Signals;
+
+/// The first argument of a keeper; then home, number of the starter's pipe, number of a handing-over
+/// daemon's socket (`-`: none), and the daemon's arguments.
+const KEEPER: &str = "__keeper";
+
+/// What a detached daemon keeps of the environment of whoever typed the command.
+const KEPT_VARIABLES: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "XDG_STATE_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "RUST_BACKTRACE",
+];
+
+/// First of all in `main`, before arguments are parsed: if this process was started as a keeper,
+/// be one, and return the code to exit with when all is over. `None`: it was not.
+#[must_use]
+pub fn enter() -> Option<i32> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != KEEPER) {
+        if std::env::var_os(KEEPER_FD).is_some() {
+            crate::spawn::reserve_read_ends();
+            let _ = rustix::thread::set_name(c"abide");
+        }
+        for name in [KEEPER_FD, READY_FD] {
+            // In the daemon: no program is to inherit these.
+            if let Some(fd) = std::env::var(name).ok().and_then(|n| n.parse().ok()) {
+                close_on_exec(fd);
+            }
+        }
+        return None;
+    }
+    let home = arguments.next().map(PathBuf::from).unwrap_or_default();
+    let mut number = || arguments.next().and_then(|n| descriptor(n.to_str()?));
+    let (starter, adopt) = (number(), number());
+    Some(keep(&home, starter, adopt, arguments.collect()))
+}
+
+fn keep(
+    home: &Path,
+    starter: Option<OwnedFd>,
+    adopt: Option<OwnedFd>,
+    arguments: Vec<OsString>,
+) -> i32 {
+    // It is only a name; without it the process is called after the file.
+    let _ = rustix::thread::set_name(c"abide");
+    let prepared = || -> Result<_, String> {
+        let lock = crate::lock::acquire_keeper(home).map_err(|e| e.to_string())?;
+        let me = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(me))
+            .map_err(|e| format!("become the parent of orphans: {e}"))?;
+        expect_children();
+        let signals: Vec<Signal> = FORWARDED.into_iter().chain([Signal(17)]).collect();
+        let signals = Signals::new(&signals).map_err(|e| format!("listen to signals: {e}"))?;
+        rustix::process::chdir("/").map_err(|e| format!("enter /: {e}"))?;
+        Ok((lock, signals))
+    };
+    match prepared() {
+        Ok((_lock, signals)) => {
+            let daemon = Daemon::new(arguments, &Base::raise().to_variable(), starter);
+            Keeper::new(daemon, adopt).run(&signals)
+        }
+        Err(error) => {
+            say(starter, &error);
+            1
+        }
+    }
+}
+
+/// Tells whoever started us, or else standard error.
+fn say(starter: Option<OwnedFd>, error: &str) {
+    // There is nobody left to tell when this fails.
+    let _ = match starter {
+        Some(fd) => std::fs::File::from(fd).write_all(format!("error: {error}\n").as_bytes()),
+        None => io::stderr().write_all(format!("abide: cannot {error}\n").as_bytes()),
+    };
+}
+
+fn command(launch: &Launch, starter: Option<RawFd>, adopt: Option<RawFd>) -> Command {
+    let number = |fd: Option<RawFd>| fd.map_or("-".to_owned(), |fd| fd.to_string());
+    // The very file that we are, also after it was replaced or removed.
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0(std::env::args_os().next().unwrap_or_else(|| "abide".into()))
+        .arg(KEEPER)
+        .arg(&launch.home)
+        .arg(number(starter))
+        .arg(number(adopt))
+        .args(&launch.daemon);
+    command
+}
+
+/// In a session of its own, with this descriptor.
+fn detach(command: &mut Command, passed: RawFd) {
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe {
+        command.pre_exec(move || {
+            libc::setsid();
+            libc::umask(0o022);
+            if libc::fcntl(passed, libc::F_SETFD, 0) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Starts keeper and daemon in a session of their own, without a terminal, in `/`, with little of
+/// this process's environment; standard error goes to the end of `log`, a file of mode 0600.
+///
+/// # Errors
+/// Those of opening `log`, and of making a pipe and a process.
+pub fn start_detached(launch: &Launch, log: &Path) -> Result<Starting, StartError> {
+    let (reader, writer) = io::pipe()?;
+    let stderr = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(log)?;
+    let mut command = command(launch, Some(writer.as_raw_fd()), None);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr);
+    for name in KEPT_VARIABLES {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    detach(&mut command, writer.as_raw_fd());
+    let keeper = command.spawn()?.id();
+    Ok(Starting {
+        keeper,
+        reader,
+        log: log.to_owned(),
+    })
+}
+
+/// Turns this process into the keeper, in the foreground (same process id, same standard streams).
+/// Returns only when that cannot be done.
+#[must_use]
+pub fn become_keeper(launch: &Launch) -> io::Error {
+    command(launch, None, None).exec()
+}
+
+/// A daemon on its way up.
+#[derive(Debug)]
+pub struct Starting {
+    keeper: u32,
+    reader: PipeReader,
+    log: PathBuf,
+}
+
+impl Starting {
+    /// The keeper's process.
+    #[must_use]
+    pub fn keeper(&self) -> u32 {
+        self.keeper
+    }
+
+    /// Waits until the daemon is ready, or has said why not.
+    ///
+    /// # Errors
+    /// [`StartError`] has the daemon's own words where it said some.
+    pub fn wait(mut self, timeout: Duration) -> Result<(), StartError> {
+        let deadline = crate::clock::now().mono.after(timeout);
+        let mut text = Vec::new();
+        loop {
+            let left = deadline.since(crate::clock::now().mono);
+            let left = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let mut fds = [PollFd::new(&self.reader, PollFlags::IN)];
+            match poll(&mut fds, Some(&left)) {
+                Ok(0) => {
+                    return Err(StartError::Slow {
+                        seconds: timeout.as_secs(),
+                        log: self.log,
+                    });
+                }
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(StartError::Io(e.into())),
+            }
+            let mut part = [0; 4096];
+            let read = self.reader.read(&mut part)?;
+            text.extend_from_slice(part.get(..read).unwrap_or(&[]));
+            if text == b"ready\n" {
+                return Ok(());
+            }
+            if read == 0 {
+                let text = String::from_utf8_lossy(&text);
+                return Err(match text.trim_end().strip_prefix("error: ") {
+                    Some(error) => StartError::Refused(error.to_owned()),
+                    None => StartError::Silent { log: self.log },
+                });
+            }
+        }
+    }
+}
+
+/// The keeper is gone: starts a new one, gives it these descriptors, and has it start a new daemon as
+/// soon as this process ends, which it should at once (runs go on and are adopted).
+///
+/// # Errors
+/// Those of starting the keeper.
+pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedFd<'_>)]) -> io::Result<()> {
+    let (ours, theirs) = pair()?;
+    let mut command = command(launch, None, Some(theirs.as_raw_fd()));
+    detach(&mut command, theirs.as_raw_fd());
+    command.spawn()?;
+    drop(theirs);
+    for batch in descriptors.chunks(BATCH) {
+        let frames: Vec<Frame> = batch.iter().map(|(key, _)| Frame::Hold(*key)).collect();
+        let fds: Vec<BorrowedFd<'_>> = batch.iter().map(|(_, fd)| *fd).collect();
+        while send(ours.as_fd(), &frames, &fds) == Sent::Later {
+            poll(&mut [PollFd::new(&ours, PollFlags::OUT)], None)?;
+        }
+    }
+    // Left open: its end tells the keeper that this process, and what it was spawning, is through.
+    let _ = ours.into_raw_fd();
+    Ok(())
+}

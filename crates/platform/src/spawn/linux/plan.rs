@@ -1,0 +1,421 @@
+//! Everything that a child needs, laid out before it exists: from its birth to its program it
+//! may only make system calls.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU32};
+
+use abide_model::{Command, LimitUnsupported, RlimitKind, RunId, UnitId};
+use rustix::fs::{Mode, OFlags};
+
+use super::account::{Account, by_name, by_number, group, groups_of};
+use crate::exit::errno_text;
+use crate::identity::Record;
+use crate::keeper::KeeperSocket;
+use crate::spawn::{Order, SpawnError, Step};
+use crate::tree::RunTree;
+
+const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Strings and the null-terminated array of pointers to them that execve wants.
+pub(super) struct Strings {
+    _strings: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl Strings {
+    fn new(strings: Vec<CString>) -> Self {
+        let pointers = strings
+            .iter()
+            .map(|s| CStr::as_ptr(s))
+            .chain([std::ptr::null()])
+            .collect();
+        Self {
+            _strings: strings,
+            pointers,
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *const *const libc::c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+/// Whom to become.
+pub(super) struct Credentials {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+}
+
+/// One resource limit.
+pub(super) struct Limit {
+    pub resource: libc::c_int,
+    pub soft: u64,
+    pub hard: u64,
+    /// The key in the configuration.
+    pub name: &'static str,
+    /// Not having it is no reason not to run.
+    pub optional: bool,
+}
+
+pub(super) struct Plan<'a> {
+    pub unit: UnitId,
+    pub run: RunId,
+    pub programs: Vec<CString>,
+    pub argv: Strings,
+    pub envp: Strings,
+    pub directory: CString,
+    pub stdin: RawFd,
+    pub stdout: RawFd,
+    pub stderr: RawFd,
+    pub read_ends: [RawFd; 2],
+    pub keeper: Option<RawFd>,
+    /// The control group's directory.
+    pub group: Option<OwnedFd>,
+    /// Its `cgroup.procs`, for kernels that cannot clone into a group.
+    pub group_procs: Option<OwnedFd>,
+    pub record: Option<OwnedFd>,
+    pub record_head: Vec<u8>,
+    /// A pidfd's inode tells who a process is.
+    pub by_inode: bool,
+    pub limits: Vec<Limit>,
+    pub nice: Option<i32>,
+    /// The text for `/proc/self/oom_score_adj`, and whether it was asked for.
+    pub oom_score: Option<(CString, bool)>,
+    pub umask: u32,
+    pub credentials: Option<Credentials>,
+    pub tree: &'a RunTree,
+    pub account: String,
+    pub path: String,
+    pub unsupported: Vec<LimitUnsupported>,
+    pub warnings: Vec<String>,
+    // Written by the child, whose memory is ours until it executes its program.
+    pub failed_step: AtomicU32,
+    pub failed_errno: AtomicI32,
+    /// Which of several (limits), plus one.
+    pub failed_at: AtomicU32,
+    pub recorded: AtomicU32,
+}
+
+fn failure(step: Step, errno: Option<i32>, text: String) -> SpawnError {
+    SpawnError {
+        step,
+        errno,
+        text,
+        recorded: false,
+    }
+}
+
+fn prepare(text: String) -> SpawnError {
+    failure(Step::Prepare, None, text)
+}
+
+/// `/dev/null`, opened once.
+fn null() -> io::Result<RawFd> {
+    static NULL: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(fd) = NULL.get() {
+        return Ok(fd.as_raw_fd());
+    }
+    let fd = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(NULL.get_or_init(|| fd).as_raw_fd())
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(order: &'a Order) -> Result<Self, SpawnError> {
+        let launch = &*order.launch;
+        let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
+        let root = credentials.as_ref().map_or_else(
+            || rustix::process::geteuid().is_root(),
+            |credentials| credentials.uid == 0,
+        );
+        let variables = environment(order, &account, root);
+        let path = variables
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map_or(String::new(), |(_, value)| value.clone());
+        let argv: Vec<String> = match &launch.command {
+            Command::Argv(argv) => argv.clone(),
+            Command::Shell(line) => vec!["/bin/sh".into(), "-c".into(), line.clone()],
+        };
+        let program = argv.first().filter(|p| !p.is_empty());
+        let program = program.ok_or_else(|| prepare("execute an empty command".into()))?;
+        let programs = candidates(program, &path)?;
+        let strings = |list: Vec<String>, what: &str| {
+            list.into_iter()
+                .map(|text| c_string(text, what))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let lines = variables
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let directory = launch
+            .directory
+            .to_str()
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                prepare(format!(
+                    "enter the directory {}: its name is not UTF-8",
+                    launch.directory.display()
+                ))
+            })?;
+        let null = null().map_err(|e| prepare(format!("open /dev/null: {e}")))?;
+        let stdout = order.stdout.as_ref().map_or(null, AsRawFd::as_raw_fd);
+        let read_end = |n: usize| order.read_ends.get(n).map_or(-1, |fd| fd.as_raw_fd());
+        let mut warnings = Vec::new();
+        let place = order.tree.enter(&launch.limits.tree).map_err(|e| {
+            failure(
+                Step::Group,
+                e.raw_os_error(),
+                format!("make its control group: {e}"),
+            )
+        })?;
+        let record = order.record.as_deref().and_then(|path| {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+                .inspect_err(|e| {
+                    let why = errno_text(e.raw_os_error());
+                    warnings.push(format!(
+                        "cannot write {}: {why}; should keeper and daemon both die, this run would not be found again",
+                        path.display()
+                    ));
+                })
+                .ok()
+        });
+        let tag = order.tree.tag();
+        let head = Record::head(
+            order.unit,
+            order.run,
+            crate::clock::boot(),
+            tag.is_some(),
+            order.tree.group().as_deref(),
+        );
+        let mut limits: Vec<Limit> = launch.limits.process.iter().map(limit).collect();
+        let keeper = order.keeper.as_ref();
+        if let Some(soft) = keeper.and_then(KeeperSocket::open_files)
+            && !limits
+                .iter()
+                .any(|l| l.resource == libc::RLIMIT_NOFILE as libc::c_int)
+        {
+            let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+            limits.push(Limit {
+                resource: libc::RLIMIT_NOFILE as libc::c_int,
+                soft,
+                hard: hard.unwrap_or(u64::MAX),
+                name: "open_files",
+                optional: true,
+            });
+        }
+        if let Some(tag) = tag {
+            limits.push(Limit {
+                resource: libc::RLIMIT_LOCKS as libc::c_int,
+                soft: tag.soft,
+                hard: tag.hard,
+                name: "tag",
+                optional: false,
+            });
+        }
+        let oom_score = match (launch.oom_score, keeper.and_then(KeeperSocket::oom_score)) {
+            (Some(score), _) => Some((score, true)),
+            (None, Some(base)) => Some((base, false)),
+            (None, None) => None,
+        };
+        Ok(Self {
+            unit: order.unit,
+            run: order.run,
+            programs,
+            argv: Strings::new(strings(argv, "the command")?),
+            envp: Strings::new(strings(lines, "the environment")?),
+            directory: c_string(directory, "the directory")?,
+            stdin: null,
+            stdout,
+            stderr: order.stderr.as_ref().map_or(stdout, AsRawFd::as_raw_fd),
+            read_ends: [read_end(0), read_end(1)],
+            keeper: keeper.map(KeeperSocket::raw),
+            group: place.directory,
+            group_procs: None,
+            record,
+            record_head: head.into_bytes(),
+            by_inode: crate::identity::inodes_tell(),
+            limits,
+            nice: launch.priority,
+            oom_score: match oom_score {
+                Some((score, asked)) => Some((c_string(score.to_string(), "oom_score")?, asked)),
+                None => None,
+            },
+            umask: launch.umask,
+            credentials,
+            tree: &order.tree,
+            account: account.name,
+            path,
+            unsupported: place.unsupported,
+            warnings,
+            failed_step: AtomicU32::new(u32::MAX),
+            failed_errno: AtomicI32::new(0),
+            failed_at: AtomicU32::new(0),
+            recorded: AtomicU32::new(0),
+        })
+    }
+}
+
+fn c_string(text: String, what: &str) -> Result<CString, SpawnError> {
+    CString::new(text).map_err(|e| {
+        let text = String::from_utf8_lossy(&e.into_vec()).into_owned();
+        prepare(format!("use {what}: {text:?} has a zero byte in it"))
+    })
+}
+
+/// Where to look for the program: in its own PATH when it has no `/` (execvp(3)).
+fn candidates(program: &str, path: &str) -> Result<Vec<CString>, SpawnError> {
+    if program.contains('/') {
+        return Ok(vec![c_string(program.to_owned(), "the command")?]);
+    }
+    path.split(':')
+        .map(|dir| if dir.is_empty() { "." } else { dir })
+        .map(|dir| c_string(format!("{dir}/{program}"), "the command"))
+        .collect()
+}
+
+/// Base, then the spec's own, then abide's: later ones win.
+fn environment(order: &Order, account: &Account, root: bool) -> Vec<(String, String)> {
+    let mut variables = vec![
+        (
+            "PATH".to_owned(),
+            if root { ROOT_PATH } else { USER_PATH }.to_owned(),
+        ),
+        ("HOME".to_owned(), account.home.clone()),
+        ("USER".to_owned(), account.name.clone()),
+        ("LOGNAME".to_owned(), account.name.clone()),
+        ("SHELL".to_owned(), account.shell.clone()),
+    ];
+    let own = order
+        .launch
+        .environment
+        .variables
+        .iter()
+        .chain(&order.variables)
+        .cloned();
+    for (name, value) in own.chain(order.tree.marker()) {
+        match variables.iter_mut().find(|(known, _)| *known == name) {
+            Some(place) => place.1 = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables
+}
+
+/// The account to run as, and what to change for it; nothing is changed when the daemon is an
+/// ordinary user, who can only run as itself.
+fn credentials(
+    user: Option<&str>,
+    group_name: Option<&str>,
+) -> Result<(Account, Option<Credentials>), SpawnError> {
+    let uid = rustix::process::geteuid().as_raw();
+    let account = match user {
+        Some(name) => {
+            let found = by_name(name).map_err(|e| look_up_failed(name, e))?;
+            match (found, name.parse()) {
+                (Some(account), _) => account,
+                // A number without an account will do when its group is given.
+                (None, Ok(uid)) if group_name.is_some() => nameless(uid, u32::MAX),
+                (None, Ok::<u32, _>(_)) => {
+                    return Err(failure(
+                        Step::User,
+                        None,
+                        format!(
+                            "run as user {name}: no account has that number, so its group is not known; set `group` too"
+                        ),
+                    ));
+                }
+                (None, Err(_)) => {
+                    return Err(failure(
+                        Step::User,
+                        None,
+                        format!(
+                            "run as user {name:?}: there is no such user on this machine; make the account, or change `user`"
+                        ),
+                    ));
+                }
+            }
+        }
+        None => by_number(uid)
+            .map_err(|e| look_up_failed(&uid.to_string(), e))?
+            .unwrap_or_else(|| nameless(uid, rustix::process::getegid().as_raw())),
+    };
+    let gid = match group_name {
+        Some(name) => group(name).map_err(|e| look_up_failed(name, e))?.ok_or_else(|| {
+            failure(Step::User, None, format!(
+                "run as group {name:?}: there is no such group on this machine; make it, or change `group`"
+            ))
+        })?,
+        None => account.gid,
+    };
+    if uid == 0 {
+        // Also without `user`: the groups of whoever started the daemon are not the program's.
+        let groups = groups_of(&account.name, gid);
+        let credentials = Credentials {
+            uid: account.uid,
+            gid,
+            groups,
+        };
+        return Ok((account, Some(credentials)));
+    }
+    if account.uid != uid || (group_name.is_some() && gid != rustix::process::getegid().as_raw()) {
+        let whom = if account.uid != uid {
+            format!("user {}", account.name)
+        } else {
+            format!("group {}", group_name.unwrap_or_default())
+        };
+        return Err(failure(
+            Step::User,
+            Some(libc::EPERM),
+            format!(
+                "run as {whom}: abide itself runs as an ordinary user (number {uid}), and only root may change to another; \
+             take `user` and `group` out, or run abide as root"
+            ),
+        ));
+    }
+    Ok((account, None))
+}
+
+fn look_up_failed(name: &str, errno: i32) -> SpawnError {
+    failure(
+        Step::User,
+        Some(errno),
+        format!("look up {name:?}: {}", errno_text(errno)),
+    )
+}
+
+fn nameless(uid: u32, gid: u32) -> Account {
+    Account {
+        name: uid.to_string(),
+        uid,
+        gid,
+        home: "/".into(),
+        shell: "/bin/sh".into(),
+    }
+}
+
+fn limit(rlimit: &abide_model::Rlimit) -> Limit {
+    let (resource, name) = match rlimit.kind {
+        RlimitKind::OpenFiles => (libc::RLIMIT_NOFILE, "open_files"),
+        RlimitKind::CoreSize => (libc::RLIMIT_CORE, "core_size"),
+        RlimitKind::FileSize => (libc::RLIMIT_FSIZE, "file_size"),
+        RlimitKind::Stack => (libc::RLIMIT_STACK, "stack"),
+        RlimitKind::AddressSpace => (libc::RLIMIT_AS, "address_space"),
+        RlimitKind::LockedMemory => (libc::RLIMIT_MEMLOCK, "locked_memory"),
+        RlimitKind::CpuTime => (libc::RLIMIT_CPU, "cpu_time"),
+    };
+    let value = rlimit.value.unwrap_or(libc::RLIM64_INFINITY);
+    Limit {
+        resource: resource as libc::c_int,
+        soft: value,
+        hard: value,
+        name,
+        optional: false,
+    }
+}

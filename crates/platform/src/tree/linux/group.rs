@@ -1,0 +1,224 @@
+//! Control groups (cgroup v2), where this process may make some.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// The group of a home; units have theirs in it.
+#[derive(Debug)]
+pub(super) struct HomeGroup {
+    path: PathBuf,
+    /// Those that this daemon has made or found.
+    made: Mutex<HashSet<String>>,
+}
+
+impl HomeGroup {
+    /// Makes the group of a home. Errors: why there is none, in words.
+    pub(super) fn make(home: u64) -> Result<Self, String> {
+        let parents = parents()?;
+        let mut reason = String::new();
+        for parent in parents {
+            let path = parent.join(format!("abide-{home:05x}"));
+            match make_directory(&path).and_then(|()| usable(&path)) {
+                Ok(()) => {
+                    delegate_controllers(&parent);
+                    delegate_controllers(&path);
+                    return Ok(Self {
+                        path,
+                        made: Mutex::default(),
+                    });
+                }
+                Err(e) => reason = format!("{}: {e}", path.display()),
+            }
+        }
+        Err(reason)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn unit(&self, name: &str) -> PathBuf {
+        // The prefix keeps a unit called "cgroup.procs" apart from the group's own files.
+        self.path.join(format!("unit-{name}"))
+    }
+
+    /// Makes the group of a unit, if it is not there.
+    pub(super) fn enter(&self, path: &Path) -> io::Result<OwnedFd> {
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let known = !self.lock().insert(name);
+        if !known {
+            make_directory(path)?;
+        }
+        match open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                // Somebody has tidied up.
+                make_directory(&self.path)?;
+                make_directory(path)?;
+                open(path)
+            }
+            result => result,
+        }
+    }
+
+    /// Removes the group of a unit. One that is not empty stays.
+    pub(super) fn remove_unit(&self, name: &str) {
+        let path = self.unit(name);
+        self.lock().remove(&format!("unit-{name}"));
+        remove(&path);
+    }
+
+    /// Removes everything that is empty.
+    pub(super) fn remove(&self) {
+        for entry in std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove(&entry.path());
+            }
+        }
+        remove(&self.path);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove(path: &Path) {
+    // Groups that programs have made inside theirs first.
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    // What is not empty stays, and is found again.
+    let _ = std::fs::remove_dir(path);
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match std::fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// To move a process into a group one must be allowed to write `cgroup.procs` of it, and of the
+/// nearest group above both (cgroups(7)): an ordinary user may make a group in a place of its own and
+/// still not be able to.
+fn usable(path: &Path) -> io::Result<()> {
+    let writable = |path: PathBuf| -> io::Result<()> {
+        Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
+    };
+    writable(path.join("cgroup.procs"))?;
+    if !rustix::process::geteuid().is_root() {
+        let parent = path.parent().unwrap_or(path);
+        writable(parent.join("cgroup.procs"))?;
+    }
+    Ok(())
+}
+
+/// Where a home's group may be made, best first.
+fn parents() -> Result<Vec<PathBuf>, String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").map_err(|e| e.to_string())?;
+    let mount = mounts.lines().find_map(|line| {
+        // proc_pid_mountinfo(5): root is field 4, the mount point field 5; the type follows " - ".
+        let (before, after) = line.split_once(" - ")?;
+        let mut fields = before.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        after
+            .starts_with("cgroup2 ")
+            .then(|| (root.to_owned(), PathBuf::from(point)))
+    });
+    let (root, point) = mount.ok_or("this system has no cgroup v2 mounted")?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").map_err(|e| e.to_string())?;
+    let own = own
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or("/");
+    let inside = Path::new(own).strip_prefix(&root).unwrap_or(Path::new(""));
+    let own = point.join(inside);
+    let nested = own.ancestors().any(|path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("abide-"))
+    });
+    if nested {
+        // Below the unit of the abide that runs us, so that it still ends everything of its unit.
+        return Ok(vec![own]);
+    }
+    if rustix::process::geteuid().is_root() && !delegated(&own) {
+        // Not in a session's or a service's group, which its manager may empty at any time.
+        return Ok(vec![point, own]);
+    }
+    Ok(vec![own])
+}
+
+/// Given to us by systemd (`Delegate=yes`), which marks it so.
+fn delegated(path: &Path) -> bool {
+    let mut value = [0_u8; 8];
+    ["trusted.delegate", "user.delegate"].iter().any(|name| {
+        rustix::fs::getxattr(path, *name, &mut value[..]).is_ok_and(|n| n > 0 && value[0] == b'1')
+    })
+}
+
+/// Makes the controllers that we use available in the groups below, as far as they are here.
+fn delegate_controllers(path: &Path) {
+    for controller in ["memory", "cpu", "pids"] {
+        // One at a time: one that is not there must not keep the others away. What is missing
+        // in the end is reported when a limit needs it.
+        let _ = std::fs::write(
+            path.join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        );
+    }
+}
+
+/// Processes directly in this group.
+pub(super) fn members(path: &Path) -> Vec<u32> {
+    let text = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Processes in this group and in those that programs have made below it.
+pub(super) fn all_members(path: &Path) -> Vec<u32> {
+    let mut all = members(path);
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all.extend(all_members(&entry.path()));
+        }
+    }
+    all
+}
+
+/// No living process is in it, or below it. A group that is gone is empty.
+pub(super) fn is_empty(path: &Path) -> bool {
+    match std::fs::read_to_string(path.join("cgroup.events")) {
+        Ok(text) => text.lines().any(|line| line == "populated 0"),
+        Err(e) => {
+            matches!(e.kind(), io::ErrorKind::NotFound) || e.raw_os_error() == Some(libc::ENODEV)
+        }
+    }
+}
+
+/// Ends everything in it at once (Linux 5.14). False: this kernel cannot.
+pub(super) fn kill(path: &Path) -> bool {
+    match std::fs::write(path.join("cgroup.kill"), "1") {
+        Ok(()) => true,
+        // No file to write: an older kernel. No directory: nothing to kill.
+        Err(e) => e.kind() != io::ErrorKind::PermissionDenied && !path.exists(),
+    }
+}

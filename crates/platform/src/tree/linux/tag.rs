@@ -1,0 +1,189 @@
+//! The tag: a number in `RLIMIT_LOCKS` that every descendant inherits (getrlimit(2)).
+//!
+//! ```text
+//!   63     60 59        40 39         20 19          0
+//!  ┌─────────┬────────────┬─────────────┬─────────────┐
+//!  │ 5 or 4  │    home    │    unit     │     run     │
+//!  └─────────┴────────────┴─────────────┴─────────────┘
+//! ```
+//!
+//! Outermost, soft and hard limit are both the tag, with a 5 on top. Inside another abide the hard limit
+//! is that one's tag already and stays, so that it still finds everything; ours goes into the soft
+//! limit, with a 4 on top, which is always below. A third level has no number left: its runs
+//! are untagged, and known by session and environment.
+
+use std::hash::Hasher;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use abide_model::{RunId, UnitId};
+use rustix::process::{Resource, Rlimit, getrlimit};
+
+const OUTER: u64 = 5;
+const NESTED: u64 = 4;
+const PART: u64 = 0xf_ffff;
+
+/// What a run's processes have as `RLIMIT_LOCKS`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tag {
+    pub soft: u64,
+    pub hard: u64,
+}
+
+/// The tags of one home.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tags {
+    home: u64,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Outermost,
+    /// Inside an abide whose tag is this.
+    Nested(u64),
+    None,
+}
+
+impl Tags {
+    pub(super) fn new(home: &Path) -> Self {
+        Self {
+            home: home_number(home),
+            place: place(getrlimit(Resource::Locks)),
+        }
+    }
+
+    pub(super) fn home(&self) -> u64 {
+        self.home
+    }
+
+    pub(super) fn tag(&self, unit: UnitId, run: RunId) -> Option<Tag> {
+        let rest = self.home << 40 | (u64::from(unit.0) & PART) << 20 | run.0 & PART;
+        match self.place {
+            Place::Outermost => Some(Tag {
+                soft: OUTER << 60 | rest,
+                hard: OUTER << 60 | rest,
+            }),
+            Place::Nested(hard) => Some(Tag {
+                soft: NESTED << 60 | rest,
+                hard,
+            }),
+            Place::None => None,
+        }
+    }
+}
+
+fn place(limit: Rlimit) -> Place {
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    match hard >> 60 {
+        OUTER => match limit.current.map(|soft| soft >> 60) {
+            Some(OUTER) => Place::Nested(hard),
+            _ => Place::None,
+        },
+        above if above > OUTER => Place::Outermost,
+        // Somebody has set a real limit, below any tag.
+        _ => Place::None,
+    }
+}
+
+/// A number for a home, the same for every daemon of it: from its place and its inode.
+fn home_number(home: &Path) -> u64 {
+    // FNV-1a: must not differ between versions of the standard library.
+    struct Fnv(u64);
+    impl Hasher for Fnv {
+        fn finish(&self) -> u64 {
+            self.0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+    }
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let real = std::fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    hash.write(real.as_os_str().as_bytes());
+    if let Ok(meta) = std::fs::metadata(&real) {
+        hash.write(&meta.dev().to_ne_bytes());
+        hash.write(&meta.ino().to_ne_bytes());
+    }
+    (hash.0 ^ hash.0 >> 20 ^ hash.0 >> 40) & PART
+}
+
+/// Reads the tag out of `/proc/PID/limits` (proc_pid_limits(5)). `None`: no number there.
+pub(super) fn parse_limits(text: &[u8]) -> Option<Tag> {
+    let at = memory_find(text, b"Max file locks")?;
+    let mut words = text
+        .get(at..)?
+        .split(u8::is_ascii_whitespace)
+        .filter(|w| !w.is_empty())
+        .skip(3);
+    let mut number = || -> Option<u64> { std::str::from_utf8(words.next()?).ok()?.parse().ok() };
+    Some(Tag {
+        soft: number()?,
+        hard: number()?,
+    })
+}
+
+fn memory_find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_found_in_the_text_of_proc() {
+        let text =
+            b"Max locked memory         8388608              8388608              bytes     \n\
+            Max address space         unlimited            unlimited            bytes     \n\
+            Max file locks            5764607523034234887  5764607523034234888  locks     \n\
+            Max pending signals       unlimited            95000                signals   \n";
+        let tag = Tag {
+            soft: 5_764_607_523_034_234_887,
+            hard: 5_764_607_523_034_234_888,
+        };
+        assert_eq!(parse_limits(text), Some(tag));
+        assert_eq!(
+            parse_limits(b"Max file locks            unlimited            unlimited   locks"),
+            None
+        );
+        assert_eq!(parse_limits(b""), None);
+    }
+
+    #[test]
+    fn an_inner_abide_leaves_the_outer_ones_tag_in_place() {
+        let outer = Tags {
+            home: 0xabcde,
+            place: place(Rlimit {
+                current: None,
+                maximum: None,
+            }),
+        };
+        let tag = outer
+            .tag(UnitId(7), RunId(3))
+            .expect("nothing is in the way");
+        assert_eq!(tag.soft, tag.hard);
+        let limit = Rlimit {
+            current: Some(tag.soft),
+            maximum: Some(tag.hard),
+        };
+        let inner = Tags {
+            home: 1,
+            place: place(limit),
+        };
+        let nested = inner
+            .tag(UnitId(7), RunId(3))
+            .expect("one level of nesting has a number");
+        assert_eq!(nested.hard, tag.hard);
+        assert!(nested.soft < nested.hard);
+        let third = place(Rlimit {
+            current: Some(nested.soft),
+            maximum: Some(nested.hard),
+        });
+        assert_eq!(third, Place::None);
+    }
+}
