@@ -51,18 +51,20 @@ impl std::fmt::Debug for Workers {
 
 impl Workers {
     /// Threads start with the first orders. `done` is called on them, and must not block.
-    #[must_use]
-    pub fn new(
+    ///
+    /// # Errors
+    /// None on this system; one that needs a thread from the beginning may have none.
+    pub fn start(
         done: impl Fn(UnitId, RunId, Result<Spawned, SpawnError>) + Send + Sync + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let (state, work) = (Mutex::default(), Condvar::new());
-        Self {
+        Ok(Self {
             shared: Arc::new(Shared {
                 state,
                 work,
                 done: Box::new(done),
             }),
-        }
+        })
     }
 
     /// Has this run started. Never blocks. The answer comes through `done`.

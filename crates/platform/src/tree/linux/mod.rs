@@ -87,14 +87,22 @@ impl Trees {
         self.tree(unit, run, self.tags.tag(unit, run), group, 0)
     }
 
-    /// The tree of a run that a daemon before this one started, from its record.
+    /// The tree of a run that a daemon before this one started. `record` is what was found in its
+    /// record file, or what the keeper knows.
     #[must_use]
-    pub fn adopt(&self, record: &Record) -> RunTree {
+    pub fn adopt(&self, name: &UnitName, record: &Record) -> RunTree {
         let tag = self
             .tags
             .tag(record.unit, record.run)
             .filter(|_| record.tagged);
-        let group = record.group.clone().filter(|path| path.is_dir());
+        // A record that was lost to a full disk names no group; then it is where it would be made.
+        let home = self.group.as_ref().as_ref().ok();
+        let usual = || home.map(|home| home.unit(name.as_str()));
+        let group = record
+            .group
+            .clone()
+            .or_else(usual)
+            .filter(|path| path.is_dir());
         self.tree(record.unit, record.run, tag, group, record.process.pid)
     }
 
