@@ -7,6 +7,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use abide_daemon::Options;
+
 /// The first argument of a process that is to be the daemon. Never typed by people.
 const MARK: &str = "--be-the-daemon";
 
@@ -56,15 +58,8 @@ impl Role {
 #[must_use]
 pub fn enter() -> Option<i32> {
     let role = Role::read(std::env::args_os().skip(1))?;
-    Some(run(&role))
-}
-
-fn run(role: &Role) -> i32 {
-    abide_platform::keeper::tell_starter(&format!(
-        "this build has no daemon for {}",
-        role.home.display()
-    ));
-    abide_platform::keeper::EXIT_REFUSED
+    let arguments = role.arguments();
+    Some(abide_daemon::serve(&Options { home: role.home, files: role.files, arguments }))
 }
 
 #[cfg(test)]
