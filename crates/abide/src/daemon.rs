@@ -59,7 +59,11 @@ impl Role {
 pub fn enter() -> Option<i32> {
     let role = Role::read(std::env::args_os().skip(1))?;
     let arguments = role.arguments();
-    Some(abide_daemon::serve(&Options { home: role.home, files: role.files, arguments }))
+    Some(abide_daemon::serve(&Options {
+        home: role.home,
+        files: role.files,
+        arguments,
+    }))
 }
 
 #[cfg(test)]

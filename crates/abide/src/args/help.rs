@@ -34,6 +34,7 @@ Configure:
   daemon        Run in the foreground, for service managers and containers
   completions   Completion script for a shell
 
+Everywhere:
 {options}
 
 `abide COMMAND --help` explains a command with examples.

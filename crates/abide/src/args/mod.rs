@@ -22,7 +22,6 @@ pub use when::parse_when;
     version,
     about = "Keeps programs running in the background",
     help_template = help::TOP,
-    disable_help_subcommand = true,
     arg_required_else_help = false,
     max_term_width = 100
 )]
@@ -197,8 +196,13 @@ pub struct WaitArgs {
     /// Names, globs such as 'web*', GROUP:*, or all
     #[arg(required = true, value_name = "PATTERN")]
     pub patterns: Vec<String>,
-    /// What to wait for
-    #[arg(long = "for", value_name = "STATE", default_value = "up")]
+    /// What to wait for: up, healthy or stopped
+    #[arg(
+        long = "for",
+        value_name = "STATE",
+        default_value = "up",
+        hide_possible_values = true
+    )]
     pub state: WaitFor,
     /// Stop waiting after this time, such as 30s or 2m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -239,7 +243,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<String>,
     /// raw: the bytes and nothing else; cri: as containers log; json: one object a line
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub format: Option<LogFormat>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]

@@ -43,7 +43,10 @@ pub(super) async fn run(context: &mut Context<'_>, args: &WaitArgs) -> Answer {
                 write_json(context.out, &units)?;
             } else {
                 let word = word(args.state);
-                writeln!(context.out, "{} {word}", count(units.len(), "unit"))?;
+                match units.as_slice() {
+                    [unit] => writeln!(context.out, "{} is {word}", escape(&unit.name))?,
+                    _ => writeln!(context.out, "{} {word}", count(units.len(), "unit"))?,
+                }
             }
             return Ok(Code::Done);
         }

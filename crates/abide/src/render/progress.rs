@@ -50,20 +50,27 @@ impl Progress {
             let row = self.row(step.unit.as_str());
             if row.step != step.state {
                 row.step = step.state;
+                if row.word.is_empty() {
+                    row.changed = at;
+                }
+            }
+            let word = match step.state {
+                StepState::Failed => "failed",
+                StepState::Superseded => "taken over",
+                StepState::Done | StepState::Pending => row.word,
+            };
+            // What happened to the unit says more than its step, unless the step has the last word.
+            let note = match &step.note {
+                Some(note) if row.word.is_empty() || step.state == StepState::Failed => {
+                    note.clone()
+                }
+                _ => row.note.clone(),
+            };
+            if row.word != word || row.note != note {
                 row.changed = at;
                 row.printed = false;
-            }
-            if let Some(note) = &step.note
-                && row.note != *note
-                && step.state != StepState::Done
-            {
-                row.note.clone_from(note);
-                row.printed = false;
-            }
-            match step.state {
-                StepState::Failed => row.word = "failed",
-                StepState::Superseded => row.word = "taken over",
-                StepState::Done | StepState::Pending => {}
+                row.word = word;
+                row.note = note;
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use abide_model::api::{SpecAnswer, Why};
-use abide_model::{Health, UnitStatus};
+use abide_model::{ActualState, Health, UnitStatus};
 
 use super::status::{View, note, state_style};
-use super::words::{bytes, count, duration, since, timestamp};
+use super::words::{bytes, duration, since, timestamp};
 use crate::term::{Palette, Style, escape, pad, truncate, width};
 
 /// Why a unit is in its state, and what would change it; ends in a newline.
@@ -14,11 +14,14 @@ use crate::term::{Palette, Style, escape, pad, truncate, width};
 pub fn why(why: &Why, palette: Palette) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail, here and below.
+    let state = match why.state {
+        ActualState::Backoff => "in backoff",
+        state => state.as_str(),
+    };
     let _ = writeln!(
         text,
-        "{} is {}",
-        palette.paint(Style::Bold, escape(&why.unit)),
-        why.state
+        "{} is {state}",
+        palette.paint(Style::Bold, escape(&why.unit))
     );
     for sentence in &why.because {
         let _ = writeln!(text, "  because {}", escape(sentence));
@@ -135,13 +138,7 @@ fn facts(text: &mut String, status: &UnitStatus, view: View) {
             facts.push(("tree", tree.join(", ")));
         }
     }
-    facts.push((
-        "restarts",
-        count(
-            usize::try_from(status.restarts).unwrap_or(usize::MAX),
-            "restart",
-        ),
-    ));
+    facts.push(("restarts", status.restarts.to_string()));
     if let Some(exit) = &status.last_exit {
         let ago = timestamp(&exit.at).map(|at| duration(since(at, view.now)));
         let ago = ago.map_or_else(String::new, |ago| format!(", {ago} ago"));
@@ -161,7 +158,6 @@ fn facts(text: &mut String, status: &UnitStatus, view: View) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use abide_model::ActualState;
 
     #[test]
     fn an_explanation_has_causes_and_ways_out() {

@@ -68,8 +68,9 @@ impl Screen {
             if n > 0 {
                 frame.push_str("\r\n");
             }
+            // Before the text: after a full line the cursor still stands on its last character.
+            frame.push_str("\x1b[2K");
             frame.push_str(line);
-            frame.push_str("\x1b[K");
         }
         frame.push_str("\x1b[J");
         let mut out = io::stdout();
