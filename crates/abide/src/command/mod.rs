@@ -11,6 +11,7 @@ mod follow;
 mod launch;
 mod logs;
 mod plan;
+mod program;
 mod run;
 mod show;
 mod status;

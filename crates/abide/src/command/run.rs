@@ -9,7 +9,7 @@ use abide_model::{ProbeKind, Restart, UnitName};
 
 use super::deaths::report_deaths;
 use super::follow::{Following, failures, follow};
-use super::{Answer, Context, attach, launch, write_json};
+use super::{Answer, Context, attach, launch, program, write_json};
 use crate::args::{RestartWhen, RunArgs};
 use crate::failure::{Code, Failure};
 use crate::render;
@@ -18,6 +18,13 @@ pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
     let command = words(args)?;
     let directory = directory(args)?;
     let asked = args.name.as_deref().map(parse_name).transpose()?;
+    program::find(&command[0], &directory, &environment(args))?;
+    check(&options(
+        args,
+        parse_name("unit")?,
+        command.clone(),
+        directory.clone(),
+    )?)?;
     let launched = launch::ensure(context).await?;
     if launched && !args.json {
         writeln!(
@@ -35,18 +42,11 @@ pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
 
     let name = match asked {
         Some(name) => name,
+        // Whoever replaces means the unit that the same command made before.
+        None if args.replace => parse_name(&base_name(&command[0]))?,
         None => free_name(context, &command[0]).await?,
     };
-    let mut options = RunOptions::new(name.clone(), command, directory);
-    options.restart = Some(match args.restart {
-        RestartWhen::Always => Restart::Always,
-        RestartWhen::OnFailure => Restart::OnFailure,
-        RestartWhen::Never => Restart::Never,
-    });
-    options.user.clone_from(&args.user);
-    options.environment = environment(args);
-    options.ready = ready(args)?;
-    options.heartbeat = args.heartbeat;
+    let options = options(args, name.clone(), command, directory)?;
     let request = RunRequest {
         name: name.to_string(),
         config: render_run(&options),
@@ -95,10 +95,48 @@ pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
         );
         writeln!(
             context.out,
-            "{name} is up and guarded; `{logs}` shows what it writes, `{stop}` stops it"
+            "{name} is up and guarded: `{logs}` follows it, `{stop}` stops it"
         )?;
     }
     Ok(Code::Done)
+}
+
+/// The unit that was asked for.
+fn options(
+    args: &RunArgs,
+    name: UnitName,
+    command: Vec<String>,
+    directory: PathBuf,
+) -> Result<RunOptions, Failure> {
+    let mut options = RunOptions::new(name, command, directory);
+    options.restart = Some(match args.restart {
+        RestartWhen::Always => Restart::Always,
+        RestartWhen::OnFailure => Restart::OnFailure,
+        RestartWhen::Never => Restart::Never,
+    });
+    options.user.clone_from(&args.user);
+    options.environment = environment(args);
+    options.ready = ready(args)?;
+    options.heartbeat = args.heartbeat;
+    Ok(options)
+}
+
+/// Finds mistakes before anything is started. They are told without the place in a file that nobody wrote.
+fn check(options: &RunOptions) -> Result<(), Failure> {
+    let file = std::path::Path::new("/command-line");
+    let Err(mistakes) = abide_config::parse(&render_run(options), file, &super::files::caller()?)
+    else {
+        return Ok(());
+    };
+    let Some(first) = mistakes.items.first() else {
+        return Ok(());
+    };
+    let mut failure = Failure::usage(first.message.clone());
+    failure.help.clone_from(&first.help);
+    if failure.help.is_none() && !first.label.is_empty() {
+        failure.help = Some(first.label.clone());
+    }
+    Err(failure)
 }
 
 fn words(args: &RunArgs) -> Result<Vec<String>, Failure> {

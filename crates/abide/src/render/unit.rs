@@ -112,7 +112,7 @@ fn facts(text: &mut String, status: &UnitStatus, view: View) {
     }
     let note = note(status, view.now);
     if !note.is_empty() {
-        facts.push(("note", note));
+        facts.push(("note", note.clone()));
     }
     if let Some(pid) = status.pid {
         let mut process = format!("pid {pid}");
@@ -139,7 +139,8 @@ fn facts(text: &mut String, status: &UnitStatus, view: View) {
         }
     }
     facts.push(("restarts", status.restarts.to_string()));
-    if let Some(exit) = &status.last_exit {
+    // A running unit's note says it already.
+    if let Some(exit) = status.last_exit.as_ref().filter(|_| note.is_empty()) {
         let ago = timestamp(&exit.at).map(|at| duration(since(at, view.now)));
         let ago = ago.map_or_else(String::new, |ago| format!(", {ago} ago"));
         facts.push(("last exit", format!("{}{ago}", escape(&exit.reason))));
@@ -178,6 +179,57 @@ web is waiting
   because db has failed: exit 1\\n
 what would change it
   `abide start db` tries db again
+"
+        );
+    }
+
+    #[test]
+    fn a_unit_is_shown_with_the_origin_of_each_setting() {
+        let status: UnitStatus = serde_json::from_value(serde_json::json!({
+            "name": "web", "group": null, "instance": null, "kind": "service", "enabled": true,
+            "desired": "up", "state": "running", "state_since": "2026-01-31T14:01:48Z",
+            "health": "healthy", "ready": true, "pid": 4242, "run_id": 2,
+            "started_at": "2026-01-31T14:01:48Z", "restarts": 1, "crash_looping": false,
+            "last_exit": {"code": null, "signal": "SIGKILL", "at": "2026-01-31T14:01:48Z",
+                          "reason": "killed by SIGKILL after 5 s", "run_id": 1},
+            "next_start": null, "reason": null, "cpu_percent": 1.25, "memory_bytes": 19_818_086,
+            "processes": 2, "os_state": "sleeping", "heartbeat": null,
+            "log": {"bytes_lost": 0, "trouble": null}, "limits_unsupported": [],
+            "source": {"file": "/etc/shop.toml", "line": 3}, "mode": "guard"
+        }))
+        .expect("a status");
+        let spec: SpecAnswer = serde_json::from_value(serde_json::json!({
+            "unit": "web", "description": "the shop's pages", "note": null,
+            "settings": [
+                {"key": "command", "value": "\"./web\"", "origin": "/etc/shop.toml:4", "built_in": false},
+                {"key": "stop.within", "value": "\"10s\"", "origin": "built in", "built_in": true}
+            ]
+        }))
+        .expect("a spec");
+        let view = View {
+            now: "2026-01-31T14:05:00Z".parse().expect("a time"),
+            columns: Some(30),
+            palette: Palette::plain(),
+        };
+        let lines = ["listening on port 8000, for ever and ever".to_owned()];
+        assert_eq!(
+            show(&status, &spec, &lines, view),
+            "\
+web  the shop's pages
+  state      running for 3 min 12 s
+  health     healthy
+  note       killed by SIGKILL after 5 s, 3 min 12 s ago
+  process    pid 4242, run 2, started 3 min 12 s ago
+  tree       2 processes, 19M of memory, 1.2% of a CPU
+  restarts   1
+  source     /etc/shop.toml:3
+
+settings
+  command      \"./web\"  /etc/shop.toml:4
+  stop.within  \"10s\"    built in
+
+last lines
+  listening on port 8000, for…
 "
         );
     }
