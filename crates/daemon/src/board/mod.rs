@@ -8,7 +8,7 @@ mod operations;
 mod pattern;
 mod unit;
 
-pub use pattern::PatternError;
+pub use pattern::{Pattern, PatternError};
 pub use unit::{BeatView, UnitEntry, UnitView};
 
 use std::collections::{BTreeMap, HashMap};

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use globset::GlobBuilder;
+use abide_model::UnitName;
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::{Board, UnitEntry};
 
@@ -42,50 +43,100 @@ impl fmt::Display for PatternError {
 
 impl std::error::Error for PatternError {}
 
-pub(super) fn resolve(board: &Board, text: &str) -> Result<Vec<Arc<UnitEntry>>, PatternError> {
-    if text.len() > MAX_LEN {
-        return Err(PatternError::Invalid {
-            pattern: text.chars().take(40).chain("…".chars()).collect(),
-            reason: format!("it has {} bytes, {MAX_LEN} are allowed", text.len()),
-        });
+/// A pattern by itself, for names that no unit has (yet, or any more).
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// `all`.
+    All,
+    /// A glob over the full name; `*` matches `:` and `@` too.
+    Glob(Box<GlobMatcher>),
+    /// A full name, or the name of units that have instances.
+    Name(String),
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// It is too long, or a glob that is not well formed.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.len() > MAX_LEN {
+            return Err(PatternError::Invalid {
+                pattern: text.chars().take(40).chain(['…']).collect(),
+                reason: format!("it has {} bytes, {MAX_LEN} are allowed", text.len()),
+            });
+        }
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        if !text.contains(['*', '?', '[', '{']) {
+            return Ok(Self::Name(text.to_owned()));
+        }
+        let glob = GlobBuilder::new(text).backslash_escape(true).build();
+        let glob = glob.map_err(|error| PatternError::Invalid {
+            pattern: text.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+        Ok(Self::Glob(Box::new(glob.compile_matcher())))
     }
+
+    /// Whether it means this name.
+    #[must_use]
+    pub fn matches(&self, name: &UnitName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Glob(glob) => glob.is_match(name.as_str()),
+            Self::Name(text) => {
+                let rest = name.as_str().strip_prefix(text.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+            }
+        }
+    }
+}
+
+pub(super) fn resolve(board: &Board, text: &str) -> Result<Vec<Arc<UnitEntry>>, PatternError> {
     if let Some(entry) = board.unit(text) {
         return Ok(vec![entry]);
     }
-    if text == "all" {
-        return Ok(board.units());
-    }
+    let pattern = Pattern::new(text)?;
     let mut found = board.units();
-    if text.contains(['*', '?', '[', '{']) {
-        let glob = GlobBuilder::new(text)
-            .backslash_escape(true)
-            .build()
-            .map_err(|error| PatternError::Invalid {
-                pattern: text.to_owned(),
-                reason: error.kind().to_string(),
-            })?
-            .compile_matcher();
-        found.retain(|entry| glob.is_match(entry.name.as_str()));
-    } else {
-        found.retain(|entry| {
-            entry
-                .name
-                .as_str()
-                .split_once('@')
-                .is_some_and(|(n, _)| n == text)
-        });
-    }
-    if found.is_empty() {
+    found.retain(|entry| pattern.matches(&entry.name));
+    if found.is_empty() && !matches!(pattern, Pattern::All) {
+        let units = board.units();
+        let near = units
+            .iter()
+            .filter(|entry| entry.name.base() == text)
+            .take(3);
         return Err(PatternError::NoMatch {
             pattern: text.to_owned(),
-            near: board
-                .units()
-                .iter()
-                .filter(|entry| entry.name.base() == text)
-                .take(3)
-                .map(|entry| entry.name.to_string())
-                .collect(),
+            near: near.map(|entry| entry.name.to_string()).collect(),
         });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matching(pattern: &str) -> Vec<&'static str> {
+        let names = ["db", "shop:web@1", "shop:web@2", "web", "web@1", "webby"];
+        let pattern = Pattern::new(pattern).expect("a pattern");
+        let mut names = names.to_vec();
+        names.retain(|name| pattern.matches(&name.parse().expect("a name")));
+        names
+    }
+
+    #[test]
+    fn a_pattern_is_a_name_a_glob_a_group_or_all() {
+        assert_eq!(matching("db"), ["db"]);
+        assert_eq!(matching("web"), ["web", "web@1"]);
+        assert_eq!(matching("shop:web"), ["shop:web@1", "shop:web@2"]);
+        assert_eq!(matching("shop:*"), ["shop:web@1", "shop:web@2"]);
+        assert_eq!(matching("web*"), ["web", "web@1", "webby"]);
+        assert_eq!(matching("all").len(), 6);
+        assert_eq!(matching("*").len(), 6);
+        assert!(matching("nope").is_empty() && matching("").is_empty());
+        assert!(Pattern::new("web[").is_err() && Pattern::new(&"x".repeat(300)).is_err());
+    }
 }

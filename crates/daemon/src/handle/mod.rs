@@ -1,17 +1,19 @@
 //! What others may ask of the driver: requests go into a queue, a wake-up tells the driver, the
 //! answer comes back through a channel of its own. Reading needs no request: that is the [`Board`].
 
+mod load;
 mod request;
 
+pub use load::{load_files, load_remembered, load_scaled, load_text};
 pub use request::{ConfigSource, Reply, Request};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abide_core::{Command, Explanation, PlanStep};
-use abide_model::{Operation, OperationKind, Refusal, UnitId};
+use abide_model::{EventKind, Operation, OperationKind, Refusal, UnitId};
 use tokio::sync::oneshot;
 
 use crate::board::Board;
@@ -184,6 +186,40 @@ impl Handle {
     /// The unit is gone, or the driver cannot be reached.
     pub async fn explain(&self, unit: UnitId) -> Result<Explanation, AskError> {
         self.ask(|reply| Request::Explain { unit, reply }).await
+    }
+
+    /// Reads again what is remembered and applies it, as SIGHUP asks for; says in the events how it
+    /// went. Blocks: on a thread of its own, never on the driver.
+    ///
+    /// # Errors
+    /// A file is not valid (everything goes on as it was), or the core refuses.
+    pub fn reload_blocking(&self) -> Result<Operation, AskError> {
+        let files = self.board.daemon().sources;
+        let answer = load_remembered(&self.board, &BTreeMap::new())
+            .map_err(|mistakes| AskError::Refused(Refusal::InvalidConfig(mistakes.render(false))))
+            .and_then(|sources| {
+                let (reply, answer) = oneshot::channel();
+                self.put(Request::Apply {
+                    kind: OperationKind::Up,
+                    sources,
+                    reply: Reply(reply),
+                })?;
+                let answer = answer.blocking_recv().map_err(|_| AskError::Gone)?;
+                answer.map_err(AskError::Refused)
+            });
+        let at = abide_platform::clock::now().wall;
+        for source in files {
+            let file = source.file.display().to_string();
+            let kind = match &answer {
+                Ok(_) => EventKind::Reloaded { file },
+                Err(error) => EventKind::ReloadFailed {
+                    file,
+                    reason: error.to_string(),
+                },
+            };
+            self.events.record(at, None, None, kind);
+        }
+        answer
     }
 
     async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T, AskError> {

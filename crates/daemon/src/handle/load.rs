@@ -1,0 +1,200 @@
+//! From files to sources. Reads files and blocks: never on the driver, never on the API's runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use abide_config::{Caller, Diagnostics, Document, Loaded};
+use abide_model::UnitName;
+
+use super::ConfigSource;
+use crate::board::{Board, SourceInfo};
+
+/// Reads configuration files and directories that somebody gave. Numbers of instances that were set
+/// by hand are forgotten: the daemon shall agree with the files.
+///
+/// # Errors
+/// Every mistake of every file.
+pub fn load_files(
+    board: &Board,
+    files: &[PathBuf],
+    environment: BTreeMap<String, String>,
+) -> Result<Vec<ConfigSource>, Diagnostics> {
+    let daemon = board.daemon();
+    let caller = Caller {
+        environment,
+        known: known(board, &daemon.sources, files),
+        ..Caller::default()
+    };
+    let mut sources = sources(abide_config::load(files, &caller), &caller)?;
+    // A file that is no longer in a directory: its units go, as those of a file that lost them do.
+    for old in daemon.sources {
+        let of_these = old.argument != old.file && files.contains(&old.argument);
+        if of_these && !sources.iter().any(|source| source.file == old.file) {
+            sources.push(ConfigSource {
+                file: old.file,
+                argument: old.argument,
+                specs: Vec::new(),
+                environment: BTreeMap::new(),
+                listen: Vec::new(),
+                scale: BTreeMap::new(),
+            });
+        }
+    }
+    Ok(sources)
+}
+
+/// Reads again what is remembered, each file with the variables it was given with; those in
+/// `environment` are newer.
+///
+/// # Errors
+/// Every mistake of every file.
+pub fn load_remembered(
+    board: &Board,
+    environment: &BTreeMap<String, String>,
+) -> Result<Vec<ConfigSource>, Diagnostics> {
+    let remembered = board.daemon().sources;
+    let mut together = Caller::default();
+    let mut agree = true;
+    for source in &remembered {
+        for (name, value) in &source.environment {
+            let old = together.environment.insert(name.clone(), value.clone());
+            agree &= old.is_none_or(|old| old == *value) || environment.contains_key(name);
+        }
+        together.scale.extend(source.scale.clone());
+    }
+    let newer = environment
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()));
+    together.environment.extend(newer.clone());
+    let arguments = arguments(&remembered);
+    if agree {
+        together.known = known(board, &remembered, &arguments);
+        return sources(abide_config::load(&arguments, &together), &together);
+    }
+    // One name, two values: each argument with its own.
+    let mut all = Vec::new();
+    for argument in arguments {
+        let mut caller = Caller {
+            scale: together.scale.clone(),
+            known: known(board, &remembered, std::slice::from_ref(&argument)),
+            ..Caller::default()
+        };
+        for source in remembered
+            .iter()
+            .filter(|source| source.argument == argument)
+        {
+            caller.environment.extend(source.environment.clone());
+        }
+        caller.environment.extend(newer.clone());
+        all.extend(sources(abide_config::load(&[argument], &caller), &caller)?);
+    }
+    Ok(all)
+}
+
+/// Reads one remembered file again with other numbers of instances.
+///
+/// # Errors
+/// Every mistake of the file.
+pub fn load_scaled(
+    board: &Board,
+    source: &SourceInfo,
+    scale: BTreeMap<String, u32>,
+) -> Result<Option<ConfigSource>, Diagnostics> {
+    let caller = Caller {
+        environment: source.environment.clone(),
+        scale,
+        known: known(board, &[], std::slice::from_ref(&source.file)),
+        ..Caller::default()
+    };
+    let mut loaded = sources(
+        abide_config::load(std::slice::from_ref(&source.file), &caller),
+        &caller,
+    )?;
+    Ok(loaded.pop().map(|loaded| ConfigSource {
+        argument: source.argument.clone(),
+        ..loaded
+    }))
+}
+
+/// Checks the text of a one-unit file that `abide run` made, as if it lay at `file`.
+///
+/// # Errors
+/// Every mistake of the text.
+pub fn load_text(
+    board: &Board,
+    text: &str,
+    file: &Path,
+    environment: BTreeMap<String, String>,
+) -> Result<ConfigSource, Diagnostics> {
+    let caller = Caller {
+        environment,
+        known: known(board, &[], &[file.to_owned()]),
+        ..Caller::default()
+    };
+    let mut document = abide_config::parse(text, file, &caller)?;
+    document.argument = file.to_owned();
+    Ok(source(document, &caller))
+}
+
+fn sources(loaded: Loaded, caller: &Caller) -> Result<Vec<ConfigSource>, Diagnostics> {
+    if loaded.diagnostics.has_errors() {
+        return Err(loaded.diagnostics);
+    }
+    let documents = loaded.documents.into_iter();
+    Ok(documents.map(|document| source(document, caller)).collect())
+}
+
+fn source(document: Document, caller: &Caller) -> ConfigSource {
+    let specs: Vec<_> = document.units.into_iter().map(|unit| unit.spec).collect();
+    let scale = caller.scale.iter().filter(|(name, _)| {
+        specs
+            .iter()
+            .any(|spec: &abide_model::Spec| base(&spec.name) == name.as_str())
+    });
+    let scale = scale.map(|(name, n)| (name.clone(), *n)).collect();
+    let inherited = document.inherited.iter().filter_map(|name| {
+        let value = caller.environment.get(name)?;
+        Some((name.clone(), value.clone()))
+    });
+    ConfigSource {
+        environment: inherited.collect(),
+        listen: document.daemon.listen,
+        scale,
+        file: document.file,
+        argument: document.argument,
+        specs,
+    }
+}
+
+/// Full name without the instance.
+fn base(name: &UnitName) -> &str {
+    name.as_str()
+        .split_once('@')
+        .map_or(name.as_str(), |(base, _)| base)
+}
+
+/// What the remembered files were found by, each once, in their order.
+fn arguments(sources: &[SourceInfo]) -> Vec<PathBuf> {
+    let mut arguments: Vec<PathBuf> = Vec::new();
+    for source in sources {
+        if !arguments.contains(&source.argument) {
+            arguments.push(source.argument.clone());
+        }
+    }
+    arguments
+}
+
+/// Units that come from other files than those that these arguments name.
+fn known(board: &Board, sources: &[SourceInfo], files: &[PathBuf]) -> BTreeSet<UnitName> {
+    let mut named: BTreeSet<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let found = sources
+        .iter()
+        .filter(|source| files.contains(&source.argument));
+    named.extend(found.map(|source| source.file.as_path()));
+    let units = board.units();
+    let others = units.iter().filter(|unit| {
+        let file = unit.spec.source.file.as_path();
+        !named.contains(file) && file.parent().is_none_or(|parent| !named.contains(parent))
+    });
+    others.map(|unit| unit.name.clone()).collect()
+}
