@@ -5,6 +5,7 @@
 //! (readiness), spawn workers and the sweeper. The driver never blocks: not on a disk, a network, a
 //! slow client, a child, nor on a spawn.
 
+pub mod api;
 pub mod board;
 pub mod capture;
 pub mod driver;

@@ -336,10 +336,12 @@ pub struct BeatAnswer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// The program's bytes, line by line; several units: each line after `UNIT | `.
+    /// The program's bytes and nothing else.
     #[default]
     Raw,
-    /// `TIME STREAM F LINE`, as container runtimes write it; several units: after `UNIT `.
+    /// `2026-01-01T00:00:00.000Z web | line`.
+    Human,
+    /// `2026-01-01T00:00:00.000000000Z stdout F line`, as container runtimes write it.
     Cri,
     /// One [`LogLine`] as JSON per line.
     Json,
@@ -348,15 +350,18 @@ pub enum LogFormat {
 /// One line of a log in the format `json`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
-    /// When it was captured, with nanoseconds.
+    /// When its first byte was captured, with nanoseconds.
     pub time: String,
     /// Which unit.
     pub unit: String,
     /// `stdout` or `stderr`; with combined streams always `stdout`.
     pub stream: String,
-    /// The line without its newline; bytes that are not UTF-8 are shown as U+FFFD.
-    pub text: String,
-    /// The line's bytes in base64, where `text` is not exact.
+    /// The line without its newline; what is not UTF-8 is shown as U+FFFD.
+    pub line: String,
+    /// The line's bytes in base64, where `line` is not exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
+    /// The newline is still missing, or the line comes in pieces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }

@@ -1,0 +1,101 @@
+//! TCP addresses: bound when configuration asks for them, let go when it no longer does.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::StatusCode;
+
+use super::error::{Answer, ApiError};
+
+/// What is bound: by the address that was asked for, which may have port 0.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bound for a configuration that is about to be applied, not yet served.
+    prepared: BTreeMap<SocketAddr, TcpListener>,
+    /// Served: the real address.
+    served: BTreeMap<SocketAddr, SocketAddr>,
+}
+
+/// Addresses bound for a configuration; let go again unless it is applied.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    listeners: &'a Listeners,
+    fresh: Vec<SocketAddr>,
+}
+
+impl Listeners {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The addresses that are served.
+    pub(super) fn bound(&self) -> Vec<SocketAddr> {
+        self.lock().served.values().copied().collect()
+    }
+
+    /// Binds what is not bound yet.
+    pub(super) fn prepare(&self, wanted: impl Iterator<Item = SocketAddr>) -> Answer<Prepared<'_>> {
+        let mut prepared = Prepared {
+            listeners: self,
+            fresh: Vec::new(),
+        };
+        for address in wanted {
+            let mut state = self.lock();
+            if state.served.contains_key(&address) || state.prepared.contains_key(&address) {
+                continue;
+            }
+            let listener = bind(address).map_err(|why| {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_listen", why)
+                    .help("choose another address for `listen` in [daemon]; nothing was changed")
+            })?;
+            state.prepared.insert(address, listener);
+            prepared.fresh.push(address);
+        }
+        Ok(prepared)
+    }
+
+    /// A listener to serve on.
+    pub(super) fn take(&self, address: SocketAddr) -> Result<TcpListener, String> {
+        let prepared = self.lock().prepared.remove(&address);
+        let listener = prepared.map_or_else(|| bind(address), Ok)?;
+        let real = listener.local_addr().unwrap_or(address);
+        self.lock().served.insert(address, real);
+        Ok(listener)
+    }
+
+    /// No longer served.
+    pub(super) fn gone(&self, address: SocketAddr) {
+        self.lock().served.remove(&address);
+    }
+}
+
+impl Prepared<'_> {
+    /// The configuration was applied.
+    pub(super) fn keep(mut self) {
+        self.fresh.clear();
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        let mut state = self.listeners.lock();
+        for address in &self.fresh {
+            state.prepared.remove(address);
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "{address} is not a loopback address: until there are TLS and roles, the API is for this machine only"
+        ));
+    }
+    let listener = TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|error| format!("the API cannot listen on {address}: {error}"))
+}

@@ -1,0 +1,164 @@
+//! Figures for Prometheus, in the OpenMetrics text format.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use abide_model::ActualState;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Context;
+use super::document::Open;
+use super::error::{Answer, ApiError};
+use super::status::{blocking, log_status};
+
+type Labels = [(&'static str, String); 1];
+type Floats = Family<Labels, Gauge<f64, AtomicU64>>;
+type Integers = Family<Labels, Gauge<i64, AtomicI64>>;
+
+/// Figures for Prometheus (OpenMetrics 1.0).
+#[utoipa::path(
+    get, path = "/metrics", tag = "metrics", security(()),
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text"),
+        (status = 500, body = abide_model::api::ErrorBody, description = "Something of the machine failed; the message says what."),
+        Open
+    )
+)]
+pub(super) async fn metrics(State(context): State<Context>) -> Answer<Response> {
+    let text = blocking(move || figures(&context)).await??;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn figures(context: &Context) -> Answer<String> {
+    let units = context.board().units();
+    let samples = context.sampler.sample(&units);
+    let daemon = context.board().daemon();
+    let mut registry = Registry::with_prefix("abide");
+
+    registry.register(
+        "build",
+        "abide's version.",
+        Info::new([("version", daemon.version)]),
+    );
+    let started: Gauge<f64, AtomicU64> = Gauge::default();
+    started.set(seconds(daemon.started_at.0));
+    registry.register_with_unit(
+        "daemon_started",
+        "When this daemon process began, since 1970.",
+        Unit::Seconds,
+        started,
+    );
+    let events: Counter<u64> = Counter::default();
+    events.inc_by(context.handle().events().last());
+    registry.register("events", "Events of this home.", events);
+
+    let in_state = Integers::default();
+    for state in STATES {
+        let n = units.iter().filter(|unit| unit.view.state == state).count();
+        let gauge = in_state.get_or_create_owned(&[("state", state.to_string())]);
+        gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+    }
+    registry.register("units", "Units in each state.", in_state);
+
+    let up = Integers::default();
+    let wanted = Integers::default();
+    let looping = Integers::default();
+    let restarts = Family::<Labels, Counter<u64>>::default();
+    let lost = Family::<Labels, Counter<u64>>::default();
+    let since = Floats::default();
+    let cpu = Family::<Labels, Counter<f64, AtomicU64>>::default();
+    let memory = Integers::default();
+    let processes = Integers::default();
+    for (unit, sample) in units.iter().zip(samples) {
+        let label = [("unit", unit.name.to_string())];
+        let view = &unit.view;
+        up.get_or_create_owned(&label).set(i64::from(view.ready));
+        let is_wanted = view.desired == abide_model::DesiredState::Up;
+        wanted.get_or_create_owned(&label).set(i64::from(is_wanted));
+        looping
+            .get_or_create_owned(&label)
+            .set(i64::from(view.crash_looping));
+        restarts.get_or_create_owned(&label).inc_by(view.restarts);
+        lost.get_or_create_owned(&label)
+            .inc_by(log_status(context, unit).bytes_lost);
+        if let (Some(started), Some(_)) = (view.started, view.pid) {
+            since
+                .get_or_create_owned(&label)
+                .set(seconds(started.wall.0));
+        }
+        if let Some(sample) = sample {
+            cpu.get_or_create_owned(&label)
+                .inc_by(sample.usage.cpu.as_secs_f64());
+            let bytes = i64::try_from(sample.usage.memory).unwrap_or(i64::MAX);
+            memory.get_or_create_owned(&label).set(bytes);
+            let n = i64::try_from(sample.usage.processes).unwrap_or(i64::MAX);
+            processes.get_or_create_owned(&label).set(n);
+        }
+    }
+    registry.register("unit_up", "1: up and ready.", up);
+    registry.register("unit_wanted", "1: should be up.", wanted);
+    registry.register("unit_crash_looping", "1: keeps crashing.", looping);
+    registry.register(
+        "unit_restarts",
+        "Restarts by abide since a person started the unit.",
+        restarts,
+    );
+    registry.register_with_unit(
+        "unit_log_lost",
+        "Output that could not be kept, since this daemon began.",
+        Unit::Bytes,
+        lost,
+    );
+    registry.register_with_unit(
+        "unit_started",
+        "When the current run began, since 1970.",
+        Unit::Seconds,
+        since,
+    );
+    registry.register_with_unit(
+        "unit_cpu",
+        "CPU time of the current run's whole tree.",
+        Unit::Seconds,
+        cpu,
+    );
+    registry.register_with_unit(
+        "unit_memory",
+        "Resident memory of the current run's whole tree.",
+        Unit::Bytes,
+        memory,
+    );
+    registry.register(
+        "unit_processes",
+        "Processes of the current run's whole tree.",
+        processes,
+    );
+
+    let mut text = String::new();
+    encode(&mut text, &registry)
+        .map_err(|error| ApiError::internal(format!("the figures cannot be shown: {error}")))?;
+    Ok(text)
+}
+
+const STATES: [ActualState; 8] = [
+    ActualState::Stopped,
+    ActualState::Waiting,
+    ActualState::Starting,
+    ActualState::Running,
+    ActualState::Stopping,
+    ActualState::Backoff,
+    ActualState::Failed,
+    ActualState::Exited,
+];
+
+#[expect(clippy::cast_precision_loss, reason = "to the microsecond is enough")]
+fn seconds(nanos: i64) -> f64 {
+    nanos as f64 / 1e9
+}

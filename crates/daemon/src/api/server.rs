@@ -1,0 +1,281 @@
+//! Connections: taking them, limiting them, ending them.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_model::EventKind;
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+
+use super::auth::{Guard, Peer, Token};
+use super::followers::Followers;
+use super::listeners::Listeners;
+use super::stall::StallGuard;
+use super::usage::Sampler;
+use super::{ApiConfig, Context, document, socket};
+
+/// Connections at once: on the socket, and on TCP. Two bounds, so that whoever can reach the port
+/// cannot keep the owner out.
+const MAX_SOCKET: u32 = 256;
+const MAX_TCP: u32 = 128;
+
+/// How long the head of a request may take, and how long an idle connection is kept.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long answers that are under way may take when the API ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long to wait before an address that is taken is tried again, or after the system has no
+/// descriptors left.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// A server that is bound and serves nobody yet.
+pub(super) struct Server {
+    config: ApiConfig,
+    socket: std::os::unix::net::UnixListener,
+    guard: Guard,
+}
+
+/// What all connections share.
+struct Shared {
+    guard: Guard,
+    router: TowerToHyperService<Router>,
+    version: HeaderValue,
+    ending: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Reads or makes the token, and binds the socket.
+    pub(super) fn bind(config: ApiConfig) -> io::Result<Self> {
+        let named = |path: PathBuf, error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        };
+        let token = Token::load_or_create(&config.home.token())
+            .map_err(|error| named(config.home.token(), error))?;
+        let socket = socket::listen(&config.home.socket())
+            .map_err(|error| named(config.home.socket(), error))?;
+        Ok(Self {
+            guard: Guard::new(rustix::process::geteuid().as_raw(), token),
+            socket,
+            config,
+        })
+    }
+
+    /// Serves until `ending`.
+    pub(super) async fn run(self, mut ending: watch::Receiver<bool>) -> io::Result<()> {
+        let listeners = Arc::new(Listeners::default());
+        let version = HeaderValue::from_str(&self.config.handle.board().daemon().version);
+        let context = Context {
+            config: self.config,
+            sampler: Arc::new(Sampler::default()),
+            followers: Followers::new(),
+            listeners: Arc::clone(&listeners),
+            configuring: Arc::default(),
+            ending: ending.clone(),
+        };
+        let shared = Arc::new(Shared {
+            guard: self.guard,
+            router: TowerToHyperService::new(document::router(context.clone())),
+            version: version.unwrap_or(HeaderValue::from_static("unknown")),
+            ending: ending.clone(),
+        });
+        let places = Arc::new(Semaphore::new(MAX_SOCKET as usize));
+        let tcp_places = Arc::new(Semaphore::new(MAX_TCP as usize));
+        let socket = UnixListener::from_std(self.socket)?;
+        let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
+        let tcp = follow_addresses(context, shared, Arc::clone(&tcp_places));
+        tokio::select! {
+            () = accept => {}
+            () = tcp => {}
+            _ = ending.wait_for(|ending| *ending) => {}
+        }
+        // Each connection gives its place back when it is done.
+        let all_done = async {
+            let _socket = places.acquire_many(MAX_SOCKET).await;
+            let _tcp = tcp_places.acquire_many(MAX_TCP).await;
+        };
+        // Those that are not done by then are broken off with the runtime.
+        let _ = tokio::time::timeout(GRACE, all_done).await;
+        Ok(())
+    }
+}
+
+async fn accept_socket(listener: UnixListener, shared: Arc<Shared>, places: Arc<Semaphore>) {
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A peer that cannot be told is nobody's.
+                let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    serve(stream, Peer::Socket { uid }, shared).await;
+                    drop(place);
+                });
+            }
+            Err(error) => cannot_accept(&error).await,
+        }
+    }
+}
+
+async fn accept_tcp(
+    listener: TcpListener,
+    local: SocketAddr,
+    shared: Arc<Shared>,
+    places: Arc<Semaphore>,
+) {
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    serve(stream, Peer::Tcp { local }, shared).await;
+                    drop(place);
+                });
+            }
+            Err(error) => cannot_accept(&error).await,
+        }
+    }
+}
+
+/// No descriptors left, usually: they come back when connections end.
+async fn cannot_accept(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be taken");
+    tokio::time::sleep(AGAIN).await;
+}
+
+/// Listens on what the board says, as it changes.
+async fn follow_addresses(context: Context, shared: Arc<Shared>, places: Arc<Semaphore>) {
+    let mut changes = context.board().watch_daemon();
+    let mut serving: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
+    let mut complained = Vec::new();
+    loop {
+        changes.borrow_and_update();
+        let wanted = context.board().daemon().listen;
+        serving.retain(|address, task| {
+            let stays = wanted.contains(address);
+            if !stays {
+                task.abort();
+                context.listeners.gone(*address);
+            }
+            stays
+        });
+        complained.retain(|address| wanted.contains(address));
+        let mut failed = false;
+        for address in wanted {
+            if serving.contains_key(&address) {
+                continue;
+            }
+            match listen(&context, address) {
+                Ok((listener, local)) => {
+                    let task =
+                        accept_tcp(listener, local, Arc::clone(&shared), Arc::clone(&places));
+                    serving.insert(address, tokio::spawn(task).abort_handle());
+                }
+                Err(text) => {
+                    failed = true;
+                    if !complained.contains(&address) {
+                        complained.push(address);
+                        warn(&context.config, text);
+                    }
+                }
+            }
+        }
+        let again = async {
+            if failed {
+                tokio::time::sleep(AGAIN).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = again => {}
+        }
+    }
+}
+
+fn listen(context: &Context, address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listener = context.listeners.take(address)?;
+    let local = listener.local_addr().unwrap_or(address);
+    let listener = TcpListener::from_std(listener)
+        .map_err(|error| format!("the API cannot listen on {address}: {error}"))?;
+    Ok((listener, local))
+}
+
+/// Tells a person in the events.
+pub(super) fn warn(config: &ApiConfig, text: String) {
+    let at = abide_platform::clock::now().wall;
+    config
+        .handle
+        .events()
+        .record(at, None, None, EventKind::Warning { text });
+}
+
+async fn serve<S>(stream: S, peer: Peer, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut ending = shared.ending.clone();
+    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(StallGuard::new(stream)), service);
+    tokio::pin!(connection);
+    // What went wrong on a connection is the client's to see.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = ending.wait_for(|ending| *ending) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    peer: Peer,
+    mut request: hyper::Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let allowed = shared.guard.check(
+        peer,
+        request.method().as_str(),
+        request.uri(),
+        request.headers(),
+    );
+    let mut response = match allowed {
+        Ok(()) => {
+            request.extensions_mut().insert(peer);
+            shared.router.call(request).await?
+        }
+        Err(error) => error.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(abide_model::api::VERSION_HEADER, shared.version.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    Ok(response)
+}

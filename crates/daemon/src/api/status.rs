@@ -1,0 +1,108 @@
+//! `UnitStatus` from what is published, what is counted and what is sampled.
+
+use std::sync::Arc;
+
+use abide_model::{
+    ExitStatus, HeartbeatStatus, LastExit, LastExitStatus, LogStatus, SourceStatus, UnitStatus,
+    UnitType,
+};
+
+use super::Context;
+use super::error::{Answer, ApiError};
+use super::times::rfc3339;
+use super::usage::Sample;
+use crate::board::UnitEntry;
+
+/// The statuses of these units, in the same order.
+pub(super) async fn statuses(
+    context: &Context,
+    units: Vec<Arc<UnitEntry>>,
+) -> Answer<Vec<UnitStatus>> {
+    let context = context.clone();
+    blocking(move || {
+        let samples = context.sampler.sample(&units);
+        let both = units.iter().zip(samples);
+        both.map(|(unit, sample)| status(&context, unit, sample))
+            .collect()
+    })
+    .await
+}
+
+/// Runs something that blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Answer<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ApiError::internal(format!("the work for this answer broke off: {error}")))
+}
+
+pub(super) fn log_status(context: &Context, unit: &UnitEntry) -> LogStatus {
+    let capture = context.config.capture.as_ref();
+    capture.map_or_else(LogStatus::default, |capture| {
+        let counters = capture.counters(unit.id);
+        LogStatus {
+            bytes_lost: counters.bytes_lost,
+            trouble: counters.trouble,
+        }
+    })
+}
+
+fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitStatus {
+    let view = &unit.view;
+    UnitStatus {
+        name: unit.name.to_string(),
+        group: unit.name.group().map(Into::into),
+        instance: unit.name.instance().map(Into::into),
+        kind: match unit.spec.policy.unit_type {
+            UnitType::Service => "service",
+            UnitType::Oneshot => "oneshot",
+        }
+        .into(),
+        enabled: view.enabled,
+        desired: view.desired,
+        state: view.state,
+        state_since: view.state_since.map(rfc3339),
+        health: view.health,
+        ready: view.ready,
+        pid: view.pid,
+        run_id: view.run.map(|run| run.0),
+        started_at: view.started.map(|started| rfc3339(started.wall)),
+        restarts: view.restarts,
+        crash_looping: view.crash_looping,
+        last_exit: view.last_exit.as_ref().map(last_exit),
+        next_start: view.next_start.map(rfc3339),
+        reason: view.reason.clone(),
+        cpu_percent: sample.and_then(|sample| sample.cpu_percent),
+        memory_bytes: sample.map(|sample| sample.usage.memory),
+        processes: sample.map(|sample| sample.usage.processes),
+        os_state: sample.and_then(|sample| Some(sample.usage.state?.as_str().to_owned())),
+        heartbeat: view.heartbeat.map(|beat| HeartbeatStatus {
+            last_at: beat.last.map(rfc3339),
+            missed: beat.missed,
+            drift_ms: beat.drift_ms,
+        }),
+        log: log_status(context, unit),
+        limits_unsupported: unit.limits_unsupported.clone(),
+        source: Some(SourceStatus {
+            file: unit.spec.source.file.clone(),
+            line: unit.spec.source.line,
+        }),
+        mode: "guard".into(),
+    }
+}
+
+fn last_exit(exit: &LastExit) -> LastExitStatus {
+    let (code, signal) = match &exit.status {
+        ExitStatus::Code(code) => (Some(*code), None),
+        ExitStatus::Signal { signal, .. } => (None, Some(signal.to_string())),
+        ExitStatus::SpawnFailed(_) | ExitStatus::Unknown => (None, None),
+    };
+    LastExitStatus {
+        code,
+        signal,
+        at: rfc3339(exit.at),
+        reason: exit.reason.clone(),
+        run_id: exit.run.0,
+    }
+}

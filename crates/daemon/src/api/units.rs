@@ -1,0 +1,102 @@
+//! Units: what is true of them, and why.
+
+use std::sync::Arc;
+
+use abide_model::api::Why;
+use abide_model::{Refusal, UnitStatus};
+use axum::Json;
+use axum::extract::State;
+
+use super::Context;
+use super::document::{Guarded, NoSuchUnit};
+use super::error::{Answer, ApiError};
+use super::extract::{Params, Segment};
+use super::status::statuses;
+use crate::board::UnitEntry;
+
+/// The statuses of all units, or of those that the patterns mean, ordered by name.
+#[utoipa::path(
+    get, path = "/v1/units", tag = "units",
+    params(
+        ("pattern" = Option<Vec<String>>, Query, description = "A name, a glob, `GROUP:*`, `all`, or the bare name of units with instances; may be given several times."),
+    ),
+    responses((status = 200, body = Vec<UnitStatus>), Guarded, NoSuchUnit)
+)]
+pub(super) async fn list(
+    State(context): State<Context>,
+    mut params: Params,
+) -> Answer<Json<Vec<UnitStatus>>> {
+    let patterns = params.all("pattern");
+    params.finish()?;
+    let units = if patterns.is_empty() {
+        context.board().units()
+    } else {
+        context.board().resolve_all(&patterns)?
+    };
+    statuses(&context, units).await.map(Json)
+}
+
+/// One unit's status.
+#[utoipa::path(
+    get, path = "/v1/units/{name}", tag = "units",
+    params(("name" = String, Path, description = "Full name.")),
+    responses((status = 200, body = UnitStatus), Guarded, NoSuchUnit)
+)]
+pub(super) async fn show(
+    State(context): State<Context>,
+    Segment(name): Segment<String>,
+    params: Params,
+) -> Answer<Json<UnitStatus>> {
+    params.finish()?;
+    let unit = one(&context, &name)?;
+    let mut statuses = statuses(&context, vec![unit]).await?;
+    statuses
+        .pop()
+        .map(Json)
+        .ok_or_else(|| Refusal::NoSuchUnit(name).into())
+}
+
+/// Why the unit is in its state, and what would change it.
+#[utoipa::path(
+    get, path = "/v1/units/{name}/why", tag = "units",
+    params(("name" = String, Path, description = "Full name.")),
+    responses((status = 200, body = Why), Guarded, NoSuchUnit)
+)]
+pub(super) async fn why(
+    State(context): State<Context>,
+    Segment(name): Segment<String>,
+    params: Params,
+) -> Answer<Json<Why>> {
+    params.finish()?;
+    let unit = one(&context, &name)?;
+    let explained = context.handle().explain(unit.id).await?;
+    let waits = explained
+        .waits_for
+        .iter()
+        .map(|(unit, what)| format!("{unit}: {what}"));
+    Ok(Json(Why {
+        unit: unit.name.to_string(),
+        state: explained.state,
+        because: std::iter::once(explained.cause).chain(waits).collect(),
+        would_change: explained.changes,
+    }))
+}
+
+/// The unit of this full name.
+pub(super) fn one(context: &Context, name: &str) -> Answer<Arc<UnitEntry>> {
+    if let Some(unit) = context.board().unit(name) {
+        return Ok(unit);
+    }
+    // For its "did you mean"; and a bare name that means one instance is that instance.
+    let mut found = context.board().resolve(name)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(unit), true) => Ok(unit),
+        (Some(unit), false) => Err(ApiError::from(Refusal::NoSuchUnit(name.to_owned())).help(
+            format!(
+                "{name} means several units, {} among them; name one",
+                unit.name
+            ),
+        )),
+        (None, _) => Err(Refusal::NoSuchUnit(name.to_owned()).into()),
+    }
+}
