@@ -18,7 +18,7 @@ pub struct Caller {
     /// they win over the file's `instances`.
     pub scale: BTreeMap<String, u32>,
     /// Who knows which users and groups exist.
-    pub accounts: Box<dyn Accounts>,
+    pub accounts: Box<dyn Accounts + Send + Sync>,
 }
 
 impl Default for Caller {

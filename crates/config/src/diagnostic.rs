@@ -127,6 +127,11 @@ impl Diagnostics {
         }
     }
 
+    /// Whether more errors would only be counted: nobody needs to look for their way out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= MOST_SHOWN
+    }
+
     /// Adds all of another.
     pub fn extend(&mut self, other: Self) {
         for item in other.items {

@@ -70,3 +70,18 @@ pub fn parse(text: &str, path: &Path, caller: &Caller) -> Result<Document, Diagn
 pub fn inherits(files: &[PathBuf], caller: &Caller) -> BTreeSet<String> {
     load::inherits(files, caller)
 }
+
+/// The name under which a file or a folder is remembered: absolute, symbolic links left alone, so that
+/// it is what a person would type again. Only a path with `..` is resolved, where it leads somewhere.
+#[must_use]
+pub fn source_name(argument: &Path, directory: &Path) -> PathBuf {
+    let joined = directory.join(argument);
+    let path = std::path::absolute(&joined).unwrap_or(joined);
+    if path
+        .components()
+        .any(|part| part == std::path::Component::ParentDir)
+    {
+        return path.canonicalize().unwrap_or(path);
+    }
+    path
+}

@@ -51,6 +51,7 @@ pub(crate) fn link(
                         }
                         resolved.push(((f, d), dependency.kind, names));
                     }
+                    None if complete && diagnostics.is_full() => diagnostics.hidden += 1,
                     None if complete => diagnostics.push(unknown(file, dependency, &index, known)),
                     None => {}
                 }

@@ -122,9 +122,7 @@ fn find(arguments: &[PathBuf], caller: &Caller) -> (Vec<(PathBuf, PathBuf)>, Vec
     let (mut found, mut missing): (Vec<(PathBuf, PathBuf)>, Vec<Diagnostic>) =
         (Vec::new(), Vec::new());
     for argument in arguments {
-        // One name for one file, however it was named: it is the source's name.
-        let path = caller.directory.join(argument);
-        let path = path.canonicalize().unwrap_or(path);
+        let path = crate::source_name(argument, &caller.directory);
         if !path.is_dir() {
             if !found.iter().any(|(_, file)| *file == path) {
                 found.push((path.clone(), path));

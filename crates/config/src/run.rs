@@ -174,7 +174,10 @@ mod tests {
             let document = parse(&text, "/x.toml".as_ref(), &Caller::default());
             let document = document.unwrap_or_else(|mistakes| panic!("{text}{mistakes}"));
             let policy = &document.units[0].spec.policy;
-            assert_eq!(policy.ready.as_ref().map(|ready| &ready.probe), Some(&probe));
+            assert_eq!(
+                policy.ready.as_ref().map(|ready| &ready.probe),
+                Some(&probe)
+            );
             let every = policy.heartbeat.map(|heartbeat| heartbeat.every);
             assert_eq!(every, Some(Duration::from_secs(5)));
         }

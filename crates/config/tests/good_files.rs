@@ -468,3 +468,46 @@ fn a_file_for_a_newer_abide_says_that_and_nothing_else() {
     assert!(shown.contains("this file needs abide >=7"), "{shown}");
     assert!(shown.ends_with("1 error\n"), "{shown}");
 }
+
+#[test]
+fn a_file_has_one_name_however_it_is_reached() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().canonicalize().expect("there");
+    std::fs::create_dir(folder.join("sub")).expect("made");
+    let file = folder.join("abide.toml");
+    std::fs::write(&file, "[service.a]\ncommand = \"sleep 1\"\n").expect("written");
+    let caller = Caller {
+        directory: folder.join("sub"),
+        ..Caller::default()
+    };
+    let arguments = [
+        "../abide.toml".into(),
+        file.clone(),
+        "./../sub/../abide.toml".into(),
+    ];
+    let loaded = load(&arguments, &caller);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+    assert_eq!(loaded.documents.len(), 1);
+    assert_eq!(loaded.documents[0].file, file);
+}
+
+#[test]
+fn a_byte_order_mark_and_the_line_ends_of_windows_do_no_harm() {
+    let spec = one("\u{feff}[service.a]\r\ncommand = \"sleep 1\"\r\nrestart = \"never\"\r\n");
+    assert_eq!(spec.policy.restart, Restart::Never);
+    let shown = mistakes("[service.a]\r\ncommand = \"sleep 1\"\r\nrestart = \"x\"\r\n");
+    assert!(
+        shown.contains("abide.toml:3:11") && !shown.contains('\r'),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_instance_is_filled_in_only_where_there_are_instances() {
+    let document = read("[service.a]\ncommand = [\"sleep\", \"{instance}\"]\n");
+    assert_eq!(
+        document.units[0].spec.launch.command,
+        Command::Argv(vec!["sleep".into(), "{instance}".into()])
+    );
+    assert_eq!(document.warnings.warning_count(), 1);
+}

@@ -1,13 +1,16 @@
 //! From the tree of a file to its units.
 
+mod account;
 mod command;
 mod daemon;
+mod directory;
 mod environment;
 mod limits;
 mod reader;
 mod ready;
 mod restart;
 mod stop;
+mod template;
 mod unit;
 
 pub(crate) use daemon::daemon;

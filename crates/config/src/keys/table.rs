@@ -40,6 +40,7 @@ const fn later(table: Table, name: &'static str, why: &'static str) -> Key {
 }
 
 /// Every key of every table.
+#[rustfmt::skip]
 pub const ALL: &[Key] = &[
     // ── the file ──
     row(
@@ -76,7 +77,7 @@ pub const ALL: &[Key] = &[
         "",
         "",
         Keys(Unit),
-        "`[defaults]`: what the units of this file share. A unit's own value wins; `environment`, `limits`, `log`, `backoff`, `give_up` and `heartbeat` are merged key by key.",
+        "`[defaults]`: what the units of this file share. A unit's own value wins; `environment`, `limits`, `log`, `backoff`, `give_up`, `stop` and `heartbeat` are merged key by key.",
     ),
     row(
         File,

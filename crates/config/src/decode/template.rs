@@ -1,0 +1,317 @@
+//! All of a unit but what depends on its instance, and one unit of it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use abide_model::{
+    Command, EnvironmentSpec, Launch, LogSpec, Policy, ProbeKind, Ready, Source, Spec, StdinSpec,
+    UnitName,
+};
+use toml::de::DeValue;
+
+use super::account::Account;
+use super::command::{command, find_program};
+use super::directory::directory;
+use super::environment::environment;
+use super::unit::{Dependency, Kind, dependencies};
+use super::{Reader, limits, ready, restart, stop};
+use crate::digest::launch_digest;
+use crate::document::{Origin, Resolved, Setting};
+use crate::keys::{self, Table};
+use crate::source::quoted;
+use crate::values::{Int, Mode, Value as _, Wrong, show_text};
+
+/// All of a unit but what depends on the instance.
+pub(super) struct Template {
+    command: Option<(Command, Vec<Range<usize>>)>,
+    directory: Option<String>,
+    environment: EnvironmentSpec,
+    pub inherited: Vec<String>,
+    description: Option<String>,
+    policy: Policy,
+    launch: Launch,
+    log: LogSpec,
+    pub dependencies: Vec<Dependency>,
+    numbered: bool,
+}
+
+impl Template {
+    /// Reads in the order of the reference, which is the order of `abide show`.
+    pub fn read(reader: &Reader<'_>) -> Self {
+        let description = description(reader);
+        let command = command(reader);
+        let (unit_type, restart) = restart::kind(reader);
+        let enabled = reader.get_or("enabled", true);
+        let directory = reader.get::<String>("directory");
+        if directory.is_none() && reader.field("directory").is_none() {
+            reader.built_in(
+                "directory",
+                reader
+                    .context
+                    .source
+                    .folder()
+                    .to_string_lossy()
+                    .into_owned()
+                    .show(),
+            );
+        }
+        let environment = environment(reader);
+        let umask = reader.get_or("umask", Mode(0o022)).0;
+        let narrow = |n: i64| i32::try_from(n).unwrap_or_default();
+        let priority = reader.get::<Int<-20, 19>>("priority").map(|n| narrow(n.0));
+        let oom_score = reader
+            .get::<Int<-1000, 1000>>("oom_score")
+            .map(|n| narrow(n.0));
+        stdin(reader);
+        let policy = Policy {
+            unit_type,
+            enabled,
+            restart,
+            success_exit: restart::success_exit(reader),
+            backoff: restart::backoff(reader),
+            give_up: restart::give_up(reader),
+            stop: stop::stop(reader),
+            reload: stop::reload(reader),
+            ready: ready::ready(reader),
+            heartbeat: ready::heartbeat(reader),
+            requires: Vec::new(),
+            wants: Vec::new(),
+            after: Vec::new(),
+            launch_digest: 0,
+        };
+        let launch = Launch {
+            command: Command::Argv(Vec::new()),
+            directory: PathBuf::new(),
+            environment: EnvironmentSpec::default(),
+            user: None,
+            group: None,
+            umask,
+            priority,
+            oom_score,
+            stdin: StdinSpec::Null,
+            limits: limits::limits(reader),
+        };
+        let dependencies = [Kind::Requires, Kind::Wants, Kind::After]
+            .into_iter()
+            .flat_map(|kind| dependencies(reader, kind))
+            .collect();
+        Self {
+            command,
+            directory,
+            environment: environment.spec,
+            inherited: environment.inherited,
+            description,
+            policy,
+            launch,
+            log: limits::log(reader),
+            dependencies,
+            numbered: reader.field("instances").is_some(),
+        }
+    }
+
+    /// One unit of it. Mistakes are reported; what is returned is complete but for those.
+    pub fn instance(
+        &self,
+        reader: &Reader<'_>,
+        base: &UnitName,
+        number: Option<u32>,
+        account: &Account,
+        source: &Source,
+    ) -> Option<Resolved> {
+        let text = number.unwrap_or(1).to_string();
+        // Without `instances` the word means nothing: `abide run` passes arguments on as they are.
+        let numbered = number.is_some() || self.numbered;
+        let fill = |value: &str| {
+            if numbered {
+                value.replace("{instance}", &text)
+            } else {
+                value.to_owned()
+            }
+        };
+        let name = match number {
+            None => base.clone(),
+            // Base name and number are valid, so only the length can be wrong.
+            Some(_) => match UnitName::new(&format!("{base}@{text}")) {
+                Ok(name) => name,
+                Err(why) => {
+                    if let Some(field) = reader.field("instances") {
+                        reader.wrong(&field, Wrong::new(why.to_string()));
+                    }
+                    return None;
+                }
+            },
+        };
+        let mut environment = self.environment.clone();
+        for (_, value) in &mut environment.variables {
+            *value = fill(value);
+        }
+        if numbered {
+            environment
+                .variables
+                .retain(|(name, _)| name != "ABIDE_INSTANCE");
+            environment
+                .variables
+                .push(("ABIDE_INSTANCE".into(), text.clone()));
+        }
+        let directory = directory(reader, self.directory.as_deref().map(fill));
+        if !numbered {
+            warn_of_instance(reader);
+        }
+        let path = environment
+            .get("PATH")
+            .unwrap_or(EnvironmentSpec::DEFAULT_PATH)
+            .to_owned();
+        let command = self.command.as_ref().map(|(command, spans)| {
+            let command = match command {
+                Command::Shell(line) => Command::Shell(fill(line)),
+                Command::Argv(argv) => Command::Argv(argv.iter().map(|word| fill(word)).collect()),
+            };
+            if let (Command::Argv(argv), Some(span), Some(directory)) =
+                (&command, spans.first(), &directory)
+                && let Some(program) = argv.first()
+                && let Err(wrong) = find_program(program, directory, &path)
+                && let Some(field) = reader.field("command")
+            {
+                reader.wrong_at(&field, span.clone(), wrong);
+            }
+            command
+        });
+        let mut policy = self.policy.clone();
+        if let (Some(ready), Some(directory)) = (&self.policy.ready, &directory) {
+            policy.ready = settle_ready(reader, ready, directory, &path, &fill);
+        }
+        let launch = Launch {
+            command: command?,
+            directory: directory?,
+            environment,
+            user: account.user.clone(),
+            group: account.group.clone(),
+            ..self.launch.clone()
+        };
+        policy.launch_digest = launch_digest(&launch, &policy, &self.log);
+        let spec = Spec {
+            name,
+            description: self.description.clone(),
+            policy,
+            launch,
+            log: self.log.clone(),
+            source: source.clone(),
+        };
+        Some(Resolved {
+            spec,
+            settings: settings(reader, numbered.then_some(text.as_str())),
+        })
+    }
+}
+
+/// Warns of an `{instance}` that nothing replaces.
+fn warn_of_instance(reader: &Reader<'_>) {
+    let Some(field) = reader.field("command") else {
+        return;
+    };
+    let mentions = |value: &DeValue<'_>| {
+        value
+            .as_str()
+            .is_some_and(|text| text.contains("{instance}"))
+    };
+    let found = match field.value.get_ref() {
+        DeValue::Array(items) => items.iter().any(|item| mentions(item.get_ref())),
+        value => mentions(value),
+    };
+    if found {
+        reader.context.report(
+            reader
+                .context
+                .source
+                .warning(field.value.span(), "`{instance}` is passed on as it stands")
+                .help("add `instances = N` to have it replaced"),
+        );
+    }
+}
+
+/// What was noted, with the last note of a key alone, and the instance's own variable.
+fn settings(reader: &Reader<'_>, instance: Option<&str>) -> Vec<Setting> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for setting in reader.settings() {
+        match settings.iter_mut().find(|other| other.key == setting.key) {
+            Some(other) => *other = setting,
+            None => settings.push(setting),
+        }
+    }
+    if let Some(text) = instance {
+        let value = show_text(text);
+        settings.push(Setting {
+            key: "environment.ABIDE_INSTANCE".into(),
+            value,
+            origin: Origin::BuiltIn,
+        });
+    }
+    settings.sort_by_key(rank);
+    settings
+}
+
+/// The place of a setting's key in the reference.
+fn rank(setting: &Setting) -> usize {
+    let key = setting.key.split('.').next().unwrap_or_default();
+    keys::of(Table::Unit)
+        .position(|row| row.name == key)
+        .unwrap_or(usize::MAX)
+}
+
+fn settle_ready(
+    reader: &Reader<'_>,
+    ready: &Ready,
+    directory: &Path,
+    path: &str,
+    fill: &dyn Fn(&str) -> String,
+) -> Option<Ready> {
+    let probe = ready::settle(&ready.probe, directory, fill).and_then(|probe| {
+        if let ProbeKind::Exec(argv) = &probe
+            && let Some(program) = argv.first()
+        {
+            find_program(program, directory, path)?;
+        }
+        Ok(probe)
+    });
+    match probe {
+        Ok(probe) => Some(Ready {
+            within: ready.within,
+            probe,
+        }),
+        Err(wrong) => {
+            ready::wrong(reader, wrong);
+            None
+        }
+    }
+}
+
+fn description(reader: &Reader<'_>) -> Option<String> {
+    let text = reader.get::<String>("description")?;
+    if let Some(field) = reader
+        .field("description")
+        .filter(|_| text.contains(|c: char| c.is_control()))
+    {
+        reader.wrong(
+            &field,
+            Wrong::new("a description is one line")
+                .help("take line breaks and control characters out"),
+        );
+        return None;
+    }
+    Some(text)
+}
+
+fn stdin(reader: &Reader<'_>) {
+    let text = reader.get_or("stdin", String::from("null"));
+    let Some(field) = reader.field("stdin") else {
+        return;
+    };
+    let wrong = match text.as_str() {
+        "null" => return,
+        "pipe" => Wrong::new("\"pipe\" is not in this version of abide")
+            .help("write \"null\", or take it out"),
+        other => Wrong::new(format!("{} is not a kind of input", quoted(other)))
+            .help("write \"null\", or take it out"),
+    };
+    reader.wrong(&field, wrong);
+}
