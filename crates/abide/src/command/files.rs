@@ -13,18 +13,16 @@ use crate::term::Palette;
 /// The file that is taken when none is named.
 pub(super) const DEFAULT: &str = "abide.toml";
 
-/// Absolute paths, symbolic links left alone: a file is remembered by the name it was given.
+/// The names under which these files are remembered.
 ///
 /// # Errors
 /// The working directory is gone.
 pub(super) fn absolute(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    files
+    let directory = caller()?.directory;
+    Ok(files
         .iter()
-        .map(|file| {
-            std::path::absolute(file)
-                .map_err(|e| Failure::new(format!("cannot find {}: {e}", file.display())))
-        })
-        .collect()
+        .map(|file| abide_config::source_name(file, &directory))
+        .collect())
 }
 
 /// The files that were named, else `./abide.toml` if it is there, else none.
