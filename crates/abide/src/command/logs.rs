@@ -35,12 +35,14 @@ pub(super) async fn run(context: &mut Context<'_>, args: &LogsArgs) -> Answer {
     let units = match client.units(&args.patterns).await {
         Ok(units) => units,
         Err(Error::NoDaemon) => return stored::run(context, &wanted),
+        // A unit that was removed has left its log behind.
+        Err(Error::Refused(..)) => Vec::new(),
         Err(error) => return Err(client.failure(error)),
     };
     let result = match wanted.format {
         Some(LogFormat::Raw | LogFormat::Cri) => copy(context, &client, &wanted).await,
         None | Some(LogFormat::Json) => {
-            let names = units.len() != 1;
+            let names = units.len() > 1 || wanted.patterns.len() != 1;
             let mut lines = Lines::new(
                 context.out.palette,
                 context.out.terminal,

@@ -245,7 +245,7 @@ pub fn note(unit: &UnitStatus, now: Timestamp) -> String {
     for limit in &unit.limits_unsupported {
         parts.push(format!("no {} limit: {}", limit.limit, limit.reason));
     }
-    if !unit.enabled {
+    if !unit.enabled && unit.reason.as_deref() != Some("not enabled") {
         parts.push("disabled".to_owned());
     }
     escape(&parts.join("; ")).into_owned()
@@ -256,12 +256,12 @@ fn story(unit: &UnitStatus, now: Timestamp) -> Option<String> {
     let last = unit.last_exit.as_ref();
     match unit.state {
         ActualState::Backoff => {
-            let ended = last.map_or("ended", |exit| exit.reason.as_str());
+            // The core's words end in "restart 4"; the time goes on while one looks.
+            let why = unit.reason.as_deref().unwrap_or("ended; restart");
             let due = unit.next_start.as_deref().and_then(timestamp);
-            let wait = due.map(|at| duration(since(now, at)));
-            Some(match wait {
-                Some(wait) => format!("{ended}; restart {} in {wait}", unit.restarts + 1),
-                None => format!("{ended}; restart {}", unit.restarts + 1),
+            Some(match due {
+                Some(at) => format!("{why} in {}", duration(since(now, at))),
+                None => why.to_owned(),
             })
         }
         ActualState::Running => {

@@ -72,6 +72,7 @@ fn a_household() -> Vec<UnitStatus> {
             restarts: 3,
             crash_looping: true,
             last_exit: exit("exit 1 after 0.2 s", "2026-01-31T14:04:59Z"),
+            reason: Some("exit 1 after 0.2 s; restart 4".into()),
             next_start: Some("2026-01-31T14:05:01.640Z".into()),
             ..unit("shop:worker", ActualState::Backoff)
         },
