@@ -260,3 +260,61 @@ async fn collect(body: Incoming, patience: Duration) -> Result<Bytes, Error> {
         .map(|body| body.to_bytes())
         .map_err(|e| Error::Broken(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(error: &str, message: &str) -> ErrorBody {
+        ErrorBody {
+            error: error.into(),
+            message: message.into(),
+            help: None,
+            diagnostics: None,
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_exit_code() {
+        for (status, error, code) in [
+            (StatusCode::NOT_FOUND, "no_such_unit", Code::Failed),
+            (StatusCode::CONFLICT, "name_taken", Code::Failed),
+            (StatusCode::CONFLICT, "owned_by_other", Code::Usage),
+            (StatusCode::UNPROCESSABLE_ENTITY, "cycle", Code::Usage),
+            (StatusCode::BAD_REQUEST, "bad_request", Code::Usage),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "shutting_down",
+                Code::Failed,
+            ),
+        ] {
+            assert_eq!(refused(status, body(error, "x")).code, code, "{error}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_a_file_are_shown_as_they_were_drawn() {
+        let mut answer = body("invalid_config", "2 errors");
+        answer.diagnostics = Some("error: unknown key\n".into());
+        let failure = refused(StatusCode::UNPROCESSABLE_ENTITY, answer);
+        let shown = failure.render(crate::term::Palette::plain());
+        assert_eq!(
+            (shown.as_str(), failure.code),
+            ("error: unknown key\n", Code::Usage)
+        );
+    }
+
+    #[test]
+    fn without_a_daemon_the_way_out_is_named() {
+        let home = Home {
+            directory: "/h".into(),
+            named: true,
+        };
+        let failure = Client::new(home).failure(Error::NoDaemon);
+        assert_eq!(
+            failure.render(crate::term::Palette::plain()),
+            "error: no daemon runs in /h\nhelp: `abide --home /h up` starts one\n"
+        );
+        assert_eq!(failure.code, Code::NoDaemon);
+    }
+}

@@ -52,11 +52,11 @@ pub(super) async fn run(context: &mut Context<'_>, unit: &str) -> Answer {
             () = signals.leave() => {
                 let home = client.home();
                 context.out.flush()?;
-                eprintln!(
+                context.out.aside(format_args!(
                     "\n{unit} keeps running; `{}` shows more, `{}` stops it",
                     home.hint(&format!("logs -f {unit}")),
                     home.hint(&format!("stop {unit}"))
-                );
+                ));
                 return Ok(Code::Done);
             }
         }
@@ -74,7 +74,9 @@ impl Over {
         context.out.flush()?;
         match self.state {
             ActualState::Exited => {
-                eprintln!("{unit} ended: {}", escape(&self.reason));
+                context
+                    .out
+                    .aside(format_args!("{unit} ended: {}", escape(&self.reason)));
                 Ok(Code::Done)
             }
             _ => Err(Failure::new(format!(

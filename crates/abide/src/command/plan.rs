@@ -22,7 +22,9 @@ pub(super) async fn run(context: &mut Context<'_>, args: &PlanArgs) -> Answer {
         Ok(plan) => plan,
         Err(Error::NoDaemon) => {
             let home = context.client.home().directory.display();
-            eprintln!("note: no daemon runs in {home}; `up` would start one");
+            context.out.aside(format_args!(
+                "note: no daemon runs in {home}; `up` would start one"
+            ));
             everything(&named)?
         }
         Err(error) => return Err(context.client.failure(error)),

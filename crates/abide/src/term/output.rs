@@ -1,5 +1,6 @@
 //! Standard output and standard error, as one command uses them.
 
+use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use super::Palette;
@@ -14,8 +15,6 @@ pub struct Output {
     pub error_palette: Palette,
     /// Standard output is a terminal.
     pub terminal: bool,
-    /// Standard error is a terminal.
-    pub error_terminal: bool,
 }
 
 impl Output {
@@ -27,10 +26,15 @@ impl Output {
             palette: Palette::choose(color, &out),
             error_palette: Palette::choose(color, &error),
             terminal: out.is_terminal(),
-            error_terminal: error.is_terminal(),
             // Not line buffered: a table is one write. Whoever follows something flushes.
             out: BufWriter::with_capacity(16 * 1024, out),
         }
+    }
+
+    /// A line to standard error: what a person should know beside the answer. A standard error that is
+    /// closed is nobody's concern.
+    pub fn aside(&self, text: impl fmt::Display) {
+        let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// Columns of the terminal; `None` when standard output is not one, so nothing needs to fit.

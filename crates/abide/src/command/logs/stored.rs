@@ -22,7 +22,9 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted<'_>) -> Answer {
     if sources.is_empty() {
         return Err(context.client.failure(crate::client::Error::NoDaemon));
     }
-    eprintln!("note: no daemon runs in {directory}; these are the stored lines");
+    context.out.aside(format_args!(
+        "note: no daemon runs in {directory}; these are the stored lines"
+    ));
     let names = sources.len() != 1;
     let mut lines = Lines::new(
         context.out.palette,
@@ -48,7 +50,7 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted<'_>) -> Answer {
             Ok(None) => break,
             // A damaged segment is skipped; the others can still be read.
             Err(error @ abide_log::ReadError::Damaged { .. }) => {
-                eprintln!("warning: cannot {error}")
+                context.out.aside(format_args!("warning: cannot {error}"))
             }
             Err(error) => return Err(cannot(error)),
         }
