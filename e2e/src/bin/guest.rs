@@ -23,7 +23,7 @@ fn main() -> Outcome {
             std::process::exit(i32::try_from(code)?)
         }
         ["client", address] => client(address),
-        ["beat", name] => beat(name),
+        ["beat"] => beat(),
         _ => Err(format!("unknown words {words:?}").into()),
     }
 }
@@ -57,7 +57,8 @@ fn client(address: &str) -> Outcome {
     }
 }
 
-fn beat(name: &str) -> Outcome {
+fn beat() -> Outcome {
+    let name = std::env::var("ABIDE_UNIT")?;
     let url = std::env::var("ABIDE_HEARTBEAT_URL")?;
     let rest = url.strip_prefix("http://").ok_or("not http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -27,8 +27,8 @@ impl Demo {
     pub fn prepare() -> Result<Self, String> {
         let programs = programs()?;
         let folder = fresh_folder()?;
-        let (page, api) = (free_address()?, free_address()?);
-        let text = configuration(&programs, &page, &api);
+        let page = free_address()?;
+        let text = configuration(&programs, &page);
         let file = folder.join("abide.toml");
         fs::write(&file, &text)
             .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
@@ -219,18 +219,15 @@ fn free_address() -> Result<String, String> {
         .map_err(|error| format!("cannot find a free port: {error}"))
 }
 
-fn configuration(programs: &Path, page: &str, api: &str) -> String {
+fn configuration(programs: &Path, page: &str) -> String {
     let programs = programs.display();
     format!(
-        r#"[daemon]
-listen = "{api}"
-
-[service.page]
+        r#"[service.page]
 command = ["{programs}/quickstart-page", "{page}"]
 ready = {{ http = "http://{page}/", within = "10s" }}
 
 [service.worker]
-command = ["{programs}/quickstart-worker", "worker"]
+command = ["{programs}/quickstart-worker"]
 heartbeat = {{ every = "1s", misses = 3 }}
 
 [service.counter]

@@ -1,7 +1,8 @@
 //! A worker that says twice a second that it still works, until a file named `hang` appears in its
 //! working directory: then it hangs, as programs do: alive for the OS, and doing nothing.
 //!
-//! The beat is one POST to the URL in `ABIDE_HEARTBEAT_URL`, so it needs no library.
+//! The beat is one POST of the name in `ABIDE_UNIT` to the URL in `ABIDE_HEARTBEAT_URL`, so it needs
+//! no library.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,9 +14,7 @@ const EVERY: Duration = Duration::from_millis(500);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("ABIDE_HEARTBEAT_URL")
         .map_err(|_| "ABIDE_HEARTBEAT_URL is not set; is `heartbeat` in the configuration?")?;
-    let name = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "worker".to_owned());
+    let name = std::env::var("ABIDE_UNIT")?;
     println!("beating to {url}");
     loop {
         // Taking the file away leaves the next run a clean start.
