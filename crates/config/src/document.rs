@@ -112,7 +112,7 @@ pub enum Origin {
     BuiltIn,
 }
 
-/// "abide.toml:12", "abide.toml:3 [defaults]", "built in".
+/// `abide.toml:12`, `abide.toml:3 [defaults]`, `built in`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
