@@ -21,7 +21,6 @@ mod request;
 mod run;
 mod start;
 mod streams;
-mod surroundings;
 mod unit;
 
 pub use run::{Daemon, Ended};

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
-use abide_model::{
-    EffectId, EventKind, Now, ProbeKind, Rlimit, RlimitKind, RunId, StopAction, UnitId,
-};
+use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId};
 use abide_platform::identity::Record;
-use abide_platform::spawn::Order;
+use abide_platform::spawn::{Order, Surroundings, surroundings};
 use abide_platform::tree::{self, Answer, RunTree};
 
 use super::run::{Daemon, Message};
 use super::streams::{self, FIFO, Made, STAGE, Streams};
-use super::surroundings::surroundings;
 use super::unit::{Run, StreamsState};
 use crate::capture::StreamSpec;
 use crate::probe::Question;
@@ -147,19 +144,6 @@ impl Daemon {
         {
             variables.push(("ABIDE_HEARTBEAT_URL".to_owned(), url));
         }
-        let mut launch = unit.spec.launch.clone();
-        let limited = launch
-            .limits
-            .process
-            .iter()
-            .any(|l| l.kind == RlimitKind::OpenFiles);
-        if let (false, Some(value)) = (limited, self.open_files) {
-            // Our own limit is raised; a program that uses select(2) breaks beyond the usual one.
-            launch.limits.process.push(Rlimit {
-                kind: RlimitKind::OpenFiles,
-                value: Some(value),
-            });
-        }
         unit.run = Some(Run {
             run,
             tree: tree.clone(),
@@ -171,7 +155,7 @@ impl Daemon {
         Ok(Order {
             unit: unit_id,
             run,
-            launch: Arc::new(launch),
+            launch: Arc::new(unit.spec.launch.clone()),
             variables,
             stdout: ends.stdout,
             stderr: ends.stderr,
@@ -257,16 +241,16 @@ impl Daemon {
         };
         let since = unit.run(run).map_or_else(SystemTime::now, |r| r.since);
         let launch = &unit.spec.launch;
-        // Only a command needs the unit's surroundings.
-        let (environment, identity) = match &ready.probe {
+        // Only a command needs the unit's surroundings, and there is a run, so they exist.
+        let surroundings = match &ready.probe {
             ProbeKind::Exec(_) => surroundings(launch).unwrap_or_default(),
-            ProbeKind::Tcp(_) | ProbeKind::Http(_) | ProbeKind::File(_) => Default::default(),
+            ProbeKind::Tcp(_) | ProbeKind::Http(_) | ProbeKind::File(_) => Surroundings::default(),
         };
         let question = Question {
             probe: ready.probe.clone(),
-            environment,
+            environment: surroundings.environment,
             directory: launch.directory.clone(),
-            identity,
+            identity: surroundings.user,
             since,
         };
         if let Err(error) = self.probes.watch(id, run, question) {
@@ -363,5 +347,5 @@ fn owner(launch: &abide_model::Launch) -> Result<Option<(u32, u32)>, String> {
     if launch.user.is_none() && launch.group.is_none() {
         return Ok(None);
     }
-    surroundings(launch).map(|(_, identity)| identity)
+    surroundings(launch).map(|s| s.user).map_err(|e| e.text)
 }

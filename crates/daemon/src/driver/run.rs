@@ -52,8 +52,6 @@ pub enum Message {
     Streams(UnitId, Result<Vec<Made>, String>),
     /// Configuration was read because a signal or an argument said so.
     Loaded(Result<Vec<ConfigSource>, Diagnostics>),
-    /// Something about the daemon that a person should know.
-    Warning(String),
 }
 
 /// How the daemon ended.
@@ -111,8 +109,6 @@ pub struct Daemon {
     pub(super) beats: Option<Beats>,
     /// Of this process, for a keeper that starts the next one.
     pub(super) arguments: Vec<OsString>,
-    /// The soft limit of open files that this process had before it raised its own.
-    pub(super) open_files: Option<u64>,
 
     /// Writes on their way, and what waits for each.
     pub(super) unwritten: BTreeMap<EffectId, Vec<(EffectId, Effect)>>,
@@ -229,7 +225,6 @@ impl Daemon {
             }
             Message::Streams(unit, made) => self.on_streams(unit, made),
             Message::Loaded(loaded) => self.on_loaded(loaded),
-            Message::Warning(text) => self.warn(None, text),
         }
     }
 
@@ -504,7 +499,9 @@ impl Daemon {
         for (id, _) in self.units.iter() {
             let done = done.clone();
             // Nobody waits any more once the time is over.
-            self.capture.flush(id, move || drop(done.send(())));
+            self.capture.flush(id, move || {
+                let _ = done.send(());
+            });
             left += 1;
         }
         let deadline = std::time::Instant::now() + Duration::from_secs(2);

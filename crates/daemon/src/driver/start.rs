@@ -245,7 +245,6 @@ impl Daemon {
             events,
             beats: None,
             arguments: options.arguments.clone(),
-            open_files: raise_open_files(),
             unwritten: BTreeMap::new(),
             takes: BTreeMap::new(),
             spawning: HashMap::new(),
@@ -549,23 +548,4 @@ fn draw_seed() -> u64 {
     // Without randomness jitter is the same in every home, which harms nobody.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     u64::from_ne_bytes(bytes)
-}
-
-/// As many open files as may be had: a unit costs several. Returns the soft limit there was, for the
-/// programs to get.
-fn raise_open_files() -> Option<u64> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: limit.maximum,
-                maximum: limit.maximum,
-            },
-        )
-    {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
-    limit.current
 }

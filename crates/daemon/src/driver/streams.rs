@@ -37,15 +37,6 @@ pub fn key(kind: u32, unit: UnitId, stream: Stream) -> Key {
     }
 }
 
-/// The stream that a key's `sub` means.
-pub fn stream_of(sub: u64) -> Option<Stream> {
-    match sub {
-        0 => Some(Stream::Out),
-        1 => Some(Stream::Err),
-        _ => None,
-    }
-}
-
 /// The FIFOs of one unit, open for holding.
 pub struct Streams {
     /// The FIFO of each stream.

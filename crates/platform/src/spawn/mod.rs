@@ -17,7 +17,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::reserve_read_ends;
 #[cfg(target_os = "linux")]
-pub use linux::spawn;
+pub use linux::{spawn, surroundings};
 
 pub use workers::Workers;
 
@@ -76,6 +76,15 @@ pub struct Spawned {
     pub unsupported: Vec<LimitUnsupported>,
     /// What could not be done and did not stop the run (its record could not be written, …).
     pub warnings: Vec<String>,
+}
+
+/// See [`surroundings`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Surroundings {
+    /// Every variable, the base included.
+    pub environment: Vec<(String, String)>,
+    /// User and group to change to; `None`: those of the daemon.
+    pub user: Option<(u32, u32)>,
 }
 
 /// What a child does on its way to its program, in order.

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 
+pub use plan::surroundings;
 pub(crate) use reserve::reserve_read_ends;
 
 use self::clone::{Cloned, Into, clone};

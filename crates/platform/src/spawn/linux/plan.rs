@@ -7,14 +7,14 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU32};
 
-use abide_model::{Command, LimitUnsupported, RlimitKind, RunId, UnitId};
+use abide_model::{Command, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
 use crate::exit::errno_text;
 use crate::identity::Record;
 use crate::keeper::KeeperSocket;
-use crate::spawn::{Order, SpawnError, Step};
+use crate::spawn::{Order, SpawnError, Step, Surroundings};
 use crate::tree::RunTree;
 
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -132,7 +132,8 @@ impl<'a> Plan<'a> {
             || rustix::process::geteuid().is_root(),
             |credentials| credentials.uid == 0,
         );
-        let variables = environment(order, &account, root);
+        let own = launch.environment.variables.iter().chain(&order.variables);
+        let variables = environment(own.cloned().chain(order.tree.marker()), &account, root);
         let path = variables
             .iter()
             .find(|(name, _)| name == "PATH")
@@ -280,8 +281,26 @@ fn candidates(program: &str, path: &str) -> Result<Vec<CString>, SpawnError> {
         .collect()
 }
 
-/// Base, then the spec's own, then abide's: later ones win.
-fn environment(order: &Order, account: &Account, root: bool) -> Vec<(String, String)> {
+/// In which surroundings a unit's processes run: for commands of the daemon's own that belong to the
+/// unit, such as a readiness check, and for what must belong to its user.
+///
+/// # Errors
+/// There is no such user or group, or it cannot be looked up.
+pub fn surroundings(launch: &Launch) -> Result<Surroundings, SpawnError> {
+    let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
+    let root = account.uid == 0;
+    Ok(Surroundings {
+        environment: environment(launch.environment.variables.iter().cloned(), &account, root),
+        user: credentials.map(|c| (c.uid, c.gid)),
+    })
+}
+
+/// The base, then what is the unit's own: later ones win.
+fn environment(
+    own: impl Iterator<Item = (String, String)>,
+    account: &Account,
+    root: bool,
+) -> Vec<(String, String)> {
     let mut variables = vec![
         (
             "PATH".to_owned(),
@@ -292,14 +311,7 @@ fn environment(order: &Order, account: &Account, root: bool) -> Vec<(String, Str
         ("LOGNAME".to_owned(), account.name.clone()),
         ("SHELL".to_owned(), account.shell.clone()),
     ];
-    let own = order
-        .launch
-        .environment
-        .variables
-        .iter()
-        .chain(&order.variables)
-        .cloned();
-    for (name, value) in own.chain(order.tree.marker()) {
+    for (name, value) in own {
         match variables.iter_mut().find(|(known, _)| *known == name) {
             Some(place) => place.1 = value,
             None => variables.push((name, value)),
