@@ -13,7 +13,6 @@ pub mod events;
 pub mod handle;
 pub mod home;
 pub mod probe;
-pub mod sources;
 pub mod store;
 
 mod serve;

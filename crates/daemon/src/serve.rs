@@ -1,5 +1,6 @@
 //! The daemon's life, from its start to its exit code.
 
+use crate::api::Api;
 use crate::driver::{Daemon, Ended, Options, Started};
 use abide_platform::keeper;
 
@@ -14,19 +15,25 @@ pub fn serve(options: &Options) -> i32 {
         .init();
     let Started {
         mut daemon,
-        front,
+        api,
         safe_mode,
     } = match Daemon::start(options) {
         Ok(started) => started,
-        Err(error) => {
-            tracing::error!("cannot {error}");
-            keeper::tell_starter(&format!("cannot {error}"));
-            return keeper::EXIT_REFUSED;
+        Err(error) => return refuse(&error.to_string()),
+    };
+    // A panic of the API must not end the daemon, and a daemon that keeps dying goes without.
+    let api = if safe_mode {
+        None
+    } else {
+        match Api::start(api) {
+            Ok(api) => Some(api),
+            Err(error) => return refuse(&format!("open the control API: {error}")),
         }
     };
-    let _ = (front, safe_mode);
     daemon.ready();
-    match daemon.run() {
+    let ended = daemon.run();
+    drop(api);
+    match ended {
         Ok(Ended::Down) => 0,
         // A new keeper brings a new daemon.
         Ok(Ended::KeeperLost) => 0,
@@ -35,4 +42,11 @@ pub fn serve(options: &Options) -> i32 {
             1
         }
     }
+}
+
+/// Says why not, to whoever waits for this daemon and to its log.
+fn refuse(error: &str) -> i32 {
+    tracing::error!("cannot {error}");
+    keeper::tell_starter(&format!("cannot {error}"));
+    keeper::EXIT_REFUSED
 }

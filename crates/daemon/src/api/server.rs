@@ -171,6 +171,19 @@ async fn follow_addresses(context: Context, shared: Arc<Shared>, places: Arc<Sem
     let mut complained = Vec::new();
     loop {
         changes.borrow_and_update();
+        for listener in context.board().take_listeners() {
+            match offered(listener) {
+                Ok((listener, local)) => {
+                    let task =
+                        accept_tcp(listener, local, Arc::clone(&shared), Arc::clone(&places));
+                    tokio::spawn(task);
+                }
+                Err(error) => warn(
+                    &context.config,
+                    format!("the port for heartbeats cannot be served: {error}"),
+                ),
+            }
+        }
         let wanted = context.board().daemon().listen;
         serving.retain(|address, task| {
             let stays = wanted.contains(address);
@@ -221,6 +234,12 @@ fn listen(context: &Context, address: SocketAddr) -> Result<(TcpListener, Socket
     let listener = TcpListener::from_std(listener)
         .map_err(|error| format!("the API cannot listen on {address}: {error}"))?;
     Ok((listener, local))
+}
+
+/// A socket that the driver opened, or that an earlier daemon left with the keeper.
+fn offered(listener: std::net::TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
+    let local = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, local))
 }
 
 /// Tells a person in the events.

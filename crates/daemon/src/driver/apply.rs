@@ -1,17 +1,16 @@
 //! Taking over configuration: giving ids, remembering specs and sources, reading files again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use abide_config::{Caller, Diagnostics, Severity};
+use abide_config::{Diagnostics, Severity};
 use abide_core::{Command, UnitDef};
 use abide_model::{EventKind, OperationKind, Spec, UnitId};
 
 use super::run::{Daemon, Message};
-use crate::board::SourceInfo;
-use crate::handle::{ConfigSource, Reply};
-use crate::sources::Known;
+use crate::board::{Board, SourceInfo};
+use crate::handle::{ConfigSource, Reply, load_files, load_remembered};
 use crate::store::{Entry, SourceRecord};
 
 /// What becomes true when the core takes an `Apply`.
@@ -158,40 +157,24 @@ impl Daemon {
 
     /// Reads all remembered files again (SIGHUP).
     pub(super) fn reload(&mut self) {
-        let sources: Vec<SourceInfo> = self.sources.iter().map(source_info).collect();
-        if !sources.is_empty() {
-            self.load(move |known| crate::sources::reread(&sources, known));
+        if !self.sources.is_empty() {
+            self.load(|board| load_remembered(board, &BTreeMap::new()));
         }
     }
 
     /// Reads files that the command line named.
     pub(super) fn load_files(&mut self, files: Vec<PathBuf>) {
-        self.load(move |known| {
-            let caller = Caller {
-                environment: std::env::vars().collect(),
-                known: known
-                    .iter()
-                    .filter(|(_, file)| !files.contains(file))
-                    .map(|(n, _)| n.clone())
-                    .collect(),
-                ..Caller::default()
-            };
-            crate::sources::read(&files, &caller)
-        });
+        self.load(move |board| load_files(board, &files, std::env::vars().collect()));
     }
 
     /// Reads as a job; what was read is applied when it is there.
     fn load(
         &mut self,
-        read: impl FnOnce(&Known) -> Result<Vec<ConfigSource>, Diagnostics> + Send + 'static,
+        read: impl FnOnce(&Board) -> Result<Vec<ConfigSource>, Diagnostics> + Send + 'static,
     ) {
-        let known: Known = self
-            .units
-            .iter()
-            .map(|(_, u)| (u.name.clone(), u.spec.source.file.clone()))
-            .collect();
+        let board = Arc::clone(&self.board);
         let mailbox = self.mailbox.clone();
-        let job = move || mailbox.send(Message::Loaded(read(&known)));
+        let job = move || mailbox.send(Message::Loaded(read(&board)));
         if let Err(error) = self.jobs.submit(job) {
             self.warn(
                 None,

@@ -457,14 +457,10 @@ impl Daemon {
         }
         self.trees.remove();
         self.files.finish(Duration::from_secs(2));
-        let removed = [
-            std::fs::remove_file(self.home.socket()),
-            std::fs::remove_dir_all(self.home.run()),
-        ];
-        for error in removed.into_iter().filter_map(Result::err) {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(%error, "cannot remove the socket or the FIFOs");
-            }
+        if let Err(error) = std::fs::remove_dir_all(self.home.run())
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "cannot remove the FIFOs");
         }
         self.store.close();
         self.keeper.leaving();

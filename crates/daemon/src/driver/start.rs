@@ -28,6 +28,7 @@ use super::job::Jobs;
 use super::run::{Daemon, Message, token};
 use super::streams::{self, BEATS, FIFO, STAGE, Streams};
 use super::unit::{Run, StreamsState, Units};
+use crate::api::ApiConfig;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
 use crate::events::EventLog;
@@ -80,12 +81,12 @@ pub enum StartError {
     },
 }
 
-/// A daemon that is ready to run, and the way for the API to reach it.
+/// A daemon that is ready to run, and what the API needs of it.
 pub struct Started {
     /// To be run on this thread.
     pub daemon: Daemon,
     /// For the API.
-    pub front: Front,
+    pub api: ApiConfig,
     /// The last daemons died quickly: the API is suspect, and not started.
     pub safe_mode: bool,
 }
@@ -262,9 +263,14 @@ impl Daemon {
         if !options.files.is_empty() {
             daemon.load_files(options.files.clone());
         }
+        let api = ApiConfig {
+            home: daemon.home.clone(),
+            handle: front,
+            capture: Some(daemon.capture.clone()),
+        };
         Ok(Started {
             daemon,
-            front,
+            api,
             safe_mode: table.safe_mode,
         })
     }
