@@ -37,24 +37,25 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens the current segment, or makes one where there is none. Its number is not lower than
-    /// `at_least`: a reader that knows a number must not see it come again with other bytes.
+    /// Opens the current segment, or makes one where there is none. `known` is the highest number
+    /// that was ever seen here, 0 for none: a segment that is made gets a higher one, since a reader
+    /// that knows a number must not see it come again with other bytes.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(dir: &Path, stream: Stream, at_least: u64, now: Wall) -> io::Result<Self> {
+    pub fn open(dir: &Path, stream: Stream, known: u64, now: Wall) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let segments = layout::segments(dir, stream)?;
         match segments.last_key_value() {
             Some((&number, true))
-                if number >= at_least
+                if number >= known
                     && !layout::path(dir, stream, number, Kind::Packed).exists() =>
             {
                 Self::reopen(dir, stream, number, now)
             }
             highest => {
                 let beyond = highest.map_or(1, |(number, _)| number + 1);
-                Self::create(dir, stream, beyond.max(at_least), now)
+                Self::create(dir, stream, beyond.max(known + 1), now)
             }
         }
     }
@@ -132,7 +133,7 @@ impl Writer {
         let gone = metadata.nlink() == 0;
         // Somebody truncated it: going on at our offset would leave a hole of zeros.
         let truncated = metadata.len() < self.size;
-        let rotate = gone || truncated || self.size >= max_size(spec) || self.is_old(spec, now);
+        let rotate = gone || truncated || self.is_full(spec) || self.is_old(spec, now);
         if rotate {
             self.seal(now)?;
         } else {
@@ -161,7 +162,7 @@ impl Writer {
                     io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
                 ) =>
             {
-                Self::open(&self.dir, self.stream, self.number + 1, now)?
+                Self::open(&self.dir, self.stream, self.number, now)?
             }
             other => other?,
         };
@@ -203,6 +204,12 @@ impl Writer {
     #[must_use]
     pub fn room(&self, spec: &LogSpec) -> u64 {
         max_size(spec).saturating_sub(self.size).max(1)
+    }
+
+    /// Whether the segment is due to be sealed for its size.
+    #[must_use]
+    pub fn is_full(&self, spec: &LogSpec) -> bool {
+        self.size >= max_size(spec)
     }
 
     /// They are there now, up to this offset.
@@ -252,10 +259,10 @@ mod tests {
     fn a_full_segment_is_sealed_and_a_new_writer_goes_on_with_the_current_one() {
         let dir = tempfile::tempdir().expect("a directory");
         let spec = spec(5000);
-        let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
         assert!(!write(&mut writer, &spec, 1, &[b'a'; 5000]));
         assert!(write(&mut writer, &spec, 2, b"b"));
-        let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
         assert_eq!((writer.number(), writer.offset()), (2, 1));
         assert!(!write(&mut writer, &spec, 3, b"c"));
         assert_eq!(
@@ -268,7 +275,7 @@ mod tests {
     fn a_truncated_or_deleted_segment_is_left_and_its_number_not_used_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let (dir, spec) = (dir.path().join("logs"), spec(5000));
-        let mut writer = Writer::open(&dir, Stream::Out, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(&dir, Stream::Out, 0, Wall(1)).expect("opened");
         write(&mut writer, &spec, 1, b"abc");
         File::create(dir.join("out.00000001.log")).expect("truncated");
         assert!(write(&mut writer, &spec, 2, b"d"));
@@ -286,12 +293,12 @@ mod tests {
     fn entries_of_bytes_that_were_lost_with_the_power_are_dropped() {
         let dir = tempfile::tempdir().expect("a directory");
         let spec = spec(5000);
-        let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
         for time in 1..5 {
             write(&mut writer, &spec, time, b"abc");
         }
         writer.file().set_len(4).expect("cut");
-        let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(9)).expect("opened");
+        let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(9)).expect("opened");
         write(&mut writer, &spec, 9, b"xyz");
         let mut index =
             Index::new(writer.index.try_clone().expect("a descriptor")).expect("an index");

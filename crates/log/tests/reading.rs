@@ -99,7 +99,7 @@ proptest! {
     fn the_same_lines_come_out_however_they_were_written_sealed_and_compressed(steps in steps(), last in 0u64..200) {
         let dir = tempfile::tempdir().expect("a directory");
         let dir = dir.path();
-        let mut writer = Writer::open(dir, Stream::Out, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(dir, Stream::Out, 0, Wall(1)).expect("opened");
         let mut follower = Reader::open(vec![source(dir)], Query { follow: true, ..Query::default() }).expect("opened");
         let (mut batches, mut followed) = (Vec::new(), Vec::new());
         for (number, step) in steps.into_iter().enumerate() {
@@ -111,7 +111,7 @@ proptest! {
                 }
                 Step::Seal => writer.seal(Wall(time)).expect("sealed"),
                 Step::Compress => { tidy(dir, &spec(), Wall(time)).expect("tidied"); }
-                Step::Reopen => writer = Writer::open(dir, Stream::Out, 1, Wall(time)).expect("opened"),
+                Step::Reopen => writer = Writer::open(dir, Stream::Out, 0, Wall(time)).expect("opened"),
                 Step::Read => followed.extend(read(&mut follower)),
             }
         }
@@ -141,7 +141,7 @@ proptest! {
 #[test]
 fn the_last_lines_followed_begin_where_a_plain_reader_would_end() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+    let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
     write(&mut writer, 1, b"a\nb\nc\nhalf");
     let query = Query { last: Some(2), follow: true, ..Query::default() };
     let mut reader = Reader::open(vec![source(dir.path())], query).expect("opened");
@@ -164,7 +164,7 @@ fn several_units_and_streams_are_merged_by_time() {
         [("a", Stream::Out, [1, 4, 7]), ("a", Stream::Err, [2, 5, 8]), ("b", Stream::Out, [3, 6, 9])]
     {
         let dir = dir.path().join(unit);
-        let mut writer = Writer::open(&dir, stream, 1, Wall(1)).expect("opened");
+        let mut writer = Writer::open(&dir, stream, 0, Wall(1)).expect("opened");
         for time in times {
             write(&mut writer, time, format!("{time}\n").as_bytes());
         }
@@ -187,7 +187,7 @@ fn a_follower_survives_the_deletion_of_what_it_reads_and_of_the_directory() {
     let mut reader =
         Reader::open(vec![source(&dir)], Query { follow: true, ..Query::default() }).expect("opened");
     assert_eq!(read(&mut reader), []);
-    let mut writer = Writer::open(&dir, Stream::Out, 1, Wall(1)).expect("opened");
+    let mut writer = Writer::open(&dir, Stream::Out, 0, Wall(1)).expect("opened");
     write(&mut writer, 1, b"one\n");
     assert_eq!(read(&mut reader).len(), 1);
     write(&mut writer, 2, b"two\n");
@@ -201,7 +201,7 @@ fn a_follower_survives_the_deletion_of_what_it_reads_and_of_the_directory() {
 fn a_damaged_compressed_segment_is_told_and_passed_over() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
-    let mut writer = Writer::open(dir, Stream::Out, 1, Wall(1)).expect("opened");
+    let mut writer = Writer::open(dir, Stream::Out, 0, Wall(1)).expect("opened");
     for text in ["one\n", "two\n", "three\n"] {
         write(&mut writer, 1, text.as_bytes());
         writer.seal(Wall(2)).expect("sealed");
@@ -219,7 +219,7 @@ fn a_damaged_compressed_segment_is_told_and_passed_over() {
 #[test]
 fn a_line_of_twenty_megabytes_comes_whole_in_pieces() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+    let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
     let mut line: Vec<u8> = (0..20 << 20).map(|i: u32| if i % 251 == 10 { b'.' } else { (i % 251) as u8 }).collect();
     line.retain(|&byte| byte != b'\n');
     write(&mut writer, 1, &line);
@@ -239,7 +239,7 @@ fn a_line_of_twenty_megabytes_comes_whole_in_pieces() {
 #[test]
 fn a_compressed_segment_is_what_any_zstd_reads() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut writer = Writer::open(dir.path(), Stream::Out, 1, Wall(1)).expect("opened");
+    let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
     let text: Vec<u8> = (0..100_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
     write(&mut writer, 1, &text);
     writer.seal(Wall(1)).expect("sealed");

@@ -1,11 +1,40 @@
 //! Taking what units write, from their FIFOs to their segments.
+//!
+//! One epoll set holds all FIFOs, each to be told of once. A thread that is told of one makes sure
+//! that another thread waits, then does a *pass*: it moves what is there through the stage to the
+//! segment, without any of it entering our memory, and has the FIFO waited for again.
+//!
+//! Only in a pass anything is done that a disk can block: open, look, rotate, write. So what a hung
+//! disk takes is the threads that are in its passes, two at most; everybody else goes on. A stream
+//! that cannot be written (its disk hangs, is full, is gone) is *in trouble*: the timer, which does
+//! not run otherwise, empties its FIFO into nothing whenever it is full, so that the program never
+//! waits, counts what was lost, and tries again until it works.
+//!
+//! With nothing to do, two threads wait and nothing runs.
+
+mod budget;
+mod engine;
+mod follow;
+mod state;
+mod stream;
+mod tidy;
+mod unit;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide_log::Stream;
 use abide_model::{LogSpec, UnitId, UnitName};
+use tokio::sync::Notify;
+
+use engine::Engine;
+pub use follow::Follow;
 
 /// One FIFO to take output from.
 #[derive(Debug)]
@@ -60,16 +89,28 @@ pub struct Counters {
 
 /// The capture engine. Cheap to clone; the last clone dropped ends it.
 #[derive(Clone)]
-pub struct Capture {}
+pub struct Capture {
+    engine: Arc<Engine>,
+    _stop: Arc<StopOnDrop>,
+}
+
+struct StopOnDrop(Arc<Engine>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
 
 impl Capture {
-    /// Starts the engine. `events` is called from capture threads: it must not block (send to a channel).
+    /// Starts the engine. `events` is called from capture threads: it must not block (send to a
+    /// channel). Ignores SIGXFSZ in this process.
     ///
     /// # Errors
     /// No epoll set, timer or thread could be had.
     pub fn start(events: impl Fn(CaptureEvent) + Send + Sync + 'static) -> io::Result<Self> {
-        let _ = events;
-        Err(io::Error::other("not built yet"))
+        let engine = Engine::start(Box::new(events))?;
+        Ok(Self { _stop: Arc::new(StopOnDrop(Arc::clone(&engine))), engine })
     }
 
     /// Begins to pump a stream; what its stage holds goes first, so a new daemon goes on exactly
@@ -78,55 +119,49 @@ impl Capture {
     /// # Errors
     /// The FIFO cannot be watched.
     pub fn add(&self, stream: StreamSpec) -> io::Result<()> {
-        let _ = stream;
-        Err(io::Error::other("not built yet"))
+        self.engine.add(stream)
     }
 
     /// Takes what is still in the unit's FIFOs, then lets go of them. Does not block.
     pub fn remove(&self, unit: UnitId) {
-        let _ = unit;
+        self.engine.remove(unit);
     }
 
     /// From now on rotates and keeps by this. Does not block.
     pub fn reconfigure(&self, unit: UnitId, log: &LogSpec) {
-        let _ = (unit, log);
+        if let Some(shared) = self.engine.unit(unit) {
+            shared.set_spec(log.clone());
+            self.engine.tidy_unit(unit);
+        }
     }
 
     /// Calls `then` when everything that is in the unit's FIFOs now is in its segments, or at once
-    /// when that cannot be because its disk is in trouble. Called from a capture thread, so it must
+    /// when that cannot be because its disk is in trouble. A disk that begins to hang meanwhile is
+    /// waited for: use a time-out. `then` is called from a capture thread or right here, so it must
     /// not block. Does not block itself.
     pub fn flush(&self, unit: UnitId, then: impl FnOnce() + Send + 'static) {
-        let _ = unit;
-        then();
+        self.engine.flush(unit, Box::new(then));
     }
 
     /// What `status` says of this unit's log. Does not block.
     #[must_use]
     pub fn counters(&self, unit: UnitId) -> Counters {
-        let _ = unit;
-        Counters::default()
+        let Some(shared) = self.engine.unit(unit) else { return Counters::default() };
+        Counters {
+            bytes: shared.bytes.load(Ordering::Relaxed),
+            bytes_lost: shared.lost.load(Ordering::Relaxed),
+            trouble: self.engine.trouble(unit),
+        }
     }
 
     /// A follower, of no unit yet.
     #[must_use]
     pub fn follow(&self) -> Follow {
-        Follow {}
+        Follow { engine: Arc::clone(&self.engine), notify: Arc::new(Notify::new()) }
     }
 }
 
-/// Wakes a task when units that it follows wrote something. Costs the capture nothing for units
-/// that nobody follows.
-pub struct Follow {}
-
-impl Follow {
-    /// Follow this unit too.
-    pub fn watch(&self, unit: UnitId) {
-        let _ = unit;
-    }
-
-    /// Waits until one of the units wrote something since the last call returned (or since it was
-    /// first watched). So: watch, read to the end, wait, read to the end, wait, …
-    pub async fn changed(&self) {
-        std::future::pending::<()>().await;
-    }
+/// Takes a lock. A thread that panicked while it had it left plain data, which is as good as before.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

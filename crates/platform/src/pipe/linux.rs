@@ -108,32 +108,15 @@ pub fn fill(fifo: BorrowedFd<'_>, stage: BorrowedFd<'_>) -> io::Result<u64> {
     }))
 }
 
-/// Moves what the stage holds into `file` at `*offset`, which it advances; returns the bytes moved,
-/// 0 when the stage is empty. What could not be moved stays in the stage.
+/// Moves up to `limit` bytes of what the stage holds into `file` at `*offset`, which it advances;
+/// returns the bytes moved, 0 when the stage is empty. What could not be moved stays in the stage.
 ///
 /// # Errors
-/// Those of the file system (`ENOSPC`, `EIO`, `EFBIG`, …); `EINVAL` for a file opened to append.
-pub fn drain(stage: BorrowedFd<'_>, file: &File, offset: &mut u64) -> io::Result<u64> {
-    let mut total = 0;
-    loop {
-        // An error after a part was moved comes again at the next try.
-        let step = retry(|| {
-            rustix::pipe::splice(
-                stage,
-                None,
-                file,
-                Some(&mut *offset),
-                ALL,
-                SpliceFlags::NONBLOCK,
-            )
-        });
-        match moved(step) {
-            Ok(0) => return Ok(total),
-            Ok(n) => total += n,
-            Err(error) if total == 0 => return Err(error),
-            Err(_) => return Ok(total),
-        }
-    }
+/// Those of the file system (`ENOSPC`, `EIO`, `EFBIG`, …), if nothing was moved; after a part was
+/// moved the error comes at the next call. `EINVAL` for a file opened to append.
+pub fn drain(stage: BorrowedFd<'_>, file: &File, offset: &mut u64, limit: u64) -> io::Result<u64> {
+    let limit = usize::try_from(limit).unwrap_or(ALL).min(ALL);
+    moved(retry(|| rustix::pipe::splice(stage, None, file, Some(&mut *offset), limit, SpliceFlags::NONBLOCK)))
 }
 
 /// Moves what the FIFO (or stage) holds to `null`, an open `/dev/null`; returns the bytes thrown away.

@@ -1,0 +1,167 @@
+//! One stream, and one pass of its pump.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use abide_log::Writer;
+use abide_model::{LogSpec, Wall};
+use abide_platform::pipe;
+
+use super::held;
+use super::unit::Unit;
+
+/// After this much in one pass, others come first.
+const FAIR: u64 = 4 << 20;
+
+/// A FIFO, its stage, and the segments they lead to.
+pub struct Stream {
+    pub unit: Arc<Unit>,
+    pub stream: abide_log::Stream,
+    pub dir: PathBuf,
+    /// Anybody may empty it into nothing; only the pass fills the stage from it.
+    pub fifo: OwnedFd,
+    /// Touched by the pass alone: while a disk hangs, its lock is held.
+    stage: OwnedFd,
+    /// Bytes that FIFO and stage should each have room for; applied by the next pass.
+    pub size: AtomicUsize,
+    /// Held for as long as a pass takes, which is for ever on a hung disk: never wait for it.
+    pump: Mutex<Pump>,
+}
+
+struct Pump {
+    writer: Option<Writer>,
+    /// The highest segment number that was in use.
+    number: u64,
+    /// Bytes in the stage; `None`: whatever a daemon before us left there.
+    staged: Option<u64>,
+    /// What FIFO and stage have room for.
+    size: usize,
+    /// The last pass found the FIFO (nearly) full.
+    was_full: bool,
+}
+
+/// What a pass did.
+#[derive(Default)]
+pub struct Passed {
+    pub bytes: u64,
+    /// A segment was sealed: there may be something to compress or to remove.
+    pub sealed: bool,
+    /// The FIFO was full twice in a row: give it more room.
+    pub busy: bool,
+    /// `st_dev` of the segments, once it is known.
+    pub device: Option<u64>,
+    /// A segment is open.
+    pub open: bool,
+}
+
+impl Stream {
+    pub fn new(unit: Arc<Unit>, stream: abide_log::Stream, dir: PathBuf, fifo: OwnedFd, stage: OwnedFd, size: usize) -> Self {
+        let pump = Pump { writer: None, number: 0, staged: None, size: 0, was_full: false };
+        Self { unit, stream, dir, fifo, stage, size: AtomicUsize::new(size), pump: Mutex::new(pump) }
+    }
+
+    /// Moves what is there into segments. May block for as long as the disk does.
+    ///
+    /// An error leaves in the stage and the FIFO what could not be moved: the next pass goes on there.
+    pub fn pass(&self, keep_open: bool) -> (Passed, io::Result<()>) {
+        let (mut passed, mut pump) = (Passed::default(), held(&self.pump));
+        let result = self.pump(&mut pump, &mut passed);
+        if let Some(writer) = &pump.writer {
+            pump.number = writer.number();
+        }
+        if result.is_err() || !keep_open {
+            pump.writer = None;
+        }
+        passed.open = pump.writer.is_some();
+        (passed, result)
+    }
+
+    fn pump(&self, pump: &mut Pump, passed: &mut Passed) -> io::Result<()> {
+        let stage = self.stage.as_fd();
+        let mut staged = match pump.staged {
+            Some(staged) => staged,
+            None => pipe::available(stage)?,
+        };
+        pump.staged = Some(staged);
+        if staged == 0 {
+            self.resize(pump);
+        }
+        let spec = self.unit.spec();
+        loop {
+            if staged == 0 {
+                staged = pipe::fill(self.fifo.as_fd(), stage)?;
+                pump.staged = Some(staged);
+            }
+            if staged == 0 {
+                pump.was_full = false;
+                return Ok(());
+            }
+            let batch = staged;
+            while staged > 0 {
+                let moved = self.batch(pump, &spec, staged, passed)?;
+                // 0: somebody else emptied the stage; nothing of ours does.
+                staged = if moved == 0 { 0 } else { staged - moved };
+                pump.staged = Some(staged);
+            }
+            let full = batch * 2 >= pump.size as u64;
+            passed.busy |= full && pump.was_full;
+            pump.was_full = full;
+            // Less than a full pipe was all there was; if not, we are called again at once.
+            if !full || passed.bytes >= FAIR {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves staged bytes to the segment, as many as it still takes.
+    fn batch(&self, pump: &mut Pump, spec: &LogSpec, staged: u64, passed: &mut Passed) -> io::Result<u64> {
+        let now = wall();
+        if pump.writer.is_none() {
+            let writer = Writer::open(&self.dir, self.stream, pump.number, now)?;
+            passed.device = Some(writer.file().metadata()?.dev());
+            pump.writer = Some(writer);
+        }
+        let Some(writer) = &mut pump.writer else { return Ok(0) };
+        passed.sealed |= writer.prepare(spec, now)?;
+        let mut offset = writer.offset();
+        let limit = staged.min(writer.room(spec));
+        let moved = match pipe::drain(self.stage.as_fd(), writer.file(), &mut offset, limit) {
+            // The limit for the size of a file is lower than our own: the next segment has room.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && writer.offset() > 0 => {
+                writer.seal(now)?;
+                passed.sealed = true;
+                return self.batch(pump, spec, staged, passed);
+            }
+            other => other?,
+        };
+        writer.advance(offset);
+        passed.bytes += moved;
+        self.unit.wrote(moved);
+        Ok(moved)
+    }
+
+    /// Gives FIFO and stage the room they should have. A pipe that cannot be resized works as it is:
+    /// it may hold more than the new size, or the user has no room for larger ones.
+    fn resize(&self, pump: &mut Pump) {
+        let size = self.size.load(Ordering::Relaxed);
+        if size != pump.size {
+            let set = |fd: &OwnedFd| pipe::set_size(fd.as_fd(), size).or_else(|_| pipe::size(fd.as_fd()));
+            match set(&self.stage).and_then(|_| set(&self.fifo)) {
+                Ok(now) => pump.size = now,
+                Err(error) => tracing::debug!(unit = %self.unit.name, %error, "pipe not resized"),
+            }
+            self.size.store(pump.size, Ordering::Relaxed);
+        }
+    }
+}
+
+fn wall() -> Wall {
+    // Before 1970 is no time that a clock of ours shows; an entry of 0 would mean "torn".
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Wall(1).max(Wall(0).after(since))
+}

@@ -1,0 +1,83 @@
+//! The thread that compresses and removes: there only while there is something to do, and behind
+//! everything else.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use abide_model::Wall;
+
+use super::engine::{Engine, Key};
+use super::held;
+
+/// Nice value of the thread; its disk accesses come last too (ioprio_set(2)).
+const NICE: i32 = 19;
+/// zstd works on the heap; the rest is ours.
+const STACK: usize = 256 << 10;
+
+/// Log directories to look at.
+#[derive(Default)]
+pub struct Tidying(Mutex<Work>);
+
+#[derive(Default)]
+struct Work {
+    queue: VecDeque<Key>,
+    queued: HashSet<Key>,
+    running: bool,
+}
+
+impl Tidying {
+    /// Look at the directory of this stream. Does not block.
+    pub fn ask(&self, engine: &Arc<Engine>, key: Key) {
+        let mut work = held(&self.0);
+        if work.queued.insert(key) {
+            work.queue.push_back(key);
+        }
+        if !work.running {
+            let engine = Arc::clone(engine);
+            let thread = std::thread::Builder::new().name("tidy".to_owned()).stack_size(STACK);
+            match thread.spawn(move || engine.tidying.run(&engine)) {
+                Ok(_) => work.running = true,
+                // The next one who asks tries again.
+                Err(error) => tracing::warn!(%error, "cannot start the thread that compresses logs"),
+            }
+        }
+    }
+
+    fn run(&self, engine: &Engine) {
+        if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+            tracing::debug!(%error, "compressing at normal priority");
+        }
+        loop {
+            let key = {
+                let mut work = held(&self.0);
+                let Some(key) = work.queue.pop_front() else {
+                    work.running = false;
+                    return;
+                };
+                work.queued.remove(&key);
+                key
+            };
+            let Some(stream) = engine.stream(key) else { continue };
+            let (now, spec) = (wall(), stream.unit.spec());
+            match abide_log::tidy(&stream.dir, &spec, now) {
+                Ok(next) => {
+                    if let Some(next) = next {
+                        let wait = u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0);
+                        engine.tidy_after(key, Duration::from_nanos(wait));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => tracing::warn!(
+                    unit = %stream.unit.name, %error, dir = %stream.dir.display(),
+                    "cannot compress or remove old log segments"
+                ),
+            }
+        }
+    }
+}
+
+fn wall() -> Wall {
+    Wall(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}

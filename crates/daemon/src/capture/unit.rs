@@ -1,0 +1,64 @@
+//! What the streams of one unit share: its counters and its followers.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use abide_model::{LogSpec, UnitId, UnitName};
+use tokio::sync::Notify;
+
+use super::held;
+
+/// What is shared. Read by the API while capture threads write.
+pub struct Unit {
+    pub id: UnitId,
+    pub name: UnitName,
+    pub bytes: AtomicU64,
+    pub lost: AtomicU64,
+    spec: Mutex<Arc<LogSpec>>,
+    /// How many are in `watchers`: nobody follows most units, and then nothing is locked.
+    followers: AtomicUsize,
+    watchers: Mutex<Vec<Weak<Notify>>>,
+}
+
+impl Unit {
+    pub fn new(id: UnitId, name: UnitName, spec: LogSpec) -> Self {
+        Self {
+            id,
+            name,
+            bytes: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            spec: Mutex::new(Arc::new(spec)),
+            followers: AtomicUsize::new(0),
+            watchers: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub fn spec(&self) -> Arc<LogSpec> {
+        Arc::clone(&held(&self.spec))
+    }
+
+    pub fn set_spec(&self, spec: LogSpec) {
+        *held(&self.spec) = Arc::new(spec);
+    }
+
+    pub fn watch(&self, notify: &Arc<Notify>) {
+        let mut watchers = held(&self.watchers);
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        watchers.push(Arc::downgrade(notify));
+        // After this, whoever wrote something and does not see us wrote it before we read.
+        self.followers.store(watchers.len(), Ordering::SeqCst);
+    }
+
+    /// Bytes are in a segment: wake whoever follows.
+    pub fn wrote(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        if self.followers.load(Ordering::SeqCst) > 0 {
+            let mut watchers = held(&self.watchers);
+            watchers.retain(|watcher| watcher.upgrade().is_some_and(|notify| {
+                notify.notify_one();
+                true
+            }));
+            self.followers.store(watchers.len(), Ordering::SeqCst);
+        }
+    }
+}
