@@ -48,8 +48,7 @@ impl Writer {
         let segments = layout::segments(dir, stream)?;
         match segments.last_key_value() {
             Some((&number, true))
-                if number >= known
-                    && !layout::path(dir, stream, number, Kind::Packed).exists() =>
+                if number >= known && !layout::path(dir, stream, number, Kind::Packed).exists() =>
             {
                 Self::reopen(dir, stream, number, now)
             }

@@ -46,11 +46,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn spec() -> LogSpec {
-    LogSpec { max_size: u64::MAX, keep: u32::MAX, max_age: None, ..LogSpec::default() }
+    LogSpec {
+        max_size: u64::MAX,
+        keep: u32::MAX,
+        max_age: None,
+        ..LogSpec::default()
+    }
 }
 
 fn source(dir: &Path) -> Source {
-    Source { unit: "web".parse().expect("a name"), dir: dir.to_owned() }
+    Source {
+        unit: "web".parse().expect("a name"),
+        dir: dir.to_owned(),
+    }
 }
 
 /// Time, bytes and whether the newline is there.
@@ -59,7 +67,11 @@ type Seen = (i64, Vec<u8>, bool);
 fn read(reader: &mut Reader) -> Vec<Seen> {
     let mut seen = Vec::new();
     while let Some(record) = reader.next_line().expect("read") {
-        seen.push((record.line.time.0, record.line.bytes, record.line.ending == Ending::Newline));
+        seen.push((
+            record.line.time.0,
+            record.line.bytes,
+            record.line.ending == Ending::Newline,
+        ));
     }
     seen
 }
@@ -88,7 +100,10 @@ fn expected(batches: &[(i64, Vec<u8>)]) -> Vec<Seen> {
 
 fn write(writer: &mut Writer, time: i64, bytes: &[u8]) {
     writer.prepare(&spec(), Wall(time)).expect("prepared");
-    writer.file().write_all_at(bytes, writer.offset()).expect("written");
+    writer
+        .file()
+        .write_all_at(bytes, writer.offset())
+        .expect("written");
     writer.advance(writer.offset() + bytes.len() as u64);
 }
 
@@ -143,13 +158,26 @@ fn the_last_lines_followed_begin_where_a_plain_reader_would_end() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
     write(&mut writer, 1, b"a\nb\nc\nhalf");
-    let query = Query { last: Some(2), follow: true, ..Query::default() };
+    let query = Query {
+        last: Some(2),
+        follow: true,
+        ..Query::default()
+    };
     let mut reader = Reader::open(vec![source(dir.path())], query).expect("opened");
-    let shown = |reader: &mut Reader| read(reader).into_iter().map(|line| line.1).collect::<Vec<_>>();
+    let shown = |reader: &mut Reader| {
+        read(reader)
+            .into_iter()
+            .map(|line| line.1)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(shown(&mut reader), [b"b", b"c"]);
     write(&mut writer, 2, b" a line\nd\n");
     assert_eq!(shown(&mut reader), [&b"half a line"[..], b"d"]);
-    let none = Query { last: Some(0), follow: true, ..Query::default() };
+    let none = Query {
+        last: Some(0),
+        follow: true,
+        ..Query::default()
+    };
     let mut reader = Reader::open(vec![source(dir.path())], none).expect("opened");
     assert_eq!(shown(&mut reader), Vec::<Vec<u8>>::new());
     write(&mut writer, 3, b"e\n");
@@ -160,22 +188,32 @@ fn the_last_lines_followed_begin_where_a_plain_reader_would_end() {
 fn several_units_and_streams_are_merged_by_time() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut sources = Vec::new();
-    for (unit, stream, times) in
-        [("a", Stream::Out, [1, 4, 7]), ("a", Stream::Err, [2, 5, 8]), ("b", Stream::Out, [3, 6, 9])]
-    {
+    for (unit, stream, times) in [
+        ("a", Stream::Out, [1, 4, 7]),
+        ("a", Stream::Err, [2, 5, 8]),
+        ("b", Stream::Out, [3, 6, 9]),
+    ] {
         let dir = dir.path().join(unit);
         let mut writer = Writer::open(&dir, stream, 0, Wall(1)).expect("opened");
         for time in times {
             write(&mut writer, time, format!("{time}\n").as_bytes());
         }
-        sources.push(Source { unit: unit.parse().expect("a name"), dir });
+        sources.push(Source {
+            unit: unit.parse().expect("a name"),
+            dir,
+        });
     }
     sources.dedup();
     for (last, first) in [(None, 1), (Some(4), 6)] {
-        let query = Query { last, ..Query::default() };
+        let query = Query {
+            last,
+            ..Query::default()
+        };
         let mut reader = Reader::open(sources.clone(), query).expect("opened");
         let lines: Vec<_> = read(&mut reader).into_iter().map(|line| line.1).collect();
-        let expected: Vec<_> = (first..10).map(|n: i32| n.to_string().into_bytes()).collect();
+        let expected: Vec<_> = (first..10)
+            .map(|n: i32| n.to_string().into_bytes())
+            .collect();
         assert_eq!(lines, expected);
     }
 }
@@ -184,8 +222,14 @@ fn several_units_and_streams_are_merged_by_time() {
 fn a_follower_survives_the_deletion_of_what_it_reads_and_of_the_directory() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path().join("logs");
-    let mut reader =
-        Reader::open(vec![source(&dir)], Query { follow: true, ..Query::default() }).expect("opened");
+    let mut reader = Reader::open(
+        vec![source(&dir)],
+        Query {
+            follow: true,
+            ..Query::default()
+        },
+    )
+    .expect("opened");
     assert_eq!(read(&mut reader), []);
     let mut writer = Writer::open(&dir, Stream::Out, 0, Wall(1)).expect("opened");
     write(&mut writer, 1, b"one\n");
@@ -209,9 +253,18 @@ fn a_damaged_compressed_segment_is_told_and_passed_over() {
     tidy(dir, &spec(), Wall(3)).expect("tidied");
     std::fs::write(dir.join("out.00000002.log.zst"), [7; 100]).expect("damaged");
     let mut reader = Reader::open(vec![source(dir)], Query::default()).expect("opened");
-    let mut next = || reader.next_line().map(|record| record.map(|r| r.line.bytes));
+    let mut next = || {
+        reader
+            .next_line()
+            .map(|record| record.map(|r| r.line.bytes))
+    };
     assert_eq!(next().expect("read"), Some(b"one".to_vec()));
-    assert!(next().expect_err("damaged").to_string().contains("out.00000002.log.zst: it is damaged"));
+    assert!(
+        next()
+            .expect_err("damaged")
+            .to_string()
+            .contains("out.00000002.log.zst: it is damaged")
+    );
     assert_eq!(next().expect("read"), Some(b"three".to_vec()));
     assert_eq!(next().expect("read"), None);
 }
@@ -220,7 +273,9 @@ fn a_damaged_compressed_segment_is_told_and_passed_over() {
 fn a_line_of_twenty_megabytes_comes_whole_in_pieces() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
-    let mut line: Vec<u8> = (0..20 << 20).map(|i: u32| if i % 251 == 10 { b'.' } else { (i % 251) as u8 }).collect();
+    let mut line: Vec<u8> = (0..20 << 20)
+        .map(|i: u32| if i % 251 == 10 { b'.' } else { (i % 251) as u8 })
+        .collect();
     line.retain(|&byte| byte != b'\n');
     write(&mut writer, 1, &line);
     writer.seal(Wall(1)).expect("sealed");
@@ -233,14 +288,26 @@ fn a_line_of_twenty_megabytes_comes_whole_in_pieces() {
     }
     line.extend_from_slice(b"\nnext\n");
     assert!(out == line);
-    assert_eq!(all(dir.path(), Query { last: Some(1), ..Query::default() })[0].1, b"next");
+    assert_eq!(
+        all(
+            dir.path(),
+            Query {
+                last: Some(1),
+                ..Query::default()
+            }
+        )[0]
+        .1,
+        b"next"
+    );
 }
 
 #[test]
 fn a_compressed_segment_is_what_any_zstd_reads() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut writer = Writer::open(dir.path(), Stream::Out, 0, Wall(1)).expect("opened");
-    let text: Vec<u8> = (0..100_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
+    let text: Vec<u8> = (0..100_000)
+        .flat_map(|i| format!("line {i}\n").into_bytes())
+        .collect();
     write(&mut writer, 1, &text);
     writer.seal(Wall(1)).expect("sealed");
     tidy(dir.path(), &spec(), Wall(1)).expect("tidied");

@@ -38,7 +38,9 @@ impl Budget {
 
     /// A stream fills its pipes: the next pass makes them larger, if there is room.
     pub fn grow(&self, state: &mut State, key: Key) {
-        let Some(slot) = state.slots.get(&key) else { return };
+        let Some(slot) = state.slots.get(&key) else {
+            return;
+        };
         let now = slot.stream.size.load(Ordering::Relaxed);
         let next = (now * GROWTH).min(self.single);
         let more = 2 * next.saturating_sub(now) as u64;
@@ -52,5 +54,7 @@ impl Budget {
 /// Segments that may be open at a time, two descriptors each: a quarter of the descriptors we may have.
 pub fn open_segments() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    usize::try_from(limit.unwrap_or(65_536) / 8).unwrap_or(usize::MAX).max(8)
+    usize::try_from(limit.unwrap_or(65_536) / 8)
+        .unwrap_or(usize::MAX)
+        .max(8)
 }

@@ -65,8 +65,18 @@ impl Engine {
             max_open: budget::open_segments(),
             budget: budget::Budget::new(),
         };
-        epoll::add(&engine.epoll, &engine.timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ONESHOT)?;
-        epoll::add(&engine.epoll, &engine.stop, EventData::new_u64(STOP), EventFlags::IN)?;
+        epoll::add(
+            &engine.epoll,
+            &engine.timer,
+            EventData::new_u64(TIMER),
+            EventFlags::IN | EventFlags::ONESHOT,
+        )?;
+        epoll::add(
+            &engine.epoll,
+            &engine.stop,
+            EventData::new_u64(STOP),
+            EventFlags::IN,
+        )?;
         let engine = Arc::new(engine);
         engine.spawn(&mut held(&engine.state))?;
         Ok(engine)
@@ -81,7 +91,10 @@ impl Engine {
 
     fn spawn(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let engine = Arc::clone(self);
-        std::thread::Builder::new().name("capture".to_owned()).stack_size(STACK).spawn(move || engine.work())?;
+        std::thread::Builder::new()
+            .name("capture".to_owned())
+            .stack_size(STACK)
+            .spawn(move || engine.work())?;
         state.threads += 1;
         state.waiting += 1;
         Ok(())
@@ -117,7 +130,10 @@ impl Engine {
 
     /// `None`: end.
     fn next_event(&self) -> Option<Key> {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
+        let mut events = [epoll::Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(0),
+        }];
         loop {
             match epoll::wait(&self.epoll, &mut events, None) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -150,8 +166,11 @@ impl Engine {
         while let Some((key, stream)) = job {
             let keep_open = {
                 let mut state = held(&self.state);
-                self.arm_watch(&mut state);
-                state.open < self.max_open
+                if let Some(at) = state.watch_at() {
+                    // Usually it is set already, by a pass in the last second.
+                    self.set_timer(&mut state, at);
+                }
+                state.open < self.max_open || state.slots.get(&key).is_some_and(|slot| slot.open)
             };
             let (passed, result) = stream.pass(keep_open);
             job = self.finish(key, &stream, &passed, result);
@@ -173,6 +192,11 @@ impl Engine {
             if let Some(slot) = state.slots.get_mut(&key) {
                 slot.device = passed.device.unwrap_or(slot.device);
                 after.calls.append(&mut slot.flushing);
+                let was_open = std::mem::replace(&mut slot.open, passed.open);
+                state.open = state.open + usize::from(passed.open) - usize::from(was_open);
+                let Some(slot) = state.slots.get_mut(&key) else {
+                    return next;
+                };
                 match result {
                     Ok(()) => {
                         slot.nap = (passed.bytes < SMALL).then(|| now + NAP);
@@ -223,7 +247,10 @@ impl Engine {
     fn nap(&self, until: Instant) {
         let rest = until.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::new(&self.stop, PollFlags::IN)];
-        let time = Timespec { tv_sec: 0, tv_nsec: rest.subsec_nanos().into() };
+        let time = Timespec {
+            tv_sec: 0,
+            tv_nsec: rest.subsec_nanos().into(),
+        };
         // Too short a nap does no harm, so neither does an interrupted one.
         let _ = rustix::event::poll(&mut fds, Some(&time));
     }
@@ -231,11 +258,20 @@ impl Engine {
     /// Waits for output again; with `kick`, has a pass at once. A pipe that we hold both ends of is
     /// always readable or writable, so asking for either is how to be called at once.
     fn arm(&self, state: &State, key: Key, kick: bool) {
-        let Some(slot) = state.slots.get(&key) else { return };
-        let flags = if kick { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-        if let Err(error) =
-            epoll::modify(&self.epoll, &slot.stream.fifo, EventData::new_u64(key), flags | EventFlags::ONESHOT)
-        {
+        let Some(slot) = state.slots.get(&key) else {
+            return;
+        };
+        let flags = if kick {
+            EventFlags::IN | EventFlags::OUT
+        } else {
+            EventFlags::IN
+        };
+        if let Err(error) = epoll::modify(
+            &self.epoll,
+            &slot.stream.fifo,
+            EventData::new_u64(key),
+            flags | EventFlags::ONESHOT,
+        ) {
             tracing::error!(unit = %slot.stream.unit.name, %error, "cannot wait for its output");
         }
     }
@@ -272,7 +308,7 @@ impl Engine {
             state.timer = None;
             // The count of expirations says nothing that the time does not.
             let _ = rustix::io::read(&self.timer, &mut [0u8; 8]);
-            state.find_hung(now);
+            state.find_hung(now, &mut after);
             for key in state.due(now) {
                 if let Some(slot) = state.slots.get_mut(&key) {
                     slot.phase = Phase::Armed;
@@ -283,10 +319,13 @@ impl Engine {
             while state.tidy.first().is_some_and(|(due, _)| *due <= now) {
                 tidy.extend(state.tidy.pop_first().map(|(_, key)| key));
             }
-            let next_tick = (!state.troubled.is_empty()).then(|| now + if lost { BUSY_TICK } else { TICK });
+            let next_tick =
+                (!state.troubled.is_empty()).then(|| now + if lost { BUSY_TICK } else { TICK });
             let next_tidy = state.tidy.first().map(|(due, _)| *due);
             // A hang that was found already is looked after by the ticks.
-            let watch = state.watch_at().map(|at| if at <= now { now + HANG } else { at });
+            let watch = state
+                .watch_at()
+                .map(|at| if at <= now { now + HANG } else { at });
             self.rearm_timer();
             if let Some(next) = [next_tick, next_tidy, watch].into_iter().flatten().min() {
                 self.set_timer(&mut state, next);
@@ -303,11 +342,20 @@ impl Engine {
     fn empty_full_pipes(&self, state: &mut State, after: &mut After) -> bool {
         let mut any = false;
         for key in state.troubled.clone() {
-            let Some(slot) = state.slots.get_mut(&key) else { continue };
-            let Some(trouble) = &mut slot.trouble else { continue };
+            let Some(slot) = state.slots.get_mut(&key) else {
+                continue;
+            };
+            let Some(trouble) = &mut slot.trouble else {
+                continue;
+            };
             let fifo = slot.stream.fifo.as_fd();
-            let thrown = pipe::is_full(fifo)
-                .and_then(|full| if full { pipe::discard(fifo, self.null.as_fd()) } else { Ok(0) });
+            let thrown = pipe::is_full(fifo).and_then(|full| {
+                if full {
+                    pipe::discard(fifo, self.null.as_fd())
+                } else {
+                    Ok(0)
+                }
+            });
             let unit = &slot.stream.unit;
             match thrown {
                 Ok(0) => {}
@@ -316,7 +364,11 @@ impl Engine {
                     let total = unit.lost.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     if trouble.lost == 0 {
                         let reason = trouble.reason.clone();
-                        after.events.push(CaptureEvent::Lost { unit: unit.id, bytes: total, reason });
+                        after.events.push(CaptureEvent::Lost {
+                            unit: unit.id,
+                            bytes: total,
+                            reason,
+                        });
                     }
                     trouble.lost += bytes;
                 }
@@ -326,25 +378,19 @@ impl Engine {
         any
     }
 
-    fn arm_watch(&self, state: &mut State) {
-        // Usually the timer is set already, by a pass in the last second.
-        if state.timer.is_none()
-            && let Some(at) = state.watch_at()
-        {
-            self.set_timer(state, at);
-        }
-    }
-
+    /// Somebody is in a pass, or nobody could wait for one: look whether it hangs.
     fn watch(&self) {
         let mut state = held(&self.state);
         if let Some(at) = state.watch_at() {
-            self.set_timer(&mut state, at.max(Instant::now()));
+            self.set_timer(&mut state, at);
         }
     }
 
     fn rearm_timer(&self) {
         let flags = EventFlags::IN | EventFlags::ONESHOT;
-        if let Err(error) = epoll::modify(&self.epoll, &self.timer, EventData::new_u64(TIMER), flags) {
+        if let Err(error) =
+            epoll::modify(&self.epoll, &self.timer, EventData::new_u64(TIMER), flags)
+        {
             tracing::error!(%error, "cannot wait for the capture's timer");
         }
     }
@@ -354,12 +400,17 @@ impl Engine {
         if state.timer.is_some_and(|timer| timer <= at) {
             return;
         }
-        let wait = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        let wait = at
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_nanos(1));
         let spec = |time: Duration| Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: time.subsec_nanos().into(),
         };
-        let spec = Itimerspec { it_interval: spec(Duration::ZERO), it_value: spec(wait) };
+        let spec = Itimerspec {
+            it_interval: spec(Duration::ZERO),
+            it_value: spec(wait),
+        };
         match rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec) {
             Ok(_) => state.timer = Some(at),
             Err(error) => tracing::error!(%error, "cannot set the capture's timer"),
@@ -370,13 +421,23 @@ impl Engine {
         let mut state = held(&self.state);
         let state = &mut *state;
         let key = state.next_key;
+        let former = state.former.remove(&spec.unit);
         let (unit, keys) = state.units.entry(spec.unit).or_insert_with(|| {
-            (Arc::new(Unit::new(spec.unit, spec.name, spec.log.clone())), Vec::new())
+            let new = || Arc::new(Unit::new(spec.unit, spec.name, spec.log.clone()));
+            (former.unwrap_or_else(new), Vec::new())
         });
+        unit.set_spec(spec.log);
         let size = self.budget.first_size(&mut state.pipe_bytes);
-        let stream = Stream::new(Arc::clone(unit), spec.stream, spec.dir, spec.fifo, spec.stage, size);
+        let stream = Stream::new(
+            Arc::clone(unit),
+            spec.stream,
+            spec.dir,
+            spec.fifo,
+            spec.stage,
+            size,
+        );
         let before = state.slots.iter_mut().find(|(_, slot)| {
-            slot.removing && slot.successor.is_none() && slot.stream.dir == stream.dir && slot.stream.stream == stream.stream
+            slot.removing && slot.stream.dir == stream.dir && slot.stream.stream == stream.stream
         });
         // What a stage still holds is taken at once. But never two at the same segments.
         let (phase, flags) = match before {
@@ -386,7 +447,12 @@ impl Engine {
             }
             None => (Phase::Armed, EventFlags::IN | EventFlags::OUT),
         };
-        epoll::add(&self.epoll, &stream.fifo, EventData::new_u64(key), flags | EventFlags::ONESHOT)?;
+        epoll::add(
+            &self.epoll,
+            &stream.fifo,
+            EventData::new_u64(key),
+            flags | EventFlags::ONESHOT,
+        )?;
         state.next_key += 1;
         keys.push(key);
         state.slots.insert(key, Slot::new(Arc::new(stream), phase));
@@ -398,9 +464,16 @@ impl Engine {
         let mut after = After::default();
         {
             let mut state = held(&self.state);
-            let Some((_, keys)) = state.units.remove(&unit) else { return };
+            let Some((shared, keys)) = state.units.remove(&unit) else {
+                return;
+            };
+            if shared.is_remembered() {
+                state.former.insert(unit, shared);
+            }
             for key in keys {
-                let Some(slot) = state.slots.get_mut(&key) else { continue };
+                let Some(slot) = state.slots.get_mut(&key) else {
+                    continue;
+                };
                 slot.removing = true;
                 // What is in trouble is not waited for.
                 if matches!(slot.phase, Phase::Resting | Phase::Behind) {
@@ -417,11 +490,17 @@ impl Engine {
         let mut now = Vec::new();
         {
             let mut state = held(&self.state);
-            let keys = state.units.get(&unit).map(|(_, keys)| keys.clone()).unwrap_or_default();
+            let keys = state
+                .units
+                .get(&unit)
+                .map(|(_, keys)| keys.clone())
+                .unwrap_or_default();
             // The last of the unit's streams to be done calls.
             let all = Arc::new(CallOnDrop(Mutex::new(Some(then))));
             for key in keys {
-                let Some(slot) = state.slots.get_mut(&key) else { continue };
+                let Some(slot) = state.slots.get_mut(&key) else {
+                    continue;
+                };
                 if slot.trouble.is_none() && slot.phase != Phase::Behind {
                     let all = Arc::clone(&all);
                     slot.flushes.push(Box::new(move || drop(all)));
@@ -434,24 +513,36 @@ impl Engine {
     }
 
     pub fn unit(&self, unit: UnitId) -> Option<Arc<Unit>> {
-        held(&self.state).units.get(&unit).map(|(unit, _)| Arc::clone(unit))
+        held(&self.state)
+            .units
+            .get(&unit)
+            .map(|(unit, _)| Arc::clone(unit))
     }
 
     /// Why one of the unit's streams is not being kept.
     pub fn trouble(&self, unit: UnitId) -> Option<String> {
         let state = held(&self.state);
         let (_, keys) = state.units.get(&unit)?;
-        let mut troubles = keys.iter().filter_map(|key| state.slots.get(key)?.trouble.as_ref());
+        let mut troubles = keys
+            .iter()
+            .filter_map(|key| state.slots.get(key)?.trouble.as_ref());
         troubles.next().map(|trouble| trouble.reason.clone())
     }
 
     pub fn stream(&self, key: Key) -> Option<Arc<Stream>> {
-        held(&self.state).slots.get(&key).map(|slot| Arc::clone(&slot.stream))
+        held(&self.state)
+            .slots
+            .get(&key)
+            .map(|slot| Arc::clone(&slot.stream))
     }
 
     /// The rules for keeping changed: look at the unit's directories.
     pub fn tidy_unit(self: &Arc<Self>, unit: UnitId) {
-        let keys = held(&self.state).units.get(&unit).map(|(_, keys)| keys.clone()).unwrap_or_default();
+        let keys = held(&self.state)
+            .units
+            .get(&unit)
+            .map(|(_, keys)| keys.clone())
+            .unwrap_or_default();
         for key in keys {
             self.tidying.ask(self, key);
         }
@@ -460,7 +551,9 @@ impl Engine {
     /// Something in this stream's directory will be too old then.
     pub fn tidy_after(&self, key: Key, wait: Duration) {
         // Not more often than this, whatever the clock says.
-        let Some(at) = Instant::now().checked_add(wait.max(Duration::from_secs(1))) else { return };
+        let Some(at) = Instant::now().checked_add(wait.max(Duration::from_secs(1))) else {
+            return;
+        };
         let mut state = held(&self.state);
         if state.slots.contains_key(&key) {
             state.tidy.retain(|(_, of)| *of != key);

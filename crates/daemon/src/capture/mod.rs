@@ -110,7 +110,10 @@ impl Capture {
     /// No epoll set, timer or thread could be had.
     pub fn start(events: impl Fn(CaptureEvent) + Send + Sync + 'static) -> io::Result<Self> {
         let engine = Engine::start(Box::new(events))?;
-        Ok(Self { _stop: Arc::new(StopOnDrop(Arc::clone(&engine))), engine })
+        Ok(Self {
+            _stop: Arc::new(StopOnDrop(Arc::clone(&engine))),
+            engine,
+        })
     }
 
     /// Begins to pump a stream; what its stage holds goes first, so a new daemon goes on exactly
@@ -146,7 +149,9 @@ impl Capture {
     /// What `status` says of this unit's log. Does not block.
     #[must_use]
     pub fn counters(&self, unit: UnitId) -> Counters {
-        let Some(shared) = self.engine.unit(unit) else { return Counters::default() };
+        let Some(shared) = self.engine.unit(unit) else {
+            return Counters::default();
+        };
         Counters {
             bytes: shared.bytes.load(Ordering::Relaxed),
             bytes_lost: shared.lost.load(Ordering::Relaxed),
@@ -157,7 +162,10 @@ impl Capture {
     /// A follower, of no unit yet.
     #[must_use]
     pub fn follow(&self) -> Follow {
-        Follow { engine: Arc::clone(&self.engine), notify: Arc::new(Notify::new()) }
+        Follow {
+            engine: Arc::clone(&self.engine),
+            notify: Arc::new(Notify::new()),
+        }
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Slot {
     pub flushing: Vec<Then>,
     /// Until then a pass would find only little.
     pub nap: Option<Instant>,
+    /// Its segment is open.
+    pub open: bool,
     /// Comes into this one's place when it is gone.
     pub successor: Option<Key>,
 }
@@ -92,6 +94,7 @@ impl Slot {
             flushes: Vec::new(),
             flushing: Vec::new(),
             nap: None,
+            open: false,
             successor: None,
         }
     }
@@ -106,7 +109,9 @@ pub struct Traffic {
 
 impl Traffic {
     fn hangs(&self, now: Instant) -> bool {
-        self.busy.iter().any(|(_, since)| now.duration_since(*since) >= HANG)
+        self.busy
+            .iter()
+            .any(|(_, since)| now.duration_since(*since) >= HANG)
     }
 }
 
@@ -122,6 +127,8 @@ pub struct After {
 pub struct State {
     pub slots: HashMap<Key, Slot>,
     pub units: HashMap<UnitId, (Arc<Unit>, Vec<Key>)>,
+    /// Units whose streams are gone but whose followers or losses are not; they may come back.
+    pub former: HashMap<UnitId, Arc<Unit>>,
     devices: HashMap<Device, Traffic>,
     /// Those that the timer looks after.
     pub troubled: BTreeSet<Key>,
@@ -152,7 +159,9 @@ pub enum Turn {
 impl State {
     /// A thread wants to do a pass of this stream.
     pub fn begin(&mut self, key: Key, now: Instant) -> Turn {
-        let Some(slot) = self.slots.get_mut(&key) else { return Turn::Leave };
+        let Some(slot) = self.slots.get_mut(&key) else {
+            return Turn::Leave;
+        };
         match slot.phase {
             Phase::Armed | Phase::Napping => {}
             Phase::Queued | Phase::Busy | Phase::Resting | Phase::Behind => {
@@ -176,12 +185,18 @@ impl State {
 
     /// The pass begins.
     fn enter(&mut self, key: Key, now: Instant) -> Arc<Stream> {
-        #[expect(clippy::expect_used, reason = "both callers have just found it")]
-        let slot = self.slots.get_mut(&key).expect("the stream was just looked up under the same lock");
+        let slot = self
+            .slots
+            .get_mut(&key)
+            .expect("the stream was just looked up under the same lock");
         slot.phase = Phase::Busy;
         slot.again = false;
         slot.flushing.append(&mut slot.flushes);
-        self.devices.entry(slot.device).or_default().busy.push((key, now));
+        self.devices
+            .entry(slot.device)
+            .or_default()
+            .busy
+            .push((key, now));
         Arc::clone(&slot.stream)
     }
 
@@ -193,8 +208,16 @@ impl State {
         if traffic.busy.len() >= WRITERS || traffic.hangs(now) {
             return None;
         }
-        while let Some(next) = self.devices.get_mut(&device).and_then(|traffic| traffic.waiting.pop_front()) {
-            if self.slots.get(&next).is_some_and(|slot| slot.phase == Phase::Queued) {
+        while let Some(next) = self
+            .devices
+            .get_mut(&device)
+            .and_then(|traffic| traffic.waiting.pop_front())
+        {
+            if self
+                .slots
+                .get(&next)
+                .is_some_and(|slot| slot.phase == Phase::Queued)
+            {
                 return Some((next, self.enter(next, now)));
             }
         }
@@ -203,15 +226,26 @@ impl State {
 
     /// When to look whether a pass hangs.
     pub fn watch_at(&self) -> Option<Instant> {
-        self.devices.values().flat_map(|traffic| &traffic.busy).map(|(_, since)| *since + HANG).min()
+        self.devices
+            .values()
+            .flat_map(|traffic| &traffic.busy)
+            .map(|(_, since)| *since + HANG)
+            .min()
     }
 
-    /// Streams whose device hangs are in trouble.
-    pub fn find_hung(&mut self, now: Instant) {
+    /// Streams whose device hangs are in trouble; nobody waits for them.
+    pub fn find_hung(&mut self, now: Instant, after: &mut After) {
         for traffic in self.devices.values().filter(|traffic| traffic.hangs(now)) {
-            for key in traffic.busy.iter().map(|(key, _)| key).chain(&traffic.waiting) {
+            for key in traffic
+                .busy
+                .iter()
+                .map(|(key, _)| key)
+                .chain(&traffic.waiting)
+            {
                 if let Some(slot) = self.slots.get_mut(key) {
                     self.troubled.insert(*key);
+                    after.calls.append(&mut slot.flushing);
+                    after.calls.append(&mut slot.flushes);
                     slot.trouble.get_or_insert_with(|| Trouble {
                         reason: "the disk does not answer".to_owned(),
                         lost: 0,
@@ -227,7 +261,11 @@ impl State {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.phase = Phase::Resting;
             let lost = slot.trouble.take().map_or(0, |trouble| trouble.lost);
-            slot.trouble = Some(Trouble { reason, lost, retry: now + RETRY });
+            slot.trouble = Some(Trouble {
+                reason,
+                lost,
+                retry: now + RETRY,
+            });
             self.troubled.insert(key);
         }
     }
@@ -235,12 +273,17 @@ impl State {
     /// The stream's output is kept again.
     pub fn recover(&mut self, key: Key, after: &mut After) {
         self.troubled.remove(&key);
-        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let Some(slot) = self.slots.get_mut(&key) else {
+            return;
+        };
         if let Some(trouble) = slot.trouble.take() {
             let unit = &slot.stream.unit;
             tracing::info!(unit = %unit.name, lost = trouble.lost, "its output is kept again");
             if trouble.lost > 0 {
-                after.events.push(CaptureEvent::Resumed { unit: unit.id, bytes: trouble.lost });
+                after.events.push(CaptureEvent::Resumed {
+                    unit: unit.id,
+                    bytes: trouble.lost,
+                });
             }
         }
     }
@@ -249,7 +292,11 @@ impl State {
     pub fn due(&self, now: Instant) -> Vec<Key> {
         let due = |key: &&Key| {
             self.slots.get(key).is_some_and(|slot| {
-                slot.phase == Phase::Resting && slot.trouble.as_ref().is_none_or(|trouble| trouble.retry <= now)
+                slot.phase == Phase::Resting
+                    && slot
+                        .trouble
+                        .as_ref()
+                        .is_none_or(|trouble| trouble.retry <= now)
             })
         };
         self.troubled.iter().filter(due).copied().collect()
@@ -259,6 +306,7 @@ impl State {
     pub fn forget(&mut self, key: Key, after: &mut After) -> Option<Key> {
         self.troubled.remove(&key);
         let mut slot = self.slots.remove(&key)?;
+        self.open -= usize::from(slot.open);
         after.calls.append(&mut slot.flushing);
         after.calls.append(&mut slot.flushes);
         let size = slot.stream.size.load(std::sync::atomic::Ordering::Relaxed) as u64;

@@ -60,9 +60,30 @@ pub struct Passed {
 }
 
 impl Stream {
-    pub fn new(unit: Arc<Unit>, stream: abide_log::Stream, dir: PathBuf, fifo: OwnedFd, stage: OwnedFd, size: usize) -> Self {
-        let pump = Pump { writer: None, number: 0, staged: None, size: 0, was_full: false };
-        Self { unit, stream, dir, fifo, stage, size: AtomicUsize::new(size), pump: Mutex::new(pump) }
+    pub fn new(
+        unit: Arc<Unit>,
+        stream: abide_log::Stream,
+        dir: PathBuf,
+        fifo: OwnedFd,
+        stage: OwnedFd,
+        size: usize,
+    ) -> Self {
+        let pump = Pump {
+            writer: None,
+            number: 0,
+            staged: None,
+            size: 0,
+            was_full: false,
+        };
+        Self {
+            unit,
+            stream,
+            dir,
+            fifo,
+            stage,
+            size: AtomicUsize::new(size),
+            pump: Mutex::new(pump),
+        }
     }
 
     /// Moves what is there into segments. May block for as long as the disk does.
@@ -119,14 +140,22 @@ impl Stream {
     }
 
     /// Moves staged bytes to the segment, as many as it still takes.
-    fn batch(&self, pump: &mut Pump, spec: &LogSpec, staged: u64, passed: &mut Passed) -> io::Result<u64> {
+    fn batch(
+        &self,
+        pump: &mut Pump,
+        spec: &LogSpec,
+        staged: u64,
+        passed: &mut Passed,
+    ) -> io::Result<u64> {
         let now = wall();
         if pump.writer.is_none() {
             let writer = Writer::open(&self.dir, self.stream, pump.number, now)?;
             passed.device = Some(writer.file().metadata()?.dev());
             pump.writer = Some(writer);
         }
-        let Some(writer) = &mut pump.writer else { return Ok(0) };
+        let Some(writer) = &mut pump.writer else {
+            return Ok(0);
+        };
         passed.sealed |= writer.prepare(spec, now)?;
         let mut offset = writer.offset();
         let limit = staged.min(writer.room(spec));
@@ -150,7 +179,8 @@ impl Stream {
     fn resize(&self, pump: &mut Pump) {
         let size = self.size.load(Ordering::Relaxed);
         if size != pump.size {
-            let set = |fd: &OwnedFd| pipe::set_size(fd.as_fd(), size).or_else(|_| pipe::size(fd.as_fd()));
+            let set =
+                |fd: &OwnedFd| pipe::set_size(fd.as_fd(), size).or_else(|_| pipe::size(fd.as_fd()));
             match set(&self.stage).and_then(|_| set(&self.fifo)) {
                 Ok(now) => pump.size = now,
                 Err(error) => tracing::debug!(unit = %self.unit.name, %error, "pipe not resized"),
@@ -160,8 +190,11 @@ impl Stream {
     }
 }
 
-fn wall() -> Wall {
+/// What the calendar shows.
+pub fn wall() -> Wall {
     // Before 1970 is no time that a clock of ours shows; an entry of 0 would mean "torn".
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Wall(1).max(Wall(0).after(since))
 }

@@ -4,12 +4,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use abide_model::Wall;
+use std::time::Duration;
 
 use super::engine::{Engine, Key};
 use super::held;
+use super::stream::wall;
 
 /// Nice value of the thread; its disk accesses come last too (ioprio_set(2)).
 const NICE: i32 = 19;
@@ -36,17 +35,23 @@ impl Tidying {
         }
         if !work.running {
             let engine = Arc::clone(engine);
-            let thread = std::thread::Builder::new().name("tidy".to_owned()).stack_size(STACK);
+            let thread = std::thread::Builder::new()
+                .name("tidy".to_owned())
+                .stack_size(STACK);
             match thread.spawn(move || engine.tidying.run(&engine)) {
                 Ok(_) => work.running = true,
                 // The next one who asks tries again.
-                Err(error) => tracing::warn!(%error, "cannot start the thread that compresses logs"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot start the thread that compresses logs")
+                }
             }
         }
     }
 
     fn run(&self, engine: &Engine) {
-        if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        if let Err(error) =
+            rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)
+        {
             tracing::debug!(%error, "compressing at normal priority");
         }
         loop {
@@ -59,7 +64,9 @@ impl Tidying {
                 work.queued.remove(&key);
                 key
             };
-            let Some(stream) = engine.stream(key) else { continue };
+            let Some(stream) = engine.stream(key) else {
+                continue;
+            };
             let (now, spec) = (wall(), stream.unit.spec());
             match abide_log::tidy(&stream.dir, &spec, now) {
                 Ok(next) => {
@@ -76,8 +83,4 @@ impl Tidying {
             }
         }
     }
-}
-
-fn wall() -> Wall {
-    Wall(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

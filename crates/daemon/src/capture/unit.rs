@@ -41,6 +41,11 @@ impl Unit {
         *held(&self.spec) = Arc::new(spec);
     }
 
+    /// Somebody follows it, or has to be told of its losses.
+    pub fn is_remembered(&self) -> bool {
+        self.followers.load(Ordering::SeqCst) > 0 || self.lost.load(Ordering::Relaxed) > 0
+    }
+
     pub fn watch(&self, notify: &Arc<Notify>) {
         let mut watchers = held(&self.watchers);
         watchers.retain(|watcher| watcher.strong_count() > 0);
@@ -54,10 +59,12 @@ impl Unit {
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
         if self.followers.load(Ordering::SeqCst) > 0 {
             let mut watchers = held(&self.watchers);
-            watchers.retain(|watcher| watcher.upgrade().is_some_and(|notify| {
-                notify.notify_one();
-                true
-            }));
+            watchers.retain(|watcher| {
+                watcher.upgrade().is_some_and(|notify| {
+                    notify.notify_one();
+                    true
+                })
+            });
             self.followers.store(watchers.len(), Ordering::SeqCst);
         }
     }

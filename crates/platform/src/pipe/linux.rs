@@ -116,7 +116,16 @@ pub fn fill(fifo: BorrowedFd<'_>, stage: BorrowedFd<'_>) -> io::Result<u64> {
 /// moved the error comes at the next call. `EINVAL` for a file opened to append.
 pub fn drain(stage: BorrowedFd<'_>, file: &File, offset: &mut u64, limit: u64) -> io::Result<u64> {
     let limit = usize::try_from(limit).unwrap_or(ALL).min(ALL);
-    moved(retry(|| rustix::pipe::splice(stage, None, file, Some(&mut *offset), limit, SpliceFlags::NONBLOCK)))
+    moved(retry(|| {
+        rustix::pipe::splice(
+            stage,
+            None,
+            file,
+            Some(&mut *offset),
+            limit,
+            SpliceFlags::NONBLOCK,
+        )
+    }))
 }
 
 /// Moves what the FIFO (or stage) holds to `null`, an open `/dev/null`; returns the bytes thrown away.
