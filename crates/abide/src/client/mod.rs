@@ -176,7 +176,13 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<UnixStream, Error> {
-        let path = self.home.socket();
+        // A socket's address is short; a home's path need not be.
+        let socket = abide_daemon::api::socket_address(&self.home.socket());
+        let (path, _directory) = match socket {
+            Ok(address) => address,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NoDaemon),
+            Err(error) => return Err(Error::Forbidden(error)),
+        };
         let begun = std::time::Instant::now();
         loop {
             let error = match UnixStream::connect(&path).await {

@@ -85,10 +85,9 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
         }
         return Ok(Code::Done);
     }
-    let after = if launched { 0 } else { daemon.last_event };
     let how = Following {
         patience: &args.patience,
-        after,
+        after: daemon.last_event,
         quiet: args.json,
         infancy: true,
         vanishes: false,

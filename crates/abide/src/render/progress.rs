@@ -205,7 +205,9 @@ impl Progress {
         palette: Palette,
     ) -> Vec<String> {
         let name = self.name_width();
-        let mut shown: Vec<&Row> = self.rows.iter().collect();
+        // Nothing was to be done for a unit that is done without a word.
+        let quiet = |row: &&Row| row.word.is_empty() && row.step == StepState::Done;
+        let mut shown: Vec<&Row> = self.rows.iter().filter(|row| !quiet(row)).collect();
         let fits = shown.len() <= rows;
         if !fits {
             shown.sort_by_key(|row| match row.step {

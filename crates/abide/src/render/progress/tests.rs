@@ -91,6 +91,9 @@ fn a_frame_fits_and_shows_first_what_is_left_to_do() {
         })
         .collect();
     progress.take_operation(&operation(&steps), after(10));
+    for name in &names[..6] {
+        progress.take_event(&event(name, EventKind::Started { pid: 7 }), after(5));
+    }
     let frame = progress.frame(after(2500), 40, 5, Palette::plain());
     assert_eq!(
         frame,
@@ -149,4 +152,19 @@ fn a_unit_that_came_up_and_ended_is_found() {
             reason: "exit 1 after 0.1 s".into()
         }]
     );
+}
+
+#[test]
+fn a_unit_that_needed_nothing_is_not_drawn() {
+    let mut progress = Progress::default();
+    let steps = [
+        ("a", StepState::Done, None),
+        ("b", StepState::Pending, None),
+    ];
+    progress.take_operation(&operation(&steps), after(0));
+    assert_eq!(
+        progress.frame(after(0), 40, 5, Palette::plain()),
+        ["b  …           0 ms"]
+    );
+    assert!(progress.changes().is_empty());
 }
