@@ -15,7 +15,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Follow this unit too. One that is not captured (yet) is not followed: watch it again when it is.
+    /// Follow this unit too; once more does no harm. One that is not captured (yet) is not followed: watch it again when it is.
     pub fn watch(&self, unit: UnitId) {
         if let Some(unit) = self.engine.unit(unit) {
             unit.watch(&self.notify);

@@ -49,7 +49,10 @@ impl Unit {
     pub fn watch(&self, notify: &Arc<Notify>) {
         let mut watchers = held(&self.watchers);
         watchers.retain(|watcher| watcher.strong_count() > 0);
-        watchers.push(Arc::downgrade(notify));
+        let here = |watcher: &std::sync::Weak<Notify>| watcher.as_ptr() == Arc::as_ptr(notify);
+        if !watchers.iter().any(here) {
+            watchers.push(Arc::downgrade(notify));
+        }
         // After this, whoever wrote something and does not see us wrote it before we read.
         self.followers.store(watchers.len(), Ordering::SeqCst);
     }
