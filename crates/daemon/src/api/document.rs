@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::api::ErrorBody;
+use abide_model::api::{ErrorBody, LogFormat};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -12,6 +12,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as route;
 
+use super::commands::PlainVerb;
 use super::error::ApiError;
 use super::{
     Context, beat, commands, config, daemon, events, logs, metrics, operations, spec, units,
@@ -26,7 +27,7 @@ use super::{
                        /metrics and /healthz are open; everything else asks for the bearer token \
                        in the home's file `token`."
     ),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, LogFormat, PlainVerb)),
     modifiers(&TokenScheme),
     security(("token" = []))
 )]

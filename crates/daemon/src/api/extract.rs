@@ -72,6 +72,10 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Answer<T> 
         }
     };
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+    // Serde would take an array as the fields in their order.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::bad_request("the body must be a JSON object"));
+    }
     serde_json::from_slice(text)
         .map_err(|error| ApiError::bad_request(format!("the JSON body is not understood: {error}")))
 }

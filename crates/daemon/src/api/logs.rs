@@ -1,6 +1,6 @@
 //! Log lines, read from the segments while they are sent.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 
 use abide_log::{Format, Query, ReadError, Reader, Source, render};
@@ -135,7 +135,7 @@ async fn answer(context: Context, patterns: Vec<String>, asked: Asked) -> Answer
         .as_ref()
         .map(|capture| capture.follow());
     let mut stream = Stream {
-        names: BTreeMap::new(),
+        names: BTreeSet::new(),
         patterns: Vec::new(),
         follow: follow.filter(|_| asked.query.follow),
         following: asked.query.follow,
@@ -193,8 +193,8 @@ async fn units_of(context: &Context, text: &str, pattern: &Pattern) -> Answer<Ve
 
 /// One answer that is being sent.
 struct Stream {
-    /// What is being read, and what is followed: a name that a new unit took is followed too.
-    names: BTreeMap<UnitName, Option<abide_model::UnitId>>,
+    /// What is being read.
+    names: BTreeSet<UnitName>,
     patterns: Vec<Pattern>,
     follow: Option<crate::capture::Follow>,
     following: bool,
@@ -204,16 +204,13 @@ struct Stream {
 }
 
 impl Stream {
-    /// The source of a unit that is not being read yet.
+    /// Follows the unit, and gives its source if it is not being read yet.
     fn source(&mut self, name: UnitName) -> Option<Source> {
-        let id = self.context.board().unit(name.as_str()).map(|unit| unit.id);
-        let before = self.names.insert(name.clone(), id);
-        if let (Some(id), Some(follow)) = (id, &self.follow)
-            && before.flatten() != Some(id)
+        if let (Some(follow), Some(unit)) = (&self.follow, self.context.board().unit(name.as_str()))
         {
-            follow.watch(id);
+            follow.watch(unit.id);
         }
-        before.is_none().then(|| Source {
+        self.names.insert(name.clone()).then(|| Source {
             dir: self.context.config.home.unit_logs(&name),
             unit: name,
         })
@@ -272,13 +269,13 @@ impl Stream {
         }
     }
 
-    /// Units that came since, and that the patterns mean.
+    /// Units that came since, and that the patterns mean. Those that were there are watched again:
+    /// the capture of one that had never run begins with its first run.
     fn new_units(&mut self) -> Vec<Source> {
         let mut units = self.context.board().units();
         units.retain(|unit| {
-            let known = self.names.get(&unit.name).copied().flatten() == Some(unit.id);
-            !known
-                && self
+            self.names.contains(&unit.name)
+                || self
                     .patterns
                     .iter()
                     .any(|pattern| pattern.matches(&unit.name))
