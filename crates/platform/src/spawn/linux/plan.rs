@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU32};
 
-use abide_model::{Command, EnvironmentSpec, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
+use abide_model::{Command, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
@@ -16,6 +16,9 @@ use crate::identity::Record;
 use crate::keeper::KeeperSocket;
 use crate::spawn::{Order, SpawnError, Step, Surroundings};
 use crate::tree::RunTree;
+
+const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Strings and the null-terminated array of pointers to them that execve wants.
 pub(super) struct Strings {
@@ -125,8 +128,12 @@ impl<'a> Plan<'a> {
     pub(super) fn new(order: &'a Order) -> Result<Self, SpawnError> {
         let launch = &*order.launch;
         let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
+        let root = credentials.as_ref().map_or_else(
+            || rustix::process::geteuid().is_root(),
+            |credentials| credentials.uid == 0,
+        );
         let own = launch.environment.variables.iter().chain(&order.variables);
-        let variables = environment(own.cloned().chain(order.tree.marker()), &account);
+        let variables = environment(own.cloned().chain(order.tree.marker()), &account, root);
         let path = variables
             .iter()
             .find(|(name, _)| name == "PATH")
@@ -281,8 +288,9 @@ fn candidates(program: &str, path: &str) -> Result<Vec<CString>, SpawnError> {
 /// There is no such user or group, or it cannot be looked up.
 pub fn surroundings(launch: &Launch) -> Result<Surroundings, SpawnError> {
     let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
+    let root = account.uid == 0;
     Ok(Surroundings {
-        environment: environment(launch.environment.variables.iter().cloned(), &account),
+        environment: environment(launch.environment.variables.iter().cloned(), &account, root),
         user: credentials.map(|c| (c.uid, c.gid)),
     })
 }
@@ -291,9 +299,13 @@ pub fn surroundings(launch: &Launch) -> Result<Surroundings, SpawnError> {
 fn environment(
     own: impl Iterator<Item = (String, String)>,
     account: &Account,
+    root: bool,
 ) -> Vec<(String, String)> {
     let mut variables = vec![
-        ("PATH".to_owned(), EnvironmentSpec::DEFAULT_PATH.to_owned()),
+        (
+            "PATH".to_owned(),
+            if root { ROOT_PATH } else { USER_PATH }.to_owned(),
+        ),
         ("HOME".to_owned(), account.home.clone()),
         ("USER".to_owned(), account.name.clone()),
         ("LOGNAME".to_owned(), account.name.clone()),

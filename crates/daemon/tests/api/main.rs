@@ -1,0 +1,12 @@
+//! The control API against a driver that does everything at once and starts nothing.
+
+mod access;
+mod client;
+mod configuration;
+mod document;
+mod events;
+mod fake;
+mod limits;
+mod logs;
+mod operations;
+mod requests;
