@@ -562,6 +562,13 @@ impl Engine {
         }
     }
 
+    /// For tests: nothing will run until there is output.
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        let state = held(&self.state);
+        state.waiting == state.threads && state.timer.is_none()
+    }
+
     /// For tests: how many threads there are.
     #[cfg(test)]
     pub fn threads(&self) -> usize {

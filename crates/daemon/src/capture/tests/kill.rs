@@ -13,7 +13,7 @@ use super::{Rig, lines, skipped, spec, start, until};
 const RIG: &str = "ABIDE_TEST_PUMP";
 /// The child's RLIMIT_FSIZE.
 const LIMIT: &str = "ABIDE_TEST_FSIZE";
-const LINES: usize = 200_000;
+const LINES: usize = 1_000_000;
 const KILLS: usize = 150;
 
 fn small_segments() -> LogSpec {
@@ -88,16 +88,22 @@ fn no_line_is_lost_or_doubled_by_killing_the_pump_at_random() {
             writeln!(program, "{n:08} and some more text").expect("written");
         }
     });
+    let mut midway = 0;
     let mut random = 88_172_645_463_325_252u64;
     for _ in 0..KILLS {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         let mut child = pump(&rig, None);
+        midway += usize::from(!writer.is_finished());
         std::thread::sleep(Duration::from_micros(500 + random % 12_000));
         child.kill().expect("killed");
         child.wait().expect("gone");
     }
+    assert!(
+        midway > KILLS / 2,
+        "only {midway} kills while there was something to lose"
+    );
     let mut child = pump(&rig, None);
     until("everything was taken", || {
         writer.is_finished()

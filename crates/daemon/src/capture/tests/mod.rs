@@ -301,3 +301,19 @@ fn a_directory_that_cannot_be_made_is_trouble_until_it_can() {
     assert_eq!(counters.bytes + counters.bytes_lost, 500_000);
     assert_eq!(rig.lines().last().map(String::as_str), Some("000049999"));
 }
+
+#[test]
+fn many_quiet_streams_leave_two_threads_waiting_and_no_timer_set() {
+    let rigs: Vec<_> = (0..150).map(|_| Rig::new()).collect();
+    let (capture, _events) = start();
+    for (unit, rig) in (1..).zip(&rigs) {
+        capture.add(rig.stream(unit, spec())).expect("added");
+        writeln!(rig.program(), "hello").expect("written");
+    }
+    for (unit, rig) in (1..).zip(&rigs) {
+        flush(&capture, unit);
+        assert_eq!(rig.lines(), ["hello"]);
+    }
+    until("everything rests", || capture.engine.is_idle());
+    assert!(capture.engine.threads() <= 2);
+}
