@@ -256,6 +256,7 @@ impl Daemon {
             _lock: lock,
         };
         daemon.take_units(&image, found.runs);
+        daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
         daemon.take_descriptors(table.descriptors);
         daemon.sources_changed();
         daemon.serve_beats_if_wanted();
