@@ -256,6 +256,11 @@ impl Daemon {
             _lock: lock,
         };
         daemon.take_units(&image, found.runs);
+        for (unit, run) in found.ended {
+            if let Some(unit) = daemon.units.get_mut(unit) {
+                unit.untaken.push(run);
+            }
+        }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
         daemon.take_descriptors(table.descriptors);
         daemon.sources_changed();
@@ -293,7 +298,6 @@ impl Daemon {
                 }
             }
             if let Some(unit) = self.units.get_mut(id) {
-                unit.untaken.push(run.run);
                 unit.run = Some(run);
             }
         }
@@ -412,6 +416,8 @@ impl Daemon {
 struct Found {
     observed: Vec<Observed>,
     runs: Vec<(UnitId, Run)>,
+    /// The keeper remembers how they ended, until that is written down.
+    ended: Vec<(UnitId, RunId)>,
     /// Known to the keeper, and of no interest.
     settled: Vec<(UnitId, RunId)>,
 }
@@ -447,7 +453,10 @@ impl Found {
             _ => None,
         };
         let state = match entry.exit() {
-            Some(status) => ObservedState::Exited(status),
+            Some(status) => {
+                self.ended.push((unit.id, entry.run));
+                ObservedState::Exited(status)
+            }
             None => ObservedState::Alive { pid: entry.pid },
         };
         self.add(unit.id, entry.run, state, tree, handle, false);
