@@ -175,8 +175,7 @@ pub struct DownRequest {
 pub struct ScaleRequest {
     /// The unit's name without an instance: `web`, `shop:web`.
     pub unit: String,
-    /// How many instances there should be.
-    #[schema(minimum = 0, maximum = 1000)]
+    /// How many instances there should be, 1000 at most.
     pub instances: u32,
 }
 

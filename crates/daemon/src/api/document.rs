@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::api::{ErrorBody, LogFormat};
+use abide_model::api::{ErrorBody, EventView, LogFormat, LogLine};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -27,7 +27,7 @@ use super::{
                        /metrics and /healthz are open; everything else asks for the bearer token \
                        in the home's file `token`."
     ),
-    components(schemas(ErrorBody, LogFormat, PlainVerb)),
+    components(schemas(ErrorBody, EventView, LogFormat, LogLine, PlainVerb)),
     modifiers(&TokenScheme),
     security(("token" = []))
 )]

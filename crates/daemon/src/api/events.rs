@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;
+use utoipa::ToSchema;
 
 use super::Context;
 use super::body::{ChunkSender, Chunks};
@@ -29,6 +30,18 @@ const BATCH: usize = 256;
 /// A comment is sent when nothing happened for so long, so that a client that is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// One server-sent event, as the document describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(super) struct Frame {
+    /// The event's number.
+    id: String,
+    /// Its kind.
+    event: String,
+    /// An `EventView` as JSON.
+    data: String,
+}
+
 /// Events as they happen, each as a server-sent event: `id` is its number, `event` its kind, `data`
 /// the event as JSON. Without `after` and `last`, from now on.
 #[utoipa::path(
@@ -39,15 +52,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         ("pattern" = Option<Vec<String>>, Query, description = "Only events about units that one of these patterns means."),
         ("follow" = Option<bool>, Query, description = "Go on with what happens later (default); false: end after what there is."),
     ),
-    responses((status = 200, body = EventView, content_type = "text/event-stream"), Guarded)
+    responses((status = 200, body = Frame, content_type = "text/event-stream"), Guarded)
 )]
 pub(super) async fn events(
     State(context): State<Context>,
     headers: HeaderMap,
     mut params: Params,
 ) -> Answer<Response> {
-    let mut after = params.take::<u64>("after")?;
-    let last = params.take::<u64>("last")?;
+    let mut after = params.count("after")?;
+    let last = params.count("last")?;
     let follow = params.take::<bool>("follow")?.unwrap_or(true);
     let patterns = params.all("pattern");
     params.finish()?;

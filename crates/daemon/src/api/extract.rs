@@ -23,7 +23,7 @@ const MAX_BEAT: usize = 4 << 10;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A JSON body. The content type is not asked for: a beat from a shell script need not say it, and
-/// what keeps browsers out is the check of `Origin`. An empty body is `{}`.
+/// what keeps browsers out is the check of `Origin`. An empty body, and `null`, is `{}`.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
@@ -71,7 +71,8 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Answer<T> 
             ));
         }
     };
-    let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+    let nothing = matches!(bytes.trim_ascii(), b"" | b"null");
+    let text: &[u8] = if nothing { b"{}" } else { &bytes };
     // Serde would take an array as the fields in their order.
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::bad_request("the body must be a JSON object"));
@@ -135,6 +136,13 @@ impl Params {
         text.parse().map(Some).map_err(|error: T::Err| {
             ApiError::bad_request(format!("{name}={text:?} is not understood: {error}"))
         })
+    }
+
+    /// A number that is documented as a 64-bit integer of 0 or more.
+    pub(super) fn count(&mut self, name: &str) -> Answer<Option<u64>> {
+        let number = self.take::<i64>(name)?;
+        let count = number.map(u64::try_from).transpose();
+        count.map_err(|_| ApiError::bad_request(format!("{name} cannot be negative")))
     }
 
     /// After all parameters were taken.

@@ -44,8 +44,8 @@ struct Asked {
     params(
         ("pattern" = Option<Vec<String>>, Query, description = "A name, a glob, `GROUP:*`, `all`, or the bare name of units with instances; may be given several times."),
         ("lines" = Option<String>, Query, description = "So many of the last lines, or `all`."),
-        ("since" = Option<String>, Query, description = "RFC 3339, or seconds since 1970."),
-        ("until" = Option<String>, Query, description = "RFC 3339, or seconds since 1970."),
+        ("since" = Option<String>, Query, format = DateTime, description = "RFC 3339, or seconds since 1970."),
+        ("until" = Option<String>, Query, format = DateTime, description = "RFC 3339, or seconds since 1970."),
         ("grep" = Option<String>, Query, description = "Only lines that match this regular expression."),
         ("format" = Option<LogFormat>, Query, description = "`raw` unless told otherwise."),
         ("follow" = Option<bool>, Query, description = "Go on with what comes later."),
@@ -70,8 +70,8 @@ pub(super) async fn several(
     params(
         ("name" = String, Path, description = "A name or a pattern."),
         ("lines" = Option<String>, Query, description = "So many of the last lines, or `all`."),
-        ("since" = Option<String>, Query, description = "RFC 3339, or seconds since 1970."),
-        ("until" = Option<String>, Query, description = "RFC 3339, or seconds since 1970."),
+        ("since" = Option<String>, Query, format = DateTime, description = "RFC 3339, or seconds since 1970."),
+        ("until" = Option<String>, Query, format = DateTime, description = "RFC 3339, or seconds since 1970."),
         ("grep" = Option<String>, Query, description = "Only lines that match this regular expression."),
         ("format" = Option<LogFormat>, Query, description = "`raw` unless told otherwise."),
         ("follow" = Option<bool>, Query, description = "Go on with what comes later."),

@@ -31,7 +31,7 @@ pub(super) async fn show(
     Segment(id): Segment<u64>,
     mut params: Params,
 ) -> Answer<Json<OperationView>> {
-    let wait = params.take::<u64>("wait")?.unwrap_or(0).min(LONGEST_WAIT);
+    let wait = params.count("wait")?.unwrap_or(0).min(LONGEST_WAIT);
     params.finish()?;
     let until = tokio::time::sleep(Duration::from_secs(wait));
     tokio::pin!(until);

@@ -28,7 +28,7 @@ pub(super) use plan::leaves;
 /// Makes the daemon agree with these files; with `dry_run`, only says what would change (200).
 #[utoipa::path(
     post, path = "/v1/up", tag = "configuration",
-    request_body = UpRequest,
+    request_body = Option<UpRequest>,
     responses(
         (status = 202, body = OperationView),
         (status = 200, body = Plan, description = "What would change (`dry_run`)."),
@@ -120,7 +120,7 @@ pub(super) async fn run(
 /// Everything is stopped only for a request on the home's socket: over TCP that is refused.
 #[utoipa::path(
     post, path = "/v1/down", tag = "configuration",
-    request_body = DownRequest,
+    request_body = Option<DownRequest>,
     responses((status = 202, body = OperationView), Guarded, WithBody, NoSuchUnit, Refused)
 )]
 pub(super) async fn down(
