@@ -235,23 +235,31 @@ impl State {
 
     /// Streams whose device hangs are in trouble; nobody waits for them.
     pub fn find_hung(&mut self, now: Instant, after: &mut After) {
-        for traffic in self.devices.values().filter(|traffic| traffic.hangs(now)) {
-            for key in traffic
-                .busy
-                .iter()
-                .map(|(key, _)| key)
-                .chain(&traffic.waiting)
-            {
-                if let Some(slot) = self.slots.get_mut(key) {
-                    self.troubled.insert(*key);
-                    after.calls.append(&mut slot.flushing);
-                    after.calls.append(&mut slot.flushes);
-                    slot.trouble.get_or_insert_with(|| Trouble {
-                        reason: "the disk does not answer".to_owned(),
-                        lost: 0,
-                        retry: now,
-                    });
-                }
+        let hung = self.devices.values().filter(|traffic| traffic.hangs(now));
+        let mut keys: Vec<Key> = hung
+            .flat_map(|traffic| {
+                traffic
+                    .busy
+                    .iter()
+                    .map(|(key, _)| key)
+                    .chain(&traffic.waiting)
+            })
+            .copied()
+            .collect();
+        // A stream that waits for its predecessor to be gone waits for the disk too.
+        let behind = |key: &Key| self.slots.get(key).and_then(|slot| slot.successor);
+        let successors: Vec<Key> = keys.iter().filter_map(behind).collect();
+        keys.extend(successors);
+        for key in keys {
+            if let Some(slot) = self.slots.get_mut(&key) {
+                self.troubled.insert(key);
+                after.calls.append(&mut slot.flushing);
+                after.calls.append(&mut slot.flushes);
+                slot.trouble.get_or_insert_with(|| Trouble {
+                    reason: "the disk does not answer".to_owned(),
+                    lost: 0,
+                    retry: now,
+                });
             }
         }
     }
