@@ -142,6 +142,7 @@ pub struct DownArgs {
 #[derive(Args, Debug)]
 pub struct StatusArgs {
     /// Names, globs such as 'web*', GROUP:*, or all
+    #[arg(value_name = "PATTERN")]
     pub patterns: Vec<String>,
     /// Refresh in place until q or Ctrl-C
     #[arg(long, short)]
@@ -226,6 +227,7 @@ pub struct OneUnit {
 #[derive(Args, Debug)]
 pub struct LogsArgs {
     /// Names, globs such as 'web*', GROUP:* [default: all units]
+    #[arg(value_name = "PATTERN")]
     pub patterns: Vec<String>,
     /// Go on with new lines as they come, until Ctrl-C
     #[arg(long, short)]
@@ -254,6 +256,7 @@ pub struct LogsArgs {
 #[derive(Args, Debug)]
 pub struct EventsArgs {
     /// Names, globs such as 'web*', GROUP:* [default: all]
+    #[arg(value_name = "PATTERN")]
     pub patterns: Vec<String>,
     /// Go on with new events as they come, until Ctrl-C
     #[arg(long, short)]
