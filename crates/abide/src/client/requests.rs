@@ -95,6 +95,11 @@ impl Client {
         self.get_within(query.as_str(), POLL).await
     }
 
+    /// An operation as it stands.
+    pub async fn operation_now(&self, id: u64) -> Result<OperationView, Error> {
+        self.get(&format!("/v1/operations/{id}")).await
+    }
+
     /// Events after the one numbered `after`, and every later one as it comes.
     pub async fn events_after(&self, after: u64, patterns: &[String]) -> Result<Events, Error> {
         let query = Query::new("/v1/events")

@@ -24,6 +24,8 @@ const INFANCY: Duration = Duration::from_millis(500);
 pub(super) struct Outcome {
     /// Its last state.
     pub operation: OperationView,
+    /// Nothing happened to any of its units.
+    pub untouched: bool,
     /// Units that came up and ended at once.
     pub deaths: Vec<Death>,
 }
@@ -57,6 +59,7 @@ pub(super) async fn follow(
     progress.take_operation(&operation, Duration::ZERO);
     // Progress is a courtesy: without the events the operation itself still tells enough.
     let mut events = client.events_after(how.after, &[]).await.ok();
+    let mut news = false;
     let mut picture = Picture {
         lines: 0,
         quiet: how.quiet,
@@ -80,7 +83,10 @@ pub(super) async fn follow(
         tokio::select! {
             biased;
             event = next(&mut events) => match event {
-                Some(event) => progress.take_event(&event, begun.elapsed()),
+                Some(event) => {
+                    progress.take_event(&event, begun.elapsed());
+                    news = true;
+                }
                 None => events = None,
             },
             answer = &mut poll, if done_at.is_none() => {
@@ -96,7 +102,16 @@ pub(super) async fn follow(
                     poll.set(self::poll(client.clone(), last.id));
                 }
             }
-            _ = tick.tick() => picture.draw(context.out, &mut progress, begun.elapsed())?,
+            _ = tick.tick() => {
+                // The long poll answers at the end; what happened may have finished a step before.
+                if std::mem::take(&mut news)
+                    && done_at.is_none()
+                    && let Ok(now) = client.operation_now(last.id).await
+                {
+                    progress.take_operation(&now, begun.elapsed());
+                }
+                picture.draw(context.out, &mut progress, begun.elapsed())?;
+            }
             () = signals.leave() => {
                 picture.draw(context.out, &mut progress, begun.elapsed())?;
                 return Err(interrupted(&client));
@@ -109,6 +124,7 @@ pub(super) async fn follow(
     }
     picture.draw(context.out, &mut progress, begun.elapsed())?;
     Ok(Outcome {
+        untouched: progress.is_untouched(),
         operation: last,
         deaths: progress.deaths(),
     })

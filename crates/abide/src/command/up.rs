@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use abide_model::StepState;
 use abide_model::api::UpRequest;
 
 use super::deaths::report_deaths;
@@ -11,6 +10,7 @@ use super::follow::{Following, failures, follow};
 use super::{Answer, Context, files, launch, write_json};
 use crate::args::UpArgs;
 use crate::failure::Code;
+use crate::render::status::{counts, is_up};
 use crate::render::words::count;
 
 pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
@@ -53,17 +53,15 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
         return Ok(Code::Done);
     }
     if args.files.is_empty() {
-        let what = if named.is_empty() {
-            list(&daemon.sources)
+        let text = if named.is_empty() {
+            format!(
+                "bringing back what was loaded before: {}",
+                list(&daemon.sources)
+            )
         } else {
-            list(&named)
+            format!("loading {}", list(&named))
         };
-        let why = if named.is_empty() {
-            " (remembered)"
-        } else {
-            ""
-        };
-        say(context, args, format_args!("loading {what}{why}"))?;
+        say(context, args, text)?;
     }
 
     let request = UpRequest {
@@ -96,7 +94,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
     if args.json {
         write_json(context.out, &outcome.operation)?;
     } else {
-        summary(context, &outcome.operation.steps).await?;
+        summary(context, outcome.untouched).await?;
     }
     if let Some(failure) = failures(&context.client, &outcome.operation) {
         return Err(failure);
@@ -105,34 +103,24 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
     Ok(Code::Done)
 }
 
-/// "3 units are up", and how many are not because nobody wants them.
+/// "3 units up", or how many are in which state.
 async fn summary(
     context: &mut Context<'_>,
-    steps: &[abide_model::OperationStep],
+    untouched: bool,
 ) -> Result<(), crate::failure::Failure> {
-    let units = context
-        .client
-        .units(&[])
-        .await
-        .map_err(|error| context.client.failure(error))?;
-    let up = units
-        .iter()
-        .filter(|unit| crate::render::status::is_up(unit))
-        .count();
-    let touched = steps
-        .iter()
-        .filter(|step| step.state == StepState::Done)
-        .count();
-    let rest = match units.len() - up {
-        0 => String::new(),
-        n => format!(", {n} not"),
+    let units = context.client.units(&[]).await;
+    let units = units.map_err(|error| context.client.failure(error))?;
+    let text = if units.iter().all(is_up) {
+        format!("{} up", count(units.len(), "unit"))
+    } else {
+        counts(&units)
     };
-    let change = if touched == 0 {
+    let change = if untouched {
         "; nothing had to change"
     } else {
         ""
     };
-    writeln!(context.out, "{} up{rest}{change}", count(up, "unit"))?;
+    writeln!(context.out, "{text}{change}")?;
     Ok(())
 }
 

@@ -100,7 +100,7 @@ impl Lines {
                 .unwrap_or(&event.text),
             None => &event.text,
         };
-        let who = event.unit.clone().unwrap_or_else(|| "abide".to_owned());
+        let who = event.unit.clone().unwrap_or_else(|| "-".to_owned());
         format!(
             "{} {} {}",
             self.palette.paint(Style::Dim, time),

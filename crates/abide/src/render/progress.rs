@@ -23,7 +23,7 @@ struct Row {
     printed: bool,
     /// A run of it began during this operation.
     started: bool,
-    /// It ended after it had come up.
+    /// It ended although it was to be up, and has not said since that it is ready.
     died: Option<String>,
 }
 
@@ -57,6 +57,8 @@ impl Progress {
             let word = match step.state {
                 StepState::Failed => "failed",
                 StepState::Superseded => "taken over",
+                // Up as soon as it runs: it has no check that would say when it is ready.
+                StepState::Done if row.word == "starting" => "running",
                 StepState::Done | StepState::Pending => row.word,
             };
             // What happened to the unit says more than its step, unless the step has the last word.
@@ -84,11 +86,20 @@ impl Progress {
         let (word, note) = match &event.kind {
             EventKind::Started { pid } => {
                 row.started = true;
-                ("starting", format!("pid {pid}"))
+                let word = if row.step == StepState::Done {
+                    "running"
+                } else {
+                    "starting"
+                };
+                (word, format!("pid {pid}"))
             }
-            EventKind::Ready => ("running", row.note.clone()),
+            EventKind::Ready => {
+                // Whatever its first tries came to.
+                row.died = None;
+                ("running", row.note.clone())
+            }
             EventKind::Exited { reason, .. } => {
-                if row.word == "running" && row.started {
+                if row.started && row.word != "stopping" {
                     row.died = Some(reason.clone());
                 }
                 ("ended", reason.clone())
@@ -140,6 +151,12 @@ impl Progress {
             .iter()
             .filter(|row| row.started)
             .map(|row| row.unit.as_str())
+    }
+
+    /// Nothing happened to any unit.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.rows.iter().all(|row| row.word.is_empty())
     }
 
     /// Units that came up and ended at once.

@@ -217,7 +217,7 @@ fn health_style(health: Health) -> Style {
 #[must_use]
 pub fn note(unit: &UnitStatus, now: Timestamp) -> String {
     let mut parts: Vec<String> = Vec::new();
-    if unit.crash_looping {
+    if unit.crash_looping && unit.desired == DesiredState::Up {
         parts.push("crash-looping".to_owned());
     }
     parts.extend(story(unit, now));
@@ -282,7 +282,8 @@ fn story(unit: &UnitStatus, now: Timestamp) -> Option<String> {
 }
 
 /// "5 units: 3 running, 1 backoff, 1 stopped".
-fn summary(units: &[UnitStatus], palette: Palette) -> String {
+#[must_use]
+pub fn counts(units: &[UnitStatus]) -> String {
     const ORDER: [ActualState; 8] = [
         ActualState::Running,
         ActualState::Starting,
@@ -293,18 +294,20 @@ fn summary(units: &[UnitStatus], palette: Palette) -> String {
         ActualState::Stopped,
         ActualState::Exited,
     ];
-    let states: Vec<String> = ORDER
-        .into_iter()
-        .filter_map(
-            |state| match units.iter().filter(|unit| unit.state == state).count() {
-                0 => None,
-                n => Some(format!("{n} {state}")),
-            },
-        )
+    let of = |state| units.iter().filter(|unit| unit.state == state).count();
+    let states = ORDER.map(|state| (state, of(state)));
+    let states: Vec<String> = states
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(state, n)| format!("{n} {state}"))
         .collect();
-    let troubled: Vec<&UnitStatus> = units.iter().filter(|unit| !is_well(unit)).collect();
-    let line = format!("{}: {}", count(units.len(), "unit"), states.join(", "));
-    match troubled.first() {
+    format!("{}: {}", count(units.len(), "unit"), states.join(", "))
+}
+
+/// The counts, and where to ask on when something is not well.
+fn summary(units: &[UnitStatus], palette: Palette) -> String {
+    let line = counts(units);
+    match units.iter().find(|unit| !is_well(unit)) {
         None => palette.paint(Style::Dim, line).to_string(),
         Some(first) => {
             let hint = format!("`abide why {}` says more", escape(&first.name));

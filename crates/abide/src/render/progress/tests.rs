@@ -123,35 +123,43 @@ fn a_unit_that_came_up_and_ended_is_found() {
         reason: "exit 1 after 0.1 s".into(),
     };
     let mut progress = Progress::default();
-    let steps = [
-        ("a", StepState::Pending, None),
-        ("b", StepState::Pending, None),
-    ];
+    let names = ["dies", "restarted", "ready late"].map(|name| name.replace(' ', "-"));
+    let steps = names
+        .each_ref()
+        .map(|name| (name.as_str(), StepState::Pending, None));
     progress.take_operation(&operation(&steps), after(0));
     // A restart: the old run's end is no death.
-    progress.take_event(
-        &event(
-            "b",
-            EventKind::Stopping {
-                reason: "restart".into(),
-            },
-        ),
-        after(1),
-    );
-    progress.take_event(&event("b", exited()), after(2));
-    for unit in ["a", "b"] {
-        progress.take_event(&event(unit, EventKind::Started { pid: 1 }), after(3));
-        progress.take_event(&event(unit, EventKind::Ready), after(3));
+    let stopping = EventKind::Stopping {
+        reason: "restart".into(),
+    };
+    progress.take_event(&event("restarted", stopping), after(1));
+    progress.take_event(&event("restarted", exited()), after(2));
+    for name in &names {
+        progress.take_event(&event(name, EventKind::Started { pid: 1 }), after(3));
     }
     assert!(progress.deaths().is_empty());
-    progress.take_event(&event("a", exited()), after(100));
-    assert_eq!(
-        progress.deaths(),
-        [Death {
-            unit: "a".into(),
-            reason: "exit 1 after 0.1 s".into()
-        }]
+    // Not the first try but the second one was ready.
+    progress.take_event(&event("ready-late", exited()), after(4));
+    progress.take_event(
+        &event("ready-late", EventKind::Started { pid: 2 }),
+        after(5),
     );
+    progress.take_event(&event("ready-late", EventKind::Ready), after(6));
+    progress.take_event(&event("dies", exited()), after(100));
+    let death = Death {
+        unit: "dies".into(),
+        reason: "exit 1 after 0.1 s".into(),
+    };
+    assert_eq!(progress.deaths(), [death]);
+}
+
+#[test]
+fn a_unit_without_a_check_runs_when_its_step_is_done() {
+    let mut progress = Progress::default();
+    progress.take_operation(&operation(&[("a", StepState::Pending, None)]), after(0));
+    progress.take_event(&event("a", EventKind::Started { pid: 7 }), after(3));
+    progress.take_operation(&operation(&[("a", StepState::Done, None)]), after(3));
+    assert_eq!(progress.changes(), ["a  running     3 ms  pid 7"]);
 }
 
 #[test]
