@@ -14,7 +14,9 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{Handle, exit_of_stranger, identify, probe};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{inode, inodes_tell, open, parse_stat, send_through, stat as stat_of};
+pub(crate) use linux::{
+    Stat, ended, inode, inodes_tell, open, parse_stat, send_through, stat as stat_of,
+};
 
 use crate::clock::Boot;
 

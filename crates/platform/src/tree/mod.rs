@@ -12,7 +12,11 @@ mod sweeper;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+use linux::{Hunt, Wake, hunt, wait};
+#[cfg(target_os = "linux")]
 pub use linux::{RunTree, Trees};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{pids, read_tag};
 
 pub use sweeper::{SweepEvent, Sweeper};
 

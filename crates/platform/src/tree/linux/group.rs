@@ -1,7 +1,8 @@
 //! Control groups (cgroup v2), where this process may make some.
 
 use std::collections::HashSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -206,10 +207,20 @@ pub(super) fn all_members(path: &Path) -> Vec<u32> {
 
 /// No living process is in it, or below it. A group that is gone is empty.
 pub(super) fn is_empty(path: &Path) -> bool {
-    match std::fs::read_to_string(path.join("cgroup.events")) {
-        Ok(text) => text.lines().any(|line| line == "populated 0"),
+    look(path).0
+}
+
+/// Whether it is empty, and a descriptor that tells of the next change (POLLPRI).
+pub(super) fn look(path: &Path) -> (bool, Option<File>) {
+    let mut text = String::new();
+    let read = File::open(path.join("cgroup.events"))
+        .and_then(|mut file| file.read_to_string(&mut text).map(|_| file));
+    match read {
+        Ok(file) => (text.lines().any(|line| line == "populated 0"), Some(file)),
         Err(e) => {
-            matches!(e.kind(), io::ErrorKind::NotFound) || e.raw_os_error() == Some(libc::ENODEV)
+            let gone =
+                e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ENODEV);
+            (gone, None)
         }
     }
 }

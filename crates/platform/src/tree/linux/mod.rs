@@ -1,5 +1,10 @@
+#![allow(unsafe_code)]
+
 mod group;
+mod hunt;
+mod scan;
 mod tag;
+mod wake;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,7 +14,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide_model::{CgroupLimits, LimitUnsupported, RunId, Signal, UnitId, UnitName};
 
+pub(super) use self::hunt::{Hunt, hunt};
+pub(crate) use self::scan::pids;
+pub(super) use self::wake::{Wake, wait};
+
 use self::group::HomeGroup;
+use self::scan::{Quarry, tag_of};
 use self::tag::{Tag, Tags};
 use crate::identity::Record;
 
@@ -218,7 +228,89 @@ impl RunTree {
     /// # Errors
     /// When no process of it may be signalled.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let _ = signal;
-        Err(io::ErrorKind::Unsupported.into())
+        let Some(group) = &self.0.group else {
+            return self.signal_process_group(signal).map(drop);
+        };
+        let mut result = Ok(());
+        let mut reached = false;
+        for pid in group::all_members(group) {
+            match i32::try_from(pid).map(|pid| send(pid, signal)) {
+                Ok(Ok(())) => reached = true,
+                Ok(Err(e)) if e.raw_os_error() != Some(libc::ESRCH) => result = Err(e),
+                _ => {}
+            }
+        }
+        if reached { Ok(()) } else { result }
+    }
+
+    /// False: there is no such process group, or it is not ours any more.
+    fn signal_process_group(&self, signal: Signal) -> io::Result<bool> {
+        let Some(leader) = self.leader() else {
+            return Ok(false);
+        };
+        let Ok(pid) = i32::try_from(leader) else {
+            return Ok(false);
+        };
+        if let Some(tag) = self.0.tag {
+            // While a process group has members its number is given to nobody else. A process that
+            // has the number and not our tag is a stranger: the group ended.
+            let other = tag_of(leader, &mut Vec::new());
+            if other.is_some_and(|other| !tag.covers(other)) || untagged_stranger(leader, other) {
+                return Ok(false);
+            }
+        }
+        match send(-pid, signal) {
+            Ok(()) => Ok(true),
+            Err(e) if e.raw_os_error() == Some(libc::ESRCH) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    pub(super) fn quarry(&self, kill: bool) -> Quarry {
+        Quarry {
+            tag: self.0.tag,
+            marker: self.marker().map(|(name, value)| format!("{name}={value}")),
+            leader: self.leader().unwrap_or(0),
+            kill,
+        }
+    }
+
+    /// The pids of its processes, where it has a control group.
+    pub(crate) fn group_members(&self) -> Option<Vec<u32>> {
+        self.0.group.as_deref().map(group::all_members)
+    }
+
+    /// Whether a process that carries this belongs to the run.
+    pub(crate) fn has_member(&self, session: i32, tag: impl FnOnce() -> Option<Tag>) -> bool {
+        match self.0.tag {
+            Some(own) => tag().is_some_and(|other| own.covers(other)),
+            None => self
+                .leader()
+                .is_some_and(|leader| i32::try_from(leader) == Ok(session)),
+        }
+    }
+}
+
+/// What `/proc` says of a process's tag.
+pub(crate) fn read_tag(pid: u32) -> Option<Tag> {
+    tag_of(pid, &mut Vec::new())
+}
+
+/// A living process of that number that has no tag at all.
+fn untagged_stranger(pid: u32, tag: Option<Tag>) -> bool {
+    tag.is_none() && Path::new(&format!("/proc/{pid}/limits")).exists()
+}
+
+/// kill(2): a process, or with a negative number its group.
+fn send(pid: i32, signal: Signal) -> io::Result<()> {
+    if matches!(pid, 0 | -1 | 1) {
+        // Would be our own group, everybody, or init.
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    // SAFETY: kill takes numbers.
+    if unsafe { libc::kill(pid, signal.0) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }

@@ -31,6 +31,19 @@ pub(crate) struct Tag {
     pub hard: u64,
 }
 
+impl Tag {
+    /// The number is a tag of some abide, and not a limit that somebody meant.
+    pub(crate) fn is_one(self) -> bool {
+        self.hard >> 60 == OUTER
+    }
+
+    /// A process that carries `other` belongs to the run of this tag. An outermost tag is told by the
+    /// hard limit alone: inside an inner abide the soft limit is that one's.
+    pub(super) fn covers(self, other: Self) -> bool {
+        self == other || (self.soft == self.hard && self.hard == other.hard)
+    }
+}
+
 /// The tags of one home.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tags {

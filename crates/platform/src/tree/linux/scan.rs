@@ -1,0 +1,190 @@
+//! Looking through `/proc` for the processes of runs that have no control group.
+//!
+//! A list of `/proc` is old as soon as it is read: a program that forks and exits every 0.3 ms is never
+//! in it. So a scan remembers the number that the kernel gave out last (`/proc/loadavg` shows it), looks at
+//! the list newest first, then at every number that was given out meanwhile, until none is. Then
+//! nobody has forked since the last look, and what was found is exact.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+
+use abide_model::Signal;
+
+use super::tag::{Tag, parse_limits};
+use crate::identity::{ended, open, send_through, stat_of};
+
+/// How often the numbers given out meanwhile are looked at before a scan is called inexact.
+const ROUNDS: usize = 2000;
+
+/// More new numbers than this at once: the list is read anew instead.
+const MOST_NEW: u32 = 5000;
+
+/// By what the processes of one run are known.
+#[derive(Clone, Debug)]
+pub(in crate::tree) struct Quarry {
+    pub tag: Option<Tag>,
+    /// Where there is no tag: a variable, as `NAME=value`.
+    pub marker: Option<String>,
+    /// Number of the session and process group; 0: not known.
+    pub leader: u32,
+    /// Processes are to be ended when found.
+    pub kill: bool,
+}
+
+/// What was found of one run.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Living processes.
+    pub alive: Vec<Member>,
+    /// In the run's session, but without its tag.
+    pub doubtful: Vec<u32>,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub pid: u32,
+    pub pidfd: Option<OwnedFd>,
+    /// It may not be ended by us.
+    pub forbidden: bool,
+}
+
+/// Looks for all these runs at once. The second value: nothing can have been missed.
+pub(super) fn scan(quarries: &[Quarry]) -> (Vec<Found>, bool) {
+    let mut found: Vec<Found> = quarries.iter().map(|_| Found::default()).collect();
+    let mut text = Vec::new();
+    let before = last_pid();
+    let mut pids = pids();
+    pids.reverse();
+    for pid in pids {
+        look(pid, quarries, &mut found, &mut text);
+    }
+    let Some(mut seen) = before else {
+        return (found, false);
+    };
+    for _ in 0..ROUNDS {
+        let Some(last) = last_pid() else {
+            return (found, false);
+        };
+        if last == seen {
+            return (found, true);
+        }
+        // Numbers began anew at the bottom, or too many are new.
+        if last < seen || last - seen > MOST_NEW {
+            return (found, false);
+        }
+        for pid in (seen + 1..=last).rev() {
+            look(pid, quarries, &mut found, &mut text);
+        }
+        seen = last;
+    }
+    (found, false)
+}
+
+fn look(pid: u32, quarries: &[Quarry], found: &mut [Found], text: &mut Vec<u8>) {
+    for (quarry, found) in quarries.iter().zip(found) {
+        if belongs(pid, quarry, text) {
+            if let Some(member) = catch(pid, quarry, text)
+                && !found.alive.iter().any(|m| m.pid == pid)
+            {
+                found.alive.push(member);
+            }
+            return;
+        }
+        if quarry.tag.is_some() && quarry.leader != 0 && session(pid) == Some(quarry.leader) {
+            let lives = stat_of(pid).is_some_and(|s| !matches!(s.state, b'Z' | b'X'));
+            // Looked at again: it may have ended between the two looks.
+            if lives && !belongs(pid, quarry, text) {
+                found.doubtful.push(pid);
+            }
+        }
+    }
+}
+
+fn belongs(pid: u32, quarry: &Quarry, text: &mut Vec<u8>) -> bool {
+    match (quarry.tag, &quarry.marker) {
+        (Some(tag), _) => tag_of(pid, text).is_some_and(|other| tag.covers(other)),
+        (None, Some(marker)) => {
+            (quarry.leader != 0 && session(pid) == Some(quarry.leader))
+                || read(&format!("/proc/{pid}/environ"), text)
+                    && text
+                        .split(|b| *b == 0)
+                        .any(|variable| variable == marker.as_bytes())
+        }
+        (None, None) => quarry.leader != 0 && session(pid) == Some(quarry.leader),
+    }
+}
+
+/// Holds on to a process, makes sure that it is still the one that was looked at, and ends it if it is to
+/// be. `None`: it has ended.
+fn catch(pid: u32, quarry: &Quarry, text: &mut Vec<u8>) -> Option<Member> {
+    let pidfd = match open(pid) {
+        Ok(fd) => Some(fd),
+        // A thread's number, not a process's: its process is found under its own.
+        Err(e) if e.raw_os_error() != Some(libc::ENOSYS) => return None,
+        Err(_) => None,
+    };
+    if pidfd.is_some() && !belongs(pid, quarry, text) {
+        return None;
+    }
+    if pidfd.as_ref().is_some_and(|fd| ended(fd.as_fd())) {
+        return None;
+    }
+    let stat = stat_of(pid)?;
+    // A process whose first thread has ended may have others.
+    if matches!(stat.state, b'X') || (stat.state == b'Z' && stat.threads <= 1) {
+        return None;
+    }
+    let mut forbidden = false;
+    if quarry.kill {
+        let sent = match &pidfd {
+            Some(fd) => send_through(fd.as_fd(), Signal::KILL),
+            None => super::send(i32::try_from(pid).ok()?, Signal::KILL),
+        };
+        forbidden = sent.is_err_and(|e| e.raw_os_error() == Some(libc::EPERM));
+    }
+    Some(Member {
+        pid,
+        pidfd,
+        forbidden,
+    })
+}
+
+/// The tag that a process carries.
+pub(super) fn tag_of(pid: u32, text: &mut Vec<u8>) -> Option<Tag> {
+    read(&format!("/proc/{pid}/limits"), text).then(|| parse_limits(text))?
+}
+
+fn read(path: &str, text: &mut Vec<u8>) -> bool {
+    text.clear();
+    File::open(path).is_ok_and(|mut file| file.read_to_end(text).is_ok())
+}
+
+/// The number of its session; threads of the kernel have none.
+fn session(pid: u32) -> Option<u32> {
+    // SAFETY: getsid takes a number. (rustix takes 0, a kernel thread's, for impossible.)
+    let session = unsafe { libc::getsid(i32::try_from(pid).ok()?) };
+    u32::try_from(session).ok().filter(|session| *session != 0)
+}
+
+/// All processes, oldest number first.
+pub(crate) fn pids() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// The number that was given out last in this pid namespace (proc_loadavg(5)).
+fn last_pid() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace()
+        .next_back()?
+        .parse()
+        .ok()
+        .filter(|pid| *pid != 0)
+}
