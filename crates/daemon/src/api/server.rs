@@ -169,20 +169,22 @@ async fn follow_addresses(context: Context, shared: Arc<Shared>, places: Arc<Sem
     let mut changes = context.board().watch_daemon();
     let mut serving: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
     let mut complained = Vec::new();
+    let mut known = 0;
     loop {
         changes.borrow_and_update();
-        for listener in context.board().take_listeners() {
-            match offered(listener) {
-                Ok((listener, local)) => {
+        match offered(&context, known) {
+            Ok(listeners) => {
+                for (listener, local) in listeners {
+                    known += 1;
                     let task =
                         accept_tcp(listener, local, Arc::clone(&shared), Arc::clone(&places));
                     tokio::spawn(task);
                 }
-                Err(error) => warn(
-                    &context.config,
-                    format!("the port for heartbeats cannot be served: {error}"),
-                ),
             }
+            Err(error) => warn(
+                &context.config,
+                format!("the port for heartbeats cannot be served: {error}"),
+            ),
         }
         let wanted = context.board().daemon().listen;
         serving.retain(|address, task| {
@@ -236,10 +238,15 @@ fn listen(context: &Context, address: SocketAddr) -> Result<(TcpListener, Socket
     Ok((listener, local))
 }
 
-/// A socket that the driver opened, or that an earlier daemon left with the keeper.
-fn offered(listener: std::net::TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
-    let local = listener.local_addr()?;
-    Ok((TcpListener::from_std(listener)?, local))
+/// Sockets that the driver opened, or that an earlier daemon left with the keeper.
+fn offered(context: &Context, known: usize) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+    let listeners = context.board().listeners(known)?.into_iter();
+    listeners
+        .map(|listener| {
+            let local = listener.local_addr()?;
+            Ok((TcpListener::from_std(listener)?, local))
+        })
+        .collect()
 }
 
 /// Tells a person in the events.

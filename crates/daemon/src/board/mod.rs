@@ -144,10 +144,18 @@ impl Board {
 
     // What everybody else calls.
 
-    /// The sockets that were offered since the last call; [`Board::watch_daemon`] tells of new ones.
-    #[must_use]
-    pub fn take_listeners(&self) -> Vec<TcpListener> {
-        std::mem::take(&mut lock(&self.listeners))
+    /// The sockets that were offered after the first `known`; [`Board::watch_daemon`] tells of new
+    /// ones. Duplicates: an API that is started again gets them again.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn listeners(&self, known: usize) -> std::io::Result<Vec<TcpListener>> {
+        let listeners = lock(&self.listeners);
+        listeners
+            .iter()
+            .skip(known)
+            .map(TcpListener::try_clone)
+            .collect()
     }
 
     /// All units, ordered by name.

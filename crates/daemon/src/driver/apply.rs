@@ -1,17 +1,19 @@
 //! Taking over configuration: giving ids, remembering specs and sources, reading files again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use abide_config::{Diagnostics, Severity};
 use abide_core::{Command, UnitDef};
-use abide_model::{EventKind, OperationKind, Spec, UnitId};
+use abide_model::{Operation, OperationKind, Spec, UnitId};
 
-use super::run::{Daemon, Message};
-use crate::board::{Board, SourceInfo};
-use crate::handle::{ConfigSource, Reply, load_files, load_remembered};
+use super::run::Daemon;
+use crate::board::SourceInfo;
+use crate::handle::{AskError, ConfigSource, Handle, Reply};
 use crate::store::{Entry, SourceRecord};
+
+/// Sources by name, as the core wants them.
+type Definitions = Vec<(String, Vec<UnitDef>)>;
 
 /// What becomes true when the core takes an `Apply`.
 pub struct Staged {
@@ -26,7 +28,7 @@ impl Daemon {
     pub(super) fn definitions(
         &mut self,
         sources: &[ConfigSource],
-    ) -> (Vec<(String, Vec<UnitDef>)>, Vec<(UnitId, Spec)>) {
+    ) -> (Definitions, Vec<(UnitId, Spec)>) {
         let mut specs = Vec::new();
         let mut fresh = std::collections::HashMap::new();
         let definitions = sources
@@ -58,7 +60,7 @@ impl Daemon {
         &mut self,
         kind: OperationKind,
         sources: &[ConfigSource],
-        reply: Option<Reply<abide_model::Operation>>,
+        reply: Option<Reply<Operation>>,
     ) {
         let (definitions, specs) = self.definitions(sources);
         let sources = sources.iter().map(source_record).collect();
@@ -157,58 +159,27 @@ impl Daemon {
 
     /// Reads all remembered files again (SIGHUP).
     pub(super) fn reload(&mut self) {
-        if !self.sources.is_empty() {
-            self.load(|board| load_remembered(board, &BTreeMap::new()));
-        }
+        self.load(Handle::reload_blocking);
     }
 
     /// Reads files that the command line named.
     pub(super) fn load_files(&mut self, files: Vec<PathBuf>) {
-        self.load(move |board| load_files(board, &files, std::env::vars().collect()));
+        self.load(move |handle| handle.up_blocking(files));
     }
 
-    /// Reads as a job; what was read is applied when it is there.
-    fn load(
-        &mut self,
-        read: impl FnOnce(&Board) -> Result<Vec<ConfigSource>, Diagnostics> + Send + 'static,
-    ) {
-        let board = Arc::clone(&self.board);
-        let mailbox = self.mailbox.clone();
-        let job = move || mailbox.send(Message::Loaded(read(&board)));
+    /// Reads as a job; what was read comes back as a request.
+    fn load(&self, read: impl FnOnce(&Handle) -> Result<Operation, AskError> + Send + 'static) {
+        let handle = self.handle.clone();
+        let job = move || {
+            if let Err(error) = read(&handle) {
+                tracing::warn!("configuration was not applied: {error}");
+            }
+        };
         if let Err(error) = self.jobs.submit(job) {
             self.warn(
                 None,
                 format!("configuration cannot be read: start a thread: {error}"),
             );
-        }
-    }
-
-    pub(super) fn on_loaded(&mut self, loaded: Result<Vec<ConfigSource>, Diagnostics>) {
-        match loaded {
-            Ok(sources) => {
-                for source in &sources {
-                    self.event(
-                        None,
-                        None,
-                        EventKind::Reloaded {
-                            file: source.name(),
-                        },
-                    );
-                }
-                self.apply(OperationKind::Up, &sources, None);
-            }
-            Err(diagnostics) => {
-                let mistakes = diagnostics
-                    .items
-                    .iter()
-                    .filter(|d| d.severity == Severity::Error);
-                for mistake in mistakes {
-                    let file = mistake.file.display().to_string();
-                    let reason = format!("line {}: {}", mistake.line, mistake.message);
-                    tracing::warn!(file, "{reason}");
-                    self.event(None, None, EventKind::ReloadFailed { file, reason });
-                }
-            }
         }
     }
 }

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_config::Diagnostics;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
 use abide_model::{EffectId, EventKind, Mono, Now, Operation, RequestId, RunId, Signal, UnitId};
 use abide_platform::clock;
@@ -27,7 +26,7 @@ use super::unit::{StreamsState, Units};
 use crate::board::Board;
 use crate::capture::{Capture, CaptureEvent};
 use crate::events::EventLog;
-use crate::handle::{ConfigSource, Reply, Requests};
+use crate::handle::{Handle, Reply, Requests};
 use crate::home::Home;
 use crate::probe::Probes;
 use crate::store::{SourceRecord, Store, Written};
@@ -50,8 +49,6 @@ pub enum Message {
     Capture(CaptureEvent),
     /// The FIFOs of a unit are made, or why not.
     Streams(UnitId, Result<Vec<Made>, String>),
-    /// Configuration was read because a signal or an argument said so.
-    Loaded(Result<Vec<ConfigSource>, Diagnostics>),
 }
 
 /// How the daemon ended.
@@ -85,6 +82,8 @@ pub struct Daemon {
     pub(super) inbox: Inbox<Message>,
     pub(super) mailbox: Mailbox<Message>,
     pub(super) requests: Requests,
+    /// For our own jobs that read configuration.
+    pub(super) handle: Handle,
     pub(super) timer: Timer,
     pub(super) timer_set: Option<Mono>,
     pub(super) calendar: CalendarWatch,
@@ -224,7 +223,6 @@ impl Daemon {
                 self.dirty.insert(unit);
             }
             Message::Streams(unit, made) => self.on_streams(unit, made),
-            Message::Loaded(loaded) => self.on_loaded(loaded),
         }
     }
 

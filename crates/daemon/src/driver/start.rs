@@ -227,6 +227,7 @@ impl Daemon {
             inbox,
             mailbox,
             requests,
+            handle: front,
             timer,
             timer_set: None,
             calendar,
@@ -271,7 +272,7 @@ impl Daemon {
         }
         let api = ApiConfig {
             home: daemon.home.clone(),
-            handle: front,
+            handle: daemon.handle.clone(),
             capture: Some(daemon.capture.clone()),
         };
         Ok(Started {

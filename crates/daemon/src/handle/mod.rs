@@ -9,6 +9,7 @@ pub use request::{ConfigSource, Reply, Request};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -194,8 +195,32 @@ impl Handle {
     /// # Errors
     /// A file is not valid (everything goes on as it was), or the core refuses.
     pub fn reload_blocking(&self) -> Result<Operation, AskError> {
-        let files = self.board.daemon().sources;
-        let answer = load_remembered(&self.board, &BTreeMap::new())
+        let files = self
+            .board
+            .daemon()
+            .sources
+            .into_iter()
+            .map(|source| source.file)
+            .collect();
+        self.load_blocking(files, load_remembered(&self.board, &BTreeMap::new()))
+    }
+
+    /// Reads files that the daemon's own command line names, and applies them; says in the events
+    /// how it went. Blocks, as [`Handle::reload_blocking`].
+    ///
+    /// # Errors
+    /// A file is not valid (everything goes on as it was), or the core refuses.
+    pub fn up_blocking(&self, files: Vec<PathBuf>) -> Result<Operation, AskError> {
+        let read = load_files(&self.board, &files, std::env::vars().collect());
+        self.load_blocking(files, read)
+    }
+
+    fn load_blocking(
+        &self,
+        files: Vec<PathBuf>,
+        read: Result<Vec<ConfigSource>, abide_config::Diagnostics>,
+    ) -> Result<Operation, AskError> {
+        let answer = read
             .map_err(|mistakes| AskError::Refused(Refusal::InvalidConfig(mistakes.render(false))))
             .and_then(|sources| {
                 let (reply, answer) = oneshot::channel();
@@ -208,8 +233,8 @@ impl Handle {
                 answer.map_err(AskError::Refused)
             });
         let at = abide_platform::clock::now().wall;
-        for source in files {
-            let file = source.file.display().to_string();
+        for file in files {
+            let file = file.display().to_string();
             let kind = match &answer {
                 Ok(_) => EventKind::Reloaded { file },
                 Err(error) => EventKind::ReloadFailed {

@@ -143,10 +143,11 @@ impl Writer {
                     failure: result.clone().err(),
                 });
             }
-            if !failing && self.journal.is_long() {
-                if let Err(e) = self.journal.compact() {
-                    tracing::warn!(error = %e, "cannot write the journal anew; the old one goes on");
-                }
+            if !failing
+                && self.journal.is_long()
+                && let Err(e) = self.journal.compact()
+            {
+                tracing::warn!(error = %e, "cannot write the journal anew; the old one goes on");
             }
         }
     }
