@@ -6,6 +6,7 @@
 mod effect;
 mod input;
 mod record;
+pub mod recording;
 mod restart;
 mod rng;
 mod supervisor;
@@ -20,6 +21,7 @@ mod words;
 pub use effect::{Effect, Sweep};
 pub use input::{Command, Input, Outcome, UnitDef};
 pub use record::{Change, EndWhy, SavedPhase, UnitRecord};
+pub use restart::DEFAULT_RESET_AFTER;
 pub use supervisor::Supervisor;
 pub use view::{Explanation, PlanChange, PlanStep, UnitView};
 

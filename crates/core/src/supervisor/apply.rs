@@ -21,7 +21,7 @@ use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
 use crate::supervisor::command::step;
 use crate::supervisor::graph::find_cycle;
-use crate::supervisor::unit::{Goal, Phase, RunIds, Told, Unit, names_needed};
+use crate::supervisor::unit::{Goal, Phase, RunIds, Stage, Told, Unit, names_needed};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, PlanChange, PlanStep, UnitDef};
 
@@ -417,13 +417,14 @@ impl Supervisor {
             }
             Phase::Live(run) => {
                 let unwatched = run.spawn.is_none() && !run.ready && !run.exited;
-                let run_id = run.id;
+                let (run_id, alive) = (run.id, matches!(run.stage, Stage::Alive));
+                let old_probe = old.ready.as_ref().map(|ready| &ready.probe);
                 match &def.policy.ready {
-                    None if unwatched => run.ready = true,
-                    Some(new)
-                        if unwatched
-                            && old.ready.as_ref().map(|r| &r.probe) != Some(&new.probe) =>
-                    {
+                    None if unwatched => {
+                        run.ready = true;
+                        self.event(def.id, Some(run_id), EventKind::Ready);
+                    }
+                    Some(new) if unwatched && alive && old_probe != Some(&new.probe) => {
                         self.intents.push(Effect::WatchReady {
                             unit: def.id,
                             run: run_id,

@@ -62,6 +62,7 @@ pub struct Bench {
     alive: BTreeMap<UnitId, (RunId, u32)>,
     last_pid: u32,
     last_request: u64,
+    spawns: BTreeMap<(UnitId, RunId), EffectId>,
     /// Everything that was emitted since the last look.
     pub log: Vec<Effect>,
     pub records: BTreeMap<UnitId, UnitRecord>,
@@ -90,6 +91,7 @@ impl Bench {
             alive: BTreeMap::new(),
             last_pid: 100,
             last_request: 0,
+            spawns: BTreeMap::new(),
             log: Vec::new(),
             records: BTreeMap::new(),
             operations: BTreeMap::new(),
@@ -182,6 +184,9 @@ impl Bench {
     }
 
     fn carry_out_one(&mut self, id: EffectId, effect: Effect) {
+        if let Effect::Spawn { unit, run, .. } = effect {
+            self.spawns.insert((unit, run), id);
+        }
         match effect {
             Effect::Spawn { unit, run, .. } if !self.hanging.contains(&unit) => {
                 assert!(!self.alive.contains_key(&unit), "two live runs of {unit}");
@@ -248,6 +253,22 @@ impl Bench {
             self.core
                 .handle(self.now, Input::Exited { unit, run, status });
         }
+    }
+
+    /// The spawn of the unit's current run, which was not answered.
+    pub fn spawn_of(&self, unit: &str) -> EffectId {
+        self.spawns[&(self.id(unit), self.run(unit))]
+    }
+
+    /// The unit's process is gone, and nobody saw it end.
+    pub fn forget_process(&mut self, unit: &str) {
+        let id = self.id(unit);
+        self.alive.remove(&id);
+    }
+
+    /// Time passes while there is no daemon.
+    pub fn skip(&mut self, time: Duration) {
+        self.set_mono(self.now.mono.after(time));
     }
 
     /// The unit's main process ends by itself.

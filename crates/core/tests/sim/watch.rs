@@ -1,0 +1,720 @@
+//! What must never happen, whatever the world does. The watch sees what goes into the core and what
+//! comes out, and keeps its own books; it asks the core only what it shows to everybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use abide_core::{Command, Effect, Input, Outcome, Supervisor, UnitView};
+use abide_model::{
+    ActualState, Backoff, BackoffCurve, DesiredState, EffectId, EventKind, ExitStatus, Mono, Now,
+    OperationId, OperationKind, OperationState, Policy, RequestId, RunId, UnitId, UnitName,
+    UnitType,
+};
+
+use crate::history::LONGEST_STOP;
+
+#[derive(Debug)]
+pub struct Violation {
+    pub invariant: &'static str,
+    pub detail: String,
+}
+
+type Held = Result<(), Violation>;
+
+fn ensure(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Held {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation {
+            invariant,
+            detail: detail(),
+        })
+    }
+}
+
+/// The watch's own book of one unit.
+#[derive(Default)]
+struct Book {
+    /// The highest run that was executed.
+    executed: Option<RunId>,
+    run: Option<RunId>,
+    ordered_at: Mono,
+    /// When the answer to the spawn came; `None` when that is not known for sure.
+    spawned_at: Option<Mono>,
+    spawned: bool,
+    ready_at: Option<Mono>,
+    last_beat: Option<Mono>,
+    exited_at: Option<Mono>,
+    up: bool,
+    stopping: bool,
+    /// The tree must be killed by then.
+    kill_by: Option<Mono>,
+    /// Restarts in a row that the watch is sure of.
+    row: u32,
+    /// The restart that was announced may not come before.
+    not_before: Option<Mono>,
+    restarts: Vec<Mono>,
+}
+
+#[derive(Default)]
+pub struct Watch {
+    books: BTreeMap<UnitId, Book>,
+    /// Stopped by a person by name, with the command's answer given.
+    held: BTreeSet<UnitId>,
+    stops: BTreeMap<RequestId, Vec<UnitId>>,
+    unanswered: BTreeSet<RequestId>,
+    spawns: BTreeMap<EffectId, (UnitId, RunId)>,
+    last_command: Mono,
+    /// The last time the graph or a policy may have changed.
+    last_change: Mono,
+    last_stop: Mono,
+    operations: BTreeSet<OperationId>,
+}
+
+impl Watch {
+    /// A person asks; called before the core hears it.
+    pub fn command(&mut self, core: &Supervisor, now: Now, request: RequestId, command: &Command) {
+        self.unanswered.insert(request);
+        self.last_command = now.mono;
+        // What abide counts by itself may begin anew.
+        for book in self.books.values_mut() {
+            book.row = 0;
+            book.not_before = None;
+            book.restarts.clear();
+        }
+        match command {
+            Command::Stop(units) => {
+                self.last_stop = now.mono;
+                self.stops.insert(request, units.clone());
+            }
+            Command::Start(units) | Command::Restart(units) => {
+                for unit in needed(core, units) {
+                    self.release(unit);
+                }
+            }
+            Command::Apply { kind, sources } => {
+                self.last_change = now.mono;
+                for def in sources.iter().flat_map(|(_, defs)| defs) {
+                    let going = core.unit(def.id).and_then(|view| view.reason);
+                    if *kind == OperationKind::Run || going.is_some_and(|why| why == "removed") {
+                        self.release(def.id);
+                    }
+                }
+            }
+            Command::Remove(units) => units.iter().for_each(|unit| self.release(*unit)),
+            Command::DownSource(_) | Command::Down => self.last_change = now.mono,
+            _ => {}
+        }
+    }
+
+    fn release(&mut self, unit: UnitId) {
+        self.held.remove(&unit);
+        for units in self.stops.values_mut() {
+            units.retain(|other| *other != unit);
+        }
+    }
+
+    /// The command's answer was given to the person.
+    pub fn released(&mut self, request: RequestId) {
+        self.held
+            .extend(self.stops.remove(&request).unwrap_or_default());
+    }
+
+    pub fn answered(&mut self, request: RequestId) -> Held {
+        ensure(
+            !self.unanswered.contains(&request),
+            "each command is answered",
+            || format!("{request} got no answer"),
+        )
+    }
+
+    pub fn input(&mut self, _core: &Supervisor, now: Now, input: &Input) {
+        match input {
+            Input::Done {
+                effect,
+                outcome: Outcome::Spawned { .. },
+            } => {
+                if let Some((unit, run)) = self.spawns.remove(effect)
+                    && let Some(book) = self.books.get_mut(&unit)
+                    && book.run == Some(run)
+                {
+                    book.spawned_at = Some(now.mono);
+                    book.spawned = true;
+                }
+            }
+            Input::Exited { unit, run, .. } => {
+                if let Some(book) = self.books.get_mut(unit)
+                    && book.run == Some(*run)
+                    && book.exited_at.is_none()
+                {
+                    book.exited_at = Some(now.mono);
+                }
+            }
+            Input::Beat { unit, run } => {
+                if let Some(book) = self.books.get_mut(unit)
+                    && book.run == Some(*run)
+                {
+                    book.last_beat = Some(now.mono);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The operating system executed a program.
+    pub fn executed(&mut self, unit: UnitId, run: RunId) {
+        self.books.entry(unit).or_default().executed = Some(run);
+    }
+
+    /// An effect came out; `lives` is what the operating system has of its unit.
+    pub fn effect(
+        &mut self,
+        core: &Supervisor,
+        now: Now,
+        effect: &Effect,
+        lives: Option<(RunId, bool)>,
+    ) -> Held {
+        match effect {
+            Effect::Spawn { unit, run, .. } => self.spawn(core, now, *unit, *run, lives),
+            Effect::AskStop { unit, run, .. } => {
+                let book = self.books.entry(*unit).or_default();
+                ensure(book.stopping, "no effect without a cause", || {
+                    format!("{unit} {run} is asked to stop, and nobody was told that it stops")
+                })
+            }
+            Effect::KillTree { unit, run, .. } => {
+                let book = self.books.entry(*unit).or_default();
+                book.kill_by = None;
+                let alive = lives == Some((*run, true));
+                let cause = book.stopping || book.exited_at.is_some() || !alive;
+                ensure(cause, "no effect without a cause", || {
+                    format!("{unit} {run} lives and is killed, and nobody was told why")
+                })
+            }
+            Effect::Reply {
+                request, answer, ..
+            } => {
+                if let Ok(operation) = answer {
+                    self.operations.insert(*operation);
+                }
+                let first = self.unanswered.remove(request);
+                ensure(first, "each command is answered once", || {
+                    format!("{request} again")
+                })?;
+                if answer.is_err() {
+                    self.stops.remove(request);
+                }
+                acyclic(core)
+            }
+            Effect::Event {
+                unit: Some(unit),
+                run,
+                kind,
+            } => self.event(core, now, *unit, *run, kind),
+            Effect::Forget(unit) => {
+                self.release(*unit);
+                self.books.remove(unit);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The effect's id, so that its answer can be told.
+    pub fn spawn_ordered(&mut self, effect: EffectId, unit: UnitId, run: RunId) {
+        self.spawns.insert(effect, (unit, run));
+    }
+
+    fn spawn(
+        &mut self,
+        core: &Supervisor,
+        now: Now,
+        unit: UnitId,
+        run: RunId,
+        lives: Option<(RunId, bool)>,
+    ) -> Held {
+        ensure(lives.is_none(), "never two live runs of one unit", || {
+            format!("{unit} {run} is spawned while {lives:?} lives")
+        })?;
+        ensure(
+            !self.held.contains(&unit),
+            "a stop is undone by nobody but a person",
+            || format!("{unit} {run} is spawned, though a person stopped it"),
+        )?;
+        let view = core.unit(unit);
+        for name in view.iter().flat_map(|view| &view.policy.requires) {
+            let needed = core.id_of(name);
+            let up = needed
+                .and_then(|id| self.books.get(&id))
+                .is_some_and(|book| book.up);
+            ensure(up, "nothing starts before what it requires is up", || {
+                format!("{unit} {run} is spawned while {name} is not up")
+            })?;
+        }
+        let book = self.books.entry(unit).or_default();
+        ensure(
+            book.executed.is_none_or(|last| last < run),
+            "no run id is used twice",
+            || format!("{unit} {run} comes after {:?}", book.executed),
+        )?;
+        ensure(
+            book.not_before.is_none_or(|due| now.mono >= due),
+            "restarts are never faster than the policy allows",
+            || {
+                format!(
+                    "{unit} {run} is spawned at {:?}, due at {:?}",
+                    now.mono, book.not_before
+                )
+            },
+        )?;
+        let old = std::mem::take(book);
+        *book = Book {
+            executed: old.executed,
+            run: Some(run),
+            ordered_at: now.mono,
+            row: old.row,
+            restarts: old.restarts,
+            ..Book::default()
+        };
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        core: &Supervisor,
+        now: Now,
+        unit: UnitId,
+        run: Option<RunId>,
+        kind: &EventKind,
+    ) -> Held {
+        let Some(view) = core.unit(unit) else {
+            return Ok(());
+        };
+        match kind {
+            EventKind::Stopping { reason } => return self.stopping(core, now, &view, reason),
+            EventKind::RestartScheduled { delay_ms, .. } => {
+                return self.restart_scheduled(now, &view, *delay_ms);
+            }
+            EventKind::HeartbeatMissed { .. } => {
+                let stopping = self.books.get(&unit).is_some_and(|book| book.stopping);
+                return ensure(
+                    !stopping,
+                    "beats are not counted while a run is stopped",
+                    || format!("{unit} {run:?}"),
+                );
+            }
+            _ => {}
+        }
+        let book = self.books.entry(unit).or_default();
+        match kind {
+            EventKind::Started { .. } => {
+                book.up |= view.policy.ready.is_none()
+                    && view.policy.unit_type == UnitType::Service
+                    && book.exited_at.is_none();
+            }
+            EventKind::Ready => {
+                book.ready_at = Some(now.mono);
+                book.up = view.policy.unit_type == UnitType::Service;
+            }
+            EventKind::Exited { status, .. } => {
+                let done =
+                    view.policy.unit_type == UnitType::Oneshot && *status == ExitStatus::Code(0);
+                book.up = done;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn stopping(&mut self, core: &Supervisor, now: Now, view: &UnitView, reason: &str) -> Held {
+        let unit = view.id;
+        let changed = self.last_change;
+        let book = self.books.entry(unit).or_default();
+        (book.up, book.stopping) = (false, true);
+        book.kill_by = Some(now.mono.after(LONGEST_STOP));
+        // Under an older policy it may have had less.
+        let unchanged = changed < book.ordered_at;
+        if let (true, Some(ready)) = (
+            unchanged && reason.contains("not ready"),
+            &view.policy.ready,
+        ) {
+            let due = book.spawned_at.map(|at| at.after(ready.within));
+            return ensure(
+                due.is_none_or(|due| now.mono >= due),
+                "a run has all its time to become ready",
+                || {
+                    format!(
+                        "{unit} is ended at {:?}, its time is over at {due:?}",
+                        now.mono
+                    )
+                },
+            );
+        }
+        if let (true, Some(heartbeat)) = (
+            unchanged && reason.contains("heartbeat"),
+            &view.policy.heartbeat,
+        ) {
+            let last = book.last_beat.max(book.ready_at).max(book.spawned_at);
+            let due = last.map(|at| at.after(heartbeat.every));
+            return ensure(
+                due.is_none_or(|due| now.mono >= due),
+                "a run has all its time to beat",
+                || {
+                    format!(
+                        "{unit} is ended at {:?}, its last sign was at {last:?}",
+                        now.mono
+                    )
+                },
+            );
+        }
+        let by_a_person = ["by hand", "changed", "removed", "goes down"];
+        if by_a_person.iter().any(|words| reason.contains(words)) {
+            let ordered = book.ordered_at;
+            ensure(
+                self.last_command >= ordered,
+                "no effect without a cause",
+                || format!("{unit} is stopped ({reason}) without a command since {ordered:?}"),
+            )?;
+        }
+        let all_go = reason.contains("goes down");
+        let undisturbed = self.last_stop > self.last_change && reason == "stopped by hand";
+        if !(all_go || undisturbed) {
+            return Ok(());
+        }
+        for other in core.units() {
+            let needs = |names: &[UnitName]| names.contains(view.name);
+            let depends = needs(&other.policy.requires)
+                || all_go && (needs(&other.policy.wants) || needs(&other.policy.after));
+            let live = matches!(other.state, ActualState::Running | ActualState::Starting);
+            // A later command of this very turn may have ended both; what lives after it does not.
+            let stopping = self.books.get(&other.id).is_some_and(|book| book.stopping);
+            ensure(
+                !(depends && live && !stopping),
+                "units stop in the reverse of their order of start",
+                || {
+                    format!(
+                        "{} stops while {} is {}",
+                        view.name, other.name, other.state
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn restart_scheduled(&mut self, now: Now, view: &UnitView, delay_ms: u64) -> Held {
+        let unit = view.id;
+        let book = self.books.entry(unit).or_default();
+        let delay = Duration::from_millis(delay_ms);
+        let reset_after = match view.policy.backoff {
+            Backoff::None => abide_core::DEFAULT_RESET_AFTER,
+            Backoff::Exponential(curve) => curve.reset_after,
+        };
+        let end = book.exited_at;
+        let unchanged = self.last_change < book.ordered_at;
+        if let (Some(spawned), Some(end), true) = (book.spawned_at, end, unchanged) {
+            if end.since(spawned) >= reset_after {
+                ensure(
+                    delay_ms == 0,
+                    "a restart after a stable run is immediate",
+                    || {
+                        format!(
+                            "{unit} ran for {:?} and waits {delay:?}",
+                            end.since(spawned)
+                        )
+                    },
+                )?;
+                book.row = 0;
+            }
+        } else {
+            book.row = 0;
+        }
+        let least = least_wait(&view.policy.backoff, book.row);
+        ensure(
+            delay + Duration::from_millis(2) >= least,
+            "restarts are never faster than the policy allows",
+            || {
+                format!(
+                    "{unit} waits {delay:?} after {} restarts in a row",
+                    book.row
+                )
+            },
+        )?;
+        book.row += 1;
+        book.not_before = Some(now.mono.after(delay));
+        book.restarts.push(now.mono);
+        if let Some(give_up) = view.policy.give_up {
+            book.restarts
+                .retain(|at| now.mono.since(*at) < give_up.within);
+            ensure(
+                book.restarts.len() as u64 <= u64::from(give_up.restarts),
+                "a unit is given up after too many restarts",
+                || format!("{unit} is restarted for the {}th time", book.restarts.len()),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A new daemon is there; what the books say of the old one's time is not known for sure.
+    pub fn resumed(&mut self, core: &Supervisor, now: Now, continues: bool) {
+        self.unanswered.clear();
+        self.stops.clear();
+        self.spawns.clear();
+        self.last_change = now.mono;
+        if self.last_command > now.mono {
+            self.last_command = now.mono; // the clock counts anew
+        }
+        self.last_stop = Mono(0);
+        for view in core.units() {
+            let book = self.books.entry(view.id).or_default();
+            let due = if continues { book.not_before } else { None };
+            // A restart by the old daemon may have begun without having been written down.
+            let same_run = book.run == view.run && view.state == ActualState::Backoff;
+            let row = if continues && same_run { book.row } else { 0 };
+            *book = Book {
+                executed: book.executed,
+                run: view.run,
+                ordered_at: now.mono,
+                spawned: view.pid.is_some(),
+                stopping: view.state == ActualState::Stopping,
+                up: view.ready,
+                row,
+                not_before: due.filter(|_| same_run),
+                ..Book::default()
+            };
+            if view.state == ActualState::Stopping {
+                book.kill_by = Some(now.mono.after(LONGEST_STOP));
+            }
+        }
+    }
+
+    pub fn halted(&self, lives: Option<UnitId>) -> Held {
+        ensure(
+            lives.is_none(),
+            "everything is down when the daemon halts",
+            || format!("{lives:?} lives"),
+        )
+    }
+
+    pub fn after_timeout(&self, core: &Supervisor, now: Now) -> Held {
+        let next = core.poll_timeout().mono;
+        ensure(
+            next.is_none_or(|(at, _)| at > now.mono),
+            "after a time-out the next deadline is later",
+            || format!("{next:?} at {:?}", now.mono),
+        )?;
+        for view in core.units() {
+            let late = self.books.get(&view.id).and_then(|book| book.kill_by);
+            let stopping = view.state == ActualState::Stopping;
+            ensure(
+                !stopping
+                    || late.is_none_or(|by| by > now.mono)
+                    || self.will_kill(core, &view, now),
+                "a stop always ends",
+                || format!("{} should have been killed at {late:?}", view.name),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The kill is among the effects that have not been polled yet: the core says so by its deadline.
+    fn will_kill(&self, core: &Supervisor, view: &UnitView, now: Now) -> bool {
+        core.explain(view.id, now)
+            .is_some_and(|why| why.changes.iter().any(|text| text.contains("killed again")))
+    }
+
+    /// Nothing is under way inside the core.
+    pub fn at_rest(&mut self, core: &Supervisor, now: Now) -> Held {
+        let mut going_down = false;
+        for view in core.units() {
+            going_down |= view.desired == DesiredState::Up && view.state == ActualState::Stopped;
+        }
+        if going_down {
+            // Only `Down` leaves a wanted unit stopped.
+            let down = core.explain(core.units().next().expect("has units").id, now);
+            let any_down = core.units().any(|view| {
+                core.explain(view.id, now)
+                    .is_some_and(|why| why.cause.contains("everything goes down"))
+            });
+            ensure(
+                any_down || down.is_none(),
+                "an up unit is up or has a deadline",
+                || "a wanted unit is stopped, and nothing is due".into(),
+            )?;
+        }
+        for view in core.units() {
+            self.unit_at_rest(core, now, &view)?;
+        }
+        Ok(())
+    }
+
+    fn unit_at_rest(&self, core: &Supervisor, now: Now, view: &UnitView) -> Held {
+        let wake = core.poll_timeout().mono.map(|(at, _)| at);
+        let name = view.name;
+        match view.state {
+            ActualState::Backoff => {
+                let due = view.next_start;
+                ensure(
+                    due.is_some_and(|due| wake.is_some_and(|wake| wake <= due)),
+                    "an up unit is up or has a deadline",
+                    || format!("{name} waits for {due:?}, the next wake is at {wake:?}"),
+                )?;
+                ensure(
+                    view.desired == DesiredState::Up,
+                    "what is not wanted does not restart",
+                    || format!("{name} is not wanted and waits for its restart"),
+                )
+            }
+            ActualState::Waiting => {
+                let why = core.explain(view.id, now);
+                ensure(
+                    why.is_some_and(|why| !why.waits_for.is_empty()),
+                    "an up unit is up or has a deadline",
+                    || format!("{name} waits for nothing"),
+                )
+            }
+            ActualState::Starting if view.pid.is_some() => {
+                let limit = view.policy.ready.as_ref().map(|ready| ready.within);
+                let since = self.books.get(&view.id).and_then(|book| book.spawned_at);
+                let unchanged = self
+                    .books
+                    .get(&view.id)
+                    .is_some_and(|book| self.last_change < book.ordered_at);
+                let late = |at: Mono| {
+                    limit.is_none_or(|within| {
+                        wake.is_none() || now.mono > at.after(within).after(Duration::from_secs(60))
+                    })
+                };
+                // The driver may have slept over the deadline, but not for ever.
+                ensure(
+                    !(unchanged && since.is_some_and(late)),
+                    "an up unit is up or has a deadline",
+                    || format!("{name} is starting since {since:?}"),
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Faults have ceased long ago.
+    pub fn converged(
+        &self,
+        core: &Supervisor,
+        lives: &BTreeMap<UnitId, (RunId, bool, u64)>,
+    ) -> Held {
+        const CONVERGES: &str = "when faults cease, everything wanted and able is up";
+        for view in core.units() {
+            let life = lives.get(&view.id);
+            let name = view.name;
+            if view.state == ActualState::Running {
+                let same = life.is_some_and(|(run, main, _)| Some(*run) == view.run && *main);
+                ensure(same, "what is shown as running lives", || {
+                    format!("{name} {:?} is running, the system has {life:?}", view.run)
+                })?;
+                let digest = life.map(|(_, _, digest)| *digest);
+                ensure(
+                    digest == Some(view.policy.launch_digest),
+                    "what runs is what is configured",
+                    || format!("{name} runs {digest:?}"),
+                )?;
+            } else {
+                ensure(
+                    life.is_none(),
+                    "what is not shown as running does not live",
+                    || format!("{name} is {}, the system has {life:?}", view.state),
+                )?;
+            }
+            let rests = match (view.desired, view.state) {
+                (DesiredState::Up, ActualState::Waiting) => {
+                    view.policy.requires.iter().any(|need| !is_up(core, need))
+                }
+                (DesiredState::Up, state) => matches!(
+                    state,
+                    ActualState::Running | ActualState::Exited | ActualState::Failed
+                ),
+                (DesiredState::Down, state) => state == ActualState::Stopped,
+            };
+            ensure(rests, CONVERGES, || {
+                format!("{name} is {} ({:?})", view.state, view.reason)
+            })?;
+        }
+        for operation in &self.operations {
+            let open = core
+                .operation(*operation)
+                .filter(|o| o.state == OperationState::Running);
+            ensure(open.is_none(), "operations end", || format!("{open:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn is_up(core: &Supervisor, name: &UnitName) -> bool {
+    core.id_of(name)
+        .and_then(|id| core.unit(id))
+        .is_some_and(|view| view.ready)
+}
+
+/// The units and all they need, by what their policies say.
+fn needed(core: &Supervisor, units: &[UnitId]) -> BTreeSet<UnitId> {
+    let mut found = BTreeSet::new();
+    let mut open = units.to_vec();
+    while let Some(id) = open.pop() {
+        if found.insert(id)
+            && let Some(view) = core.unit(id)
+        {
+            let names = view.policy.requires.iter().chain(&view.policy.wants);
+            open.extend(names.filter_map(|name| core.id_of(name)));
+        }
+    }
+    found
+}
+
+/// No unit depends on itself, over however many others.
+fn acyclic(core: &Supervisor) -> Held {
+    let policies: BTreeMap<&UnitName, &Policy> =
+        core.units().map(|view| (view.name, view.policy)).collect();
+    let mut left: BTreeSet<&UnitName> = policies.keys().copied().collect();
+    loop {
+        let free: Vec<&UnitName> = left
+            .iter()
+            .copied()
+            .filter(|name| {
+                let policy = policies[name];
+                let needs = policy
+                    .requires
+                    .iter()
+                    .chain(&policy.wants)
+                    .chain(&policy.after);
+                !needs.into_iter().any(|need| left.contains(need))
+            })
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        for name in free {
+            left.remove(name);
+        }
+    }
+    ensure(left.is_empty(), "dependencies never go in a circle", || {
+        format!("{left:?}")
+    })
+}
+
+/// The shortest wait that the policy allows after so many restarts in a row.
+fn least_wait(backoff: &Backoff, row: u32) -> Duration {
+    let Backoff::Exponential(BackoffCurve {
+        initial,
+        factor,
+        max,
+        jitter,
+        ..
+    }) = *backoff
+    else {
+        return Duration::ZERO;
+    };
+    if row == 0 {
+        return Duration::ZERO;
+    }
+    let plain = initial.as_secs_f64() * factor.powi(i32::try_from(row).expect("few") - 1);
+    Duration::from_secs_f64(plain.min(max.as_secs_f64()) * (1.0 - jitter))
+}

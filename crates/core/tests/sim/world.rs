@@ -1,0 +1,930 @@
+//! A world for the supervisor: an operating system, a driver with its disk, and people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use abide_core::recording::{Line, Recorder};
+use abide_core::{
+    Change, Command, Effect, Input, Observed, ObservedState, Outcome, Saved, Supervisor, UnitRecord,
+};
+use abide_model::{
+    EffectId, ExitStatus, Mono, Now, Operation, OperationId, OperationKind, RequestId, RunId,
+    Signal, UnitId, UnitName, Wall,
+};
+
+use crate::history::{Action, History, Nature, SpawnNature, UNITS, file, unit_name};
+use crate::rng::Rng;
+use crate::watch::{Violation, Watch};
+
+/// What a history broke.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub invariant: &'static str,
+    pub detail: String,
+    /// The action during which it broke; one past the last for the quiet time at the end.
+    pub at: usize,
+    pub trace: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Process {
+    run: RunId,
+    pid: u32,
+    /// Its main process lives; if not, others of its tree do.
+    main: bool,
+    digest: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// The driver hears something, if it is still the one that asked.
+    Tell(u64, Input),
+    /// A spawn is carried out.
+    Spawn(u64, UnitId, RunId, EffectId),
+    /// A main process ends.
+    Die(UnitId, RunId, ExitStatus),
+    /// A killed tree is gone.
+    TreeDies(UnitId, RunId),
+    Beat(UnitId, RunId),
+    /// The oldest write that is under way has its result.
+    WriteDone(u64),
+}
+
+struct Write {
+    effect: EffectId,
+    change: Change,
+    durable: bool,
+    done: bool,
+}
+
+#[derive(Default)]
+struct Disk {
+    units: BTreeMap<UnitId, UnitRecord>,
+    operations: BTreeMap<OperationId, Operation>,
+    halted: bool,
+}
+
+impl Disk {
+    fn write(&mut self, change: Change) {
+        self.halted = false;
+        match change {
+            Change::Unit(record) => {
+                self.units.insert(record.id, *record);
+            }
+            Change::Forgotten(unit) => {
+                self.units.remove(&unit);
+            }
+            Change::Operation(operation) => {
+                self.operations.insert(operation.id, *operation);
+            }
+            Change::OperationEnded(operation) => {
+                self.operations.remove(&operation);
+            }
+            Change::Halted => self.halted = true,
+        }
+    }
+}
+
+pub struct World {
+    core: Supervisor,
+    now: Now,
+    rng: Rng,
+    /// Which daemon it is, counted from the first.
+    life: u64,
+    events: BTreeMap<(Mono, u64), Event>,
+    last_event: u64,
+    ids: BTreeMap<UnitName, UnitId>,
+    last_id: u32,
+    natures: BTreeMap<UnitName, Nature>,
+    processes: BTreeMap<UnitId, Process>,
+    /// Ordered and not carried out.
+    spawning: BTreeMap<(UnitId, RunId), (EffectId, Option<EffectId>)>,
+    killed: BTreeSet<(UnitId, RunId)>,
+    kept_exits: BTreeMap<(UnitId, RunId), ExitStatus>,
+    disk: Disk,
+    journal: Vec<Write>,
+    disk_full: bool,
+    /// Answers that wait for a write.
+    held_replies: Vec<(RequestId, Option<EffectId>)>,
+    past: Vec<Input>,
+    dying: Option<(u64, bool, bool)>,
+    halt: bool,
+    last_pid: u32,
+    last_request: u64,
+    watch: Watch,
+    trace: Vec<String>,
+    inputs: u64,
+    recorder: Option<Recorder>,
+    traced: bool,
+}
+
+/// Runs a history to its end. Gives the number of inputs that the core took.
+pub fn run(history: &History) -> Result<u64, Failure> {
+    World::new(history.seed)
+        .play(history)
+        .map(|world| world.inputs)
+}
+
+/// The same, with a trace of what happened in the failure.
+pub fn run_traced(history: &History) -> Result<u64, Failure> {
+    let mut world = World::new(history.seed);
+    world.traced = true;
+    world.play(history).map(|world| world.inputs)
+}
+
+/// Runs a history and gives what was recorded of the daemon that lived last.
+pub fn record(history: &History) -> Result<Vec<Line>, Failure> {
+    let mut world = World::new(history.seed);
+    world.recorder = Some(Recorder::new_run(history.seed, world.now));
+    let world = world.play(history)?;
+    Ok(world.recorder.map(Recorder::into_lines).unwrap_or_default())
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let now = Now {
+            mono: Mono(5_000_000_000),
+            wall: Wall(1_700_000_000_000_000_000),
+        };
+        Self {
+            core: Supervisor::new(seed, now),
+            now,
+            rng: Rng::new(seed ^ 0x5eed),
+            life: 0,
+            events: BTreeMap::new(),
+            last_event: 0,
+            ids: BTreeMap::new(),
+            last_id: 0,
+            natures: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            spawning: BTreeMap::new(),
+            killed: BTreeSet::new(),
+            kept_exits: BTreeMap::new(),
+            disk: Disk::default(),
+            journal: Vec::new(),
+            disk_full: false,
+            held_replies: Vec::new(),
+            past: Vec::new(),
+            dying: None,
+            halt: false,
+            last_pid: 1000,
+            last_request: 0,
+            watch: Watch::default(),
+            trace: Vec::new(),
+            inputs: 0,
+            recorder: None,
+            traced: false,
+        }
+    }
+
+    fn play(mut self, history: &History) -> Result<Self, Failure> {
+        for (at, action) in history.actions.iter().enumerate() {
+            self.note(|| format!("== {action:?}"));
+            self.guarded(at, |world| world.act(action))?;
+        }
+        let end = history.actions.len();
+        self.note(|| "== quiet".into());
+        self.guarded(end, Self::quiet)?;
+        Ok(self)
+    }
+
+    fn guarded(
+        &mut self,
+        at: usize,
+        step: impl FnOnce(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Failure> {
+        let result = catch_unwind(AssertUnwindSafe(|| step(self)));
+        let violation = match result {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(violation)) => violation,
+            Err(panic) => {
+                let text = panic
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                    .unwrap_or_default();
+                Violation {
+                    invariant: "the core never panics",
+                    detail: text,
+                }
+            }
+        };
+        let trace = std::mem::take(&mut self.trace);
+        Err(Failure {
+            invariant: violation.invariant,
+            detail: violation.detail,
+            at,
+            trace,
+        })
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if !self.traced {
+            return;
+        }
+        let at = Duration::from_nanos(self.now.mono.0);
+        self.trace
+            .push(format!("{:>10.3} {}", at.as_secs_f64(), text()));
+    }
+
+    fn nature(&self, unit: UnitId) -> Nature {
+        let name = self
+            .ids
+            .iter()
+            .find(|(_, id)| **id == unit)
+            .map(|(name, _)| name);
+        name.and_then(|name| self.natures.get(name))
+            .copied()
+            .unwrap_or(Nature::GOOD)
+    }
+
+    fn id_of(&mut self, name: &UnitName) -> UnitId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        self.last_id += 1;
+        self.ids.insert(name.clone(), UnitId(self.last_id));
+        UnitId(self.last_id)
+    }
+
+    fn known(&self, indexes: &[usize]) -> Vec<UnitId> {
+        let names = indexes.iter().map(|index| unit_name(*index));
+        names.filter_map(|name| self.core.id_of(&name)).collect()
+    }
+
+    fn later(&mut self, after: Duration, event: Event) {
+        self.last_event += 1;
+        self.events
+            .insert((self.now.mono.after(after), self.last_event), event);
+    }
+
+    /// The driver hears this soon: mostly at once, sometimes late, sometimes twice.
+    fn tell(&mut self, input: Input) {
+        let after = if self.rng.chance(80) {
+            Duration::ZERO
+        } else {
+            self.rng.millis(300)
+        };
+        let life = self.life;
+        if self.rng.chance(4) {
+            let more = self.rng.millis(500);
+            self.later(after + more, Event::Tell(life, input.clone()));
+        }
+        self.later(after, Event::Tell(life, input));
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(), Violation> {
+        match action {
+            Action::Pass(time) => return self.pass(*time),
+            Action::Oversleep(time) => {
+                self.set_mono(self.now.mono.after(*time));
+                return self.timeout();
+            }
+            Action::NextDeadline => {
+                if let Some((due, _)) = self.core.poll_timeout().mono {
+                    let wait = due.since(self.now.mono);
+                    return self.pass(wait.min(Duration::from_secs(60)));
+                }
+            }
+            Action::Apply { source, seed, run } => {
+                for index in 0..UNITS {
+                    self.id_of(&unit_name(index));
+                }
+                let defs = file(*source, *seed, |name| self.ids[name]);
+                let kind = if *run {
+                    OperationKind::Run
+                } else {
+                    OperationKind::Up
+                };
+                let sources = vec![(format!("{source}.toml"), defs)];
+                return self.command(Command::Apply { kind, sources });
+            }
+            Action::Start(units) => return self.command(Command::Start(self.known(units))),
+            Action::Stop(units) => return self.command(Command::Stop(self.known(units))),
+            Action::Restart(units) => return self.command(Command::Restart(self.known(units))),
+            Action::Reset(units) => return self.command(Command::Reset(self.known(units))),
+            Action::Remove(units) => return self.command(Command::Remove(self.known(units))),
+            Action::Enable(units, true) => return self.command(Command::Enable(self.known(units))),
+            Action::Enable(units, _) => return self.command(Command::Disable(self.known(units))),
+            Action::Signal(unit) => {
+                return self.command(Command::Signal(self.known(&[*unit]), Signal::HUP));
+            }
+            Action::DownSource(source) => {
+                return self.command(Command::DownSource(format!("{source}.toml")));
+            }
+            Action::Down => return self.command(Command::Down),
+            Action::Nature(unit, nature) => {
+                self.natures.insert(unit_name(*unit), *nature);
+            }
+            Action::Exit(unit, code) => {
+                for id in self.known(&[*unit]) {
+                    if let Some(process) = self.processes.get(&id) {
+                        self.later(
+                            Duration::ZERO,
+                            Event::Die(id, process.run, ExitStatus::Code(*code)),
+                        );
+                    }
+                }
+                return self.pass(Duration::ZERO);
+            }
+            Action::Again(which) => {
+                let count = self.past.len() as u64;
+                if count > 0 {
+                    let at = usize::try_from(which % count).expect("small");
+                    let input = self.past[at].clone();
+                    return self.input(input);
+                }
+            }
+            Action::EarlyEmpty(unit) => {
+                for unit in self.known(&[*unit]) {
+                    let Some(run) = self.core.unit(unit).and_then(|view| view.run) else {
+                        continue;
+                    };
+                    let alive = self
+                        .processes
+                        .get(&unit)
+                        .is_some_and(|p| p.run == run && p.main);
+                    let there = alive || self.spawning.contains_key(&(unit, run));
+                    if there && !self.killed.contains(&(unit, run)) {
+                        self.input(Input::TreeEmpty { unit, run })?;
+                    }
+                }
+            }
+            Action::DaemonDies {
+                after: 0,
+                reboot,
+                keeper_too,
+            } => {
+                return self.die(*reboot, *keeper_too);
+            }
+            Action::DaemonDies {
+                after,
+                reboot,
+                keeper_too,
+            } => {
+                self.dying = Some((*after, *reboot, *keeper_too));
+            }
+            Action::ClockJump(by) => {
+                self.now.wall = Wall(self.now.wall.0.saturating_add(*by));
+                return self.input(Input::ClockChanged);
+            }
+            Action::DiskFull(full) => self.disk_full = *full,
+        }
+        Ok(())
+    }
+
+    fn set_mono(&mut self, mono: Mono) {
+        self.now = Now {
+            mono,
+            wall: self.now.wall_at(mono),
+        };
+    }
+
+    /// Lets time pass, stepping exactly to each deadline and event.
+    fn pass(&mut self, time: Duration) -> Result<(), Violation> {
+        let mut end = self.now.mono.after(time);
+        let mut life = self.life;
+        loop {
+            if life != self.life {
+                // After another boot the clock counts anew.
+                (life, end) = (self.life, self.now.mono.after(Duration::ZERO));
+            }
+            let due = self
+                .core
+                .poll_timeout()
+                .mono
+                .map(|(at, _)| at.max(self.now.mono));
+            let event = self.events.keys().next().map(|(at, _)| *at);
+            let event_first = match (due, event) {
+                (Some(due), Some(event)) => event < due || (event == due && self.rng.chance(50)),
+                (None, Some(_)) => true,
+                (_, None) => false,
+            };
+            let next = if event_first { event } else { due };
+            let Some(next) = next.filter(|next| *next <= end) else {
+                break;
+            };
+            self.set_mono(next.max(self.now.mono));
+            if event_first {
+                if let Some((_, event)) = self.events.pop_first() {
+                    self.happen(event)?;
+                }
+            } else {
+                self.timeout()?;
+            }
+        }
+        self.set_mono(end.max(self.now.mono));
+        Ok(())
+    }
+
+    fn timeout(&mut self) -> Result<(), Violation> {
+        self.note(|| "timeout".into());
+        self.inputs += 1;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.timeout(self.now);
+        }
+        self.core.handle_timeout(self.now);
+        self.watch.after_timeout(&self.core, self.now)?;
+        self.drain()
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), Violation> {
+        self.note(|| format!("> {}", brief(&input)));
+        self.inputs += 1;
+        if matches!(
+            input,
+            Input::Exited { .. }
+                | Input::TreeEmpty { .. }
+                | Input::Ready { .. }
+                | Input::Done { .. }
+        ) {
+            self.past.push(input.clone());
+        }
+        self.watch.input(&self.core, self.now, &input);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(self.now, &input);
+        }
+        self.core.handle(self.now, input);
+        self.drain()
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), Violation> {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        let life = self.life;
+        self.watch.command(&self.core, self.now, request, &command);
+        self.input(Input::Command { request, command })?;
+        if life == self.life && !self.halt {
+            self.watch.answered(request)?;
+        }
+        self.restart_after_halt()
+    }
+
+    fn drain(&mut self) -> Result<(), Violation> {
+        while let Some((id, effect)) = self.core.poll_effect() {
+            if let Some((left, reboot, keeper_too)) = &mut self.dying {
+                if *left == 0 {
+                    let (reboot, keeper_too) = (*reboot, *keeper_too);
+                    return self.die(reboot, keeper_too);
+                }
+                *left -= 1;
+            }
+            self.note(|| format!("  < {id} {effect:?}").chars().take(260).collect());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.effect(id, &effect);
+            }
+            let process = effect_unit(&effect).and_then(|unit| self.processes.get(&unit));
+            let lives = process.map(|process| (process.run, process.main));
+            self.watch.effect(&self.core, self.now, &effect, lives)?;
+            if let Effect::Spawn { unit, run, .. } = effect {
+                self.watch.spawn_ordered(id, unit, run);
+            }
+            self.carry_out(id, effect)?;
+        }
+        self.watch.at_rest(&self.core, self.now)?;
+        self.restart_after_halt()
+    }
+
+    fn restart_after_halt(&mut self) -> Result<(), Violation> {
+        if std::mem::take(&mut self.halt) {
+            self.dying = None;
+            self.revive(false, false, true)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, id: EffectId, effect: Effect) -> Result<(), Violation> {
+        match effect {
+            Effect::Spawn { unit, run, after } => {
+                let after = after.filter(|after| self.is_open(*after));
+                self.spawning.insert((unit, run), (id, after));
+                if after.is_none() {
+                    self.begin_spawn(unit, run, id);
+                }
+            }
+            Effect::WatchReady { unit, run } => {
+                if let Some(after) = self.nature(unit).ready_after {
+                    let life = self.life;
+                    self.later(after, Event::Tell(life, Input::Ready { unit, run }));
+                }
+            }
+            Effect::AskStop { unit, run, .. } => {
+                match self.rng.below(20) {
+                    0 | 1 => {}
+                    2 => self.tell(Input::Done {
+                        effect: id,
+                        outcome: Outcome::Failed {
+                            reason: "no such process".into(),
+                        },
+                    }),
+                    _ => self.tell(Input::Done {
+                        effect: id,
+                        outcome: Outcome::Ok,
+                    }),
+                }
+                if self.nature(unit).obeys_stop {
+                    let after = self.rng.millis(800);
+                    let status = ExitStatus::Signal {
+                        signal: Signal::TERM,
+                        core: false,
+                    };
+                    self.later(after, Event::Die(unit, run, status));
+                }
+            }
+            Effect::KillTree { unit, run, .. } => {
+                self.killed.insert((unit, run));
+                if let Some((effect, after)) = self.spawning.remove(&(unit, run)) {
+                    if after.is_none() && self.rng.chance(30) {
+                        self.begin(unit, run, effect);
+                    }
+                }
+                let wait = self.nature(unit).dies_after;
+                self.later(wait, Event::TreeDies(unit, run));
+            }
+            Effect::Persist { change, durable } => {
+                self.journal.push(Write {
+                    effect: id,
+                    change,
+                    durable,
+                    done: false,
+                });
+                let wait = if self.rng.chance(70) {
+                    Duration::ZERO
+                } else {
+                    self.rng.millis(400)
+                };
+                let life = self.life;
+                // Writes are done in their order: this event completes the oldest one.
+                self.later(wait, Event::WriteDone(life));
+            }
+            Effect::Reply { request, after, .. } => {
+                if after.is_some_and(|after| self.is_open(after)) {
+                    self.held_replies.push((request, after));
+                } else {
+                    self.watch.released(request);
+                }
+            }
+            Effect::Forget(unit) => self.ids.retain(|_, id| *id != unit),
+            Effect::Halt => {
+                self.watch.halted(self.processes.keys().next().copied())?;
+                self.halt = true;
+            }
+            Effect::Signal { .. }
+            | Effect::Publish(_)
+            | Effect::PublishOperation(_)
+            | Effect::Event { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The write has no result yet.
+    fn is_open(&self, effect: EffectId) -> bool {
+        self.journal
+            .iter()
+            .rev()
+            .any(|write| write.effect == effect && !write.done)
+    }
+
+    fn begin_spawn(&mut self, unit: UnitId, run: RunId, effect: EffectId) {
+        let wait = match self.nature(unit).spawn {
+            SpawnNature::Quick | SpawnNature::Fails => Duration::ZERO,
+            SpawnNature::Slow => self.rng.millis(3000),
+            SpawnNature::Hangs => return,
+        };
+        let life = self.life;
+        self.later(wait, Event::Spawn(life, unit, run, effect));
+    }
+
+    /// The program is executed.
+    fn begin(&mut self, unit: UnitId, run: RunId, effect: EffectId) {
+        self.last_pid += 1;
+        let pid = self.last_pid;
+        self.watch.executed(unit, run);
+        let policy = self.core.unit(unit).map(|view| view.policy.clone());
+        let digest = policy.as_ref().map_or(0, |policy| policy.launch_digest);
+        self.processes.insert(
+            unit,
+            Process {
+                run,
+                pid,
+                main: true,
+                digest,
+            },
+        );
+        self.tell(Input::Done {
+            effect,
+            outcome: Outcome::Spawned { pid },
+        });
+        let nature = self.nature(unit);
+        let oneshot = policy
+            .as_ref()
+            .is_some_and(|policy| policy.unit_type == abide_model::UnitType::Oneshot);
+        let life = nature
+            .exits_after
+            .or(oneshot.then_some(Duration::from_millis(200)));
+        if let Some(life) = life {
+            self.later(
+                life,
+                Event::Die(unit, run, ExitStatus::Code(nature.exit_code)),
+            );
+        }
+        self.later(Duration::ZERO, Event::Beat(unit, run));
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Tell(life, input) if life == self.life => self.input(input),
+            Event::Tell(..) => Ok(()),
+            Event::Spawn(life, unit, run, effect) => {
+                if life != self.life || self.spawning.remove(&(unit, run)).is_none() {
+                    return Ok(());
+                }
+                if self.nature(unit).spawn == SpawnNature::Fails {
+                    let reason = "cannot execute it".to_string();
+                    self.tell(Input::Done {
+                        effect,
+                        outcome: Outcome::SpawnFailed { reason },
+                    });
+                } else {
+                    self.begin(unit, run, effect);
+                }
+                Ok(())
+            }
+            Event::Die(unit, run, status) => {
+                self.main_ends(unit, run, status);
+                Ok(())
+            }
+            Event::TreeDies(unit, run) => {
+                let status = ExitStatus::Signal {
+                    signal: Signal::KILL,
+                    core: false,
+                };
+                self.main_ends(unit, run, status);
+                if self
+                    .processes
+                    .get(&unit)
+                    .is_some_and(|process| process.run == run)
+                {
+                    self.processes.remove(&unit);
+                }
+                let name = self
+                    .ids
+                    .iter()
+                    .find(|(_, id)| **id == unit)
+                    .map(|(name, _)| name.clone());
+                if let Some(nature) = name.and_then(|name| self.natures.get_mut(&name))
+                    && std::mem::take(&mut nature.loses_empty)
+                {
+                    return Ok(());
+                }
+                // After the exit, which may be told late.
+                let life = self.life;
+                self.later(
+                    Duration::from_millis(301),
+                    Event::Tell(life, Input::TreeEmpty { unit, run }),
+                );
+                Ok(())
+            }
+            Event::Beat(unit, run) => self.program_beats(unit, run),
+            Event::WriteDone(life) if life == self.life => self.write_done(),
+            Event::WriteDone(_) => Ok(()),
+        }
+    }
+
+    fn main_ends(&mut self, unit: UnitId, run: RunId, status: ExitStatus) {
+        let Some(process) = self.processes.get_mut(&unit) else {
+            return;
+        };
+        if process.run != run || !process.main {
+            return;
+        }
+        process.main = false;
+        self.kept_exits.insert((unit, run), status.clone());
+        self.tell(Input::Exited { unit, run, status });
+    }
+
+    fn program_beats(&mut self, unit: UnitId, run: RunId) -> Result<(), Violation> {
+        let lives = self
+            .processes
+            .get(&unit)
+            .is_some_and(|p| p.run == run && p.main);
+        let heartbeat = self.core.unit(unit).and_then(|view| view.policy.heartbeat);
+        if !lives {
+            return Ok(());
+        }
+        let every = heartbeat.map_or(Duration::from_secs(5), |heartbeat| heartbeat.every / 2);
+        self.later(every, Event::Beat(unit, run));
+        if heartbeat.is_some() && self.nature(unit).beats {
+            return self.input(Input::Beat { unit, run });
+        }
+        Ok(())
+    }
+
+    fn write_done(&mut self) -> Result<(), Violation> {
+        let Some(at) = self.journal.iter().position(|write| !write.done) else {
+            return Ok(());
+        };
+        let effect = self.journal[at].effect;
+        let outcome = if self.disk_full {
+            self.journal.remove(at);
+            Outcome::Failed {
+                reason: "no space left".into(),
+            }
+        } else {
+            let write = &mut self.journal[at];
+            write.done = true;
+            if let Change::Unit(record) = &write.change
+                && let Some(exit) = &record.last_exit
+            {
+                self.kept_exits.remove(&(record.id, exit.run));
+            }
+            if write.durable {
+                for write in self.journal.drain(..=at) {
+                    self.disk.write(write.change);
+                }
+            }
+            Outcome::Ok
+        };
+        let waiting: Vec<_> = self
+            .spawning
+            .iter_mut()
+            .filter(|(_, (_, after))| *after == Some(effect))
+            .map(|(key, (spawn, after))| {
+                *after = None;
+                (key.0, key.1, *spawn)
+            })
+            .collect();
+        for (unit, run, spawn) in waiting {
+            self.begin_spawn(unit, run, spawn);
+        }
+        let released: Vec<RequestId> = self
+            .held_replies
+            .extract_if(.., |(_, after)| *after == Some(effect))
+            .map(|(request, _)| request)
+            .collect();
+        for request in released {
+            self.watch.released(request);
+        }
+        self.input(Input::Done { effect, outcome })
+    }
+
+    /// The daemon is killed, and comes back.
+    fn die(&mut self, reboot: bool, keeper_too: bool) -> Result<(), Violation> {
+        self.dying = None;
+        self.note(|| format!("the daemon dies (reboot: {reboot})"));
+        // What a half-done spawn becomes is settled before a new daemon may begin.
+        for ((unit, run), (effect, after)) in std::mem::take(&mut self.spawning) {
+            if after.is_none() && !reboot && self.rng.chance(50) {
+                self.begin(unit, run, effect);
+            }
+        }
+        self.revive(reboot, keeper_too, false)
+    }
+
+    fn revive(&mut self, reboot: bool, keeper_too: bool, wait: bool) -> Result<(), Violation> {
+        self.life += 1;
+        self.held_replies.clear();
+        self.killed.clear();
+        self.past
+            .retain(|input| !matches!(input, Input::Done { .. }));
+        self.keep_written(reboot, wait);
+        if reboot {
+            self.processes.clear();
+            self.kept_exits.clear();
+            self.events.clear();
+            let mono = Mono(self.rng.below(20_000_000_000));
+            let wall = self.now.wall.after(Duration::from_secs(60));
+            self.now = Now { mono, wall };
+        } else {
+            let away = self.rng.millis(4000);
+            self.set_mono(self.now.mono.after(away));
+            // Programs go on without a daemon.
+            let due: Vec<_> = self
+                .events
+                .keys()
+                .copied()
+                .filter(|(at, _)| *at <= self.now.mono)
+                .collect();
+            for key in due {
+                if let Some(Event::Die(unit, run, status)) = self.events.remove(&key) {
+                    self.main_ends(unit, run, status);
+                }
+            }
+            let life = self.life;
+            self.events.retain(|_, event| match event {
+                Event::Tell(..) => false,
+                Event::Spawn(of, ..) | Event::WriteDone(of) => *of == life,
+                _ => true,
+            });
+            if keeper_too {
+                self.kept_exits.clear();
+            }
+        }
+        let mut observed: Vec<Observed> = Vec::new();
+        for (&unit, process) in &self.processes {
+            if process.main {
+                let state = ObservedState::Alive { pid: process.pid };
+                observed.push(Observed {
+                    unit,
+                    run: process.run,
+                    state,
+                });
+            }
+        }
+        for ((unit, run), status) in &self.kept_exits {
+            let state = ObservedState::Exited(status.clone());
+            observed.push(Observed {
+                unit: *unit,
+                run: *run,
+                state,
+            });
+        }
+        let saved = Saved {
+            units: self.disk.units.values().cloned().collect(),
+            operations: self.disk.operations.values().cloned().collect(),
+            same_boot: !reboot,
+            halted: self.disk.halted,
+            seed: self.rng.next(),
+        };
+        self.note(|| format!("a new daemon: observed {observed:?}"));
+        // The programs' own clocks go on.
+        let alive: Vec<_> = self
+            .processes
+            .iter()
+            .map(|(unit, p)| (*unit, p.run))
+            .collect();
+        for (unit, run) in alive {
+            self.later(Duration::ZERO, Event::Beat(unit, run));
+        }
+        if self.recorder.is_some() {
+            self.recorder = Some(Recorder::new_resume(&saved, &observed, self.now));
+        }
+        self.core = Supervisor::resume(saved, observed, self.now);
+        let continues = !reboot && !self.disk.halted;
+        self.disk.halted = false;
+        self.watch.resumed(&self.core, self.now, continues);
+        self.ids
+            .retain(|name, id| self.core.id_of(name) == Some(*id));
+        self.drain()
+    }
+
+    /// What is on the disk when the daemon is gone: all that was answered (after a loss of power, up to the
+    /// last write that had to survive one), and some of what was still to be written.
+    fn keep_written(&mut self, reboot: bool, all: bool) {
+        let certain = |write: &Write| write.done && (!reboot || write.durable);
+        let certain = self
+            .journal
+            .iter()
+            .rposition(certain)
+            .map_or(0, |at| at + 1);
+        let rest = (self.journal.len() - certain) as u64;
+        let more = if all { rest } else { self.rng.below(rest + 1) };
+        let kept = certain + usize::try_from(more).expect("small");
+        for write in self.journal.drain(..).take(kept) {
+            self.disk.write(write.change);
+        }
+    }
+
+    /// Faults cease; after a while everything that is wanted and able must be up.
+    fn quiet(&mut self) -> Result<(), Violation> {
+        self.natures.clear();
+        self.disk_full = false;
+        self.dying = None;
+        let hanging: Vec<_> = self
+            .spawning
+            .iter()
+            .filter(|(_, (_, after))| after.is_none())
+            .map(|((unit, run), (effect, _))| (*unit, *run, *effect))
+            .collect();
+        for (unit, run, effect) in hanging {
+            self.begin_spawn(unit, run, effect);
+        }
+        self.pass(Duration::from_secs(900))?;
+        let lives: BTreeMap<UnitId, (RunId, bool, u64)> = self
+            .processes
+            .iter()
+            .map(|(unit, p)| (*unit, (p.run, p.main, p.digest)))
+            .collect();
+        self.watch.converged(&self.core, &lives)
+    }
+}
+
+fn effect_unit(effect: &Effect) -> Option<UnitId> {
+    match effect {
+        Effect::Spawn { unit, .. }
+        | Effect::AskStop { unit, .. }
+        | Effect::KillTree { unit, .. } => Some(*unit),
+        Effect::Event { unit, .. } => *unit,
+        _ => None,
+    }
+}
+
+fn brief(input: &Input) -> String {
+    let text = format!("{input:?}");
+    if text.len() > 400 {
+        format!("{}…", text.chars().take(400).collect::<String>())
+    } else {
+        text
+    }
+}
