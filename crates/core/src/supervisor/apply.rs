@@ -111,7 +111,7 @@ impl Supervisor {
             },
             Some(unit) if unit.policy == def.policy => PlanChange::Unchanged,
             Some(unit) => PlanChange::Change {
-                restarts: unit.is_live() && unit.policy.launch_digest != def.policy.launch_digest,
+                restarts: unit.is_live() && needs_new_run(&unit.policy, &def.policy),
             },
         }
     }
@@ -399,7 +399,7 @@ impl Supervisor {
         self.graph
             .insert(def.id, &def.name, names_needed(&def.policy));
         self.event(def.id, None, EventKind::Changed);
-        let relaunch = old.launch_digest != def.policy.launch_digest;
+        let relaunch = needs_new_run(&old, &def.policy);
         let Some(unit) = self.units.get_mut(&def.id) else {
             return;
         };
@@ -448,4 +448,9 @@ impl Supervisor {
         }
         self.save(def.id, true);
     }
+}
+
+/// What runs under the old policy is not what the new one means.
+fn needs_new_run(old: &Policy, new: &Policy) -> bool {
+    old.launch_digest != new.launch_digest || old.unit_type != new.unit_type
 }

@@ -317,6 +317,10 @@ impl Supervisor {
         let (state, note) = match goal {
             Goal::Up => self.progress_up(unit),
             Goal::Down if !unit.is_live() => (StepState::Done, None),
+            Goal::Down if unit.wanted && self.halt == Halt::No => (
+                StepState::Superseded,
+                Some("a later command needs it up".into()),
+            ),
             Goal::Down | Goal::Gone => (StepState::Pending, self.reason(unit)),
         };
         let name = unit.name.clone();

@@ -12,7 +12,7 @@ use abide_model::{
 use crate::rng::Rng;
 
 /// Actions per history.
-const ACTIONS: usize = 240;
+pub const ACTIONS: usize = 240;
 /// The units that a history plays with.
 pub const UNITS: usize = 7;
 /// No stop plan of a history takes longer.
@@ -133,6 +133,10 @@ pub fn unit_name(index: usize) -> UnitName {
 
 impl History {
     pub fn generate(seed: u64) -> Self {
+        Self::of_length(seed, ACTIONS)
+    }
+
+    pub fn of_length(seed: u64, length: usize) -> Self {
         let mut rng = Rng::new(seed);
         let mut actions = vec![
             Action::Apply {
@@ -148,7 +152,7 @@ impl History {
         ];
         // Some histories are calm, so that long rows of crashes are seen undisturbed.
         let calm = rng.chance(40);
-        while actions.len() < ACTIONS {
+        while actions.len() < length {
             actions.push(action(&mut rng, calm));
         }
         Self { seed, actions }

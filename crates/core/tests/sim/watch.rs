@@ -244,11 +244,19 @@ impl Watch {
         let view = core.unit(unit);
         for name in view.iter().flat_map(|view| &view.policy.requires) {
             let needed = core.id_of(name);
-            let up = needed
-                .and_then(|id| self.books.get(&id))
-                .is_some_and(|book| book.up);
+            // A service that became a oneshot under its feet may count as done.
+            let changed = |book: &Book| self.last_change >= book.ordered_at;
+            let up = needed.is_some_and(|id| {
+                let shown = core.unit(id).is_some_and(|view| view.ready);
+                self.books
+                    .get(&id)
+                    .is_some_and(|book| book.up || changed(book) && shown)
+            });
             ensure(up, "nothing starts before what it requires is up", || {
-                format!("{unit} {run} is spawned while {name} is not up")
+                format!(
+                    "{unit} {run} is spawned while {name} is not up: {:?}",
+                    needed.and_then(|id| core.unit(id))
+                )
             })?;
         }
         let book = self.books.entry(unit).or_default();
@@ -455,14 +463,17 @@ impl Watch {
         Ok(())
     }
 
+    /// `lost`: the disk had refused writes.
     /// A new daemon is there; what the books say of the old one's time is not known for sure.
-    pub fn resumed(&mut self, core: &Supervisor, now: Now, continues: bool) {
+    pub fn resumed(&mut self, core: &Supervisor, now: Now, continues: bool, lost: bool) {
         self.unanswered.clear();
         self.stops.clear();
         self.spawns.clear();
         self.last_change = now.mono;
-        if self.last_command > now.mono {
-            self.last_command = now.mono; // the clock counts anew
+        // A command to the old daemon may have its effects only now.
+        self.last_command = now.mono;
+        if lost {
+            self.held.clear();
         }
         self.last_stop = Mono(0);
         for view in core.units() {
@@ -472,7 +483,8 @@ impl Watch {
             let same_run = book.run == view.run && view.state == ActualState::Backoff;
             let row = if continues && same_run { book.row } else { 0 };
             *book = Book {
-                executed: book.executed,
+                // A reservation that a full disk refused does not outlast the boot.
+                executed: book.executed.filter(|_| !lost),
                 run: view.run,
                 ordered_at: now.mono,
                 spawned: view.pid.is_some(),

@@ -105,6 +105,7 @@ pub struct World {
     disk: Disk,
     journal: Vec<Write>,
     disk_full: bool,
+    refused_writes: bool,
     /// Answers that wait for a write.
     held_replies: Vec<(RequestId, Option<EffectId>)>,
     past: Vec<Input>,
@@ -164,6 +165,7 @@ impl World {
             disk: Disk::default(),
             journal: Vec::new(),
             disk_full: false,
+            refused_writes: false,
             held_replies: Vec::new(),
             past: Vec::new(),
             dying: None,
@@ -388,7 +390,7 @@ impl World {
         loop {
             if life != self.life {
                 // After another boot the clock counts anew.
-                (life, end) = (self.life, self.now.mono.after(Duration::ZERO));
+                (life, end) = (self.life, self.now.mono.after(time));
             }
             let due = self
                 .core
@@ -728,6 +730,7 @@ impl World {
         let effect = self.journal[at].effect;
         let outcome = if self.disk_full {
             self.journal.remove(at);
+            self.refused_writes = true;
             Outcome::Failed {
                 reason: "no space left".into(),
             }
@@ -832,6 +835,19 @@ impl World {
                 });
             }
         }
+        for (&unit, process) in &self.processes {
+            let recorded = self.disk.units.get(&unit).and_then(|record| record.run);
+            let unseen = !process.main && !self.kept_exits.contains_key(&(unit, process.run));
+            // The child's own record still tells of it.
+            if unseen && recorded < Some(process.run) {
+                let state = ObservedState::Exited(ExitStatus::Unknown);
+                observed.push(Observed {
+                    unit,
+                    run: process.run,
+                    state,
+                });
+            }
+        }
         for ((unit, run), status) in &self.kept_exits {
             let state = ObservedState::Exited(status.clone());
             observed.push(Observed {
@@ -863,7 +879,8 @@ impl World {
         self.core = Supervisor::resume(saved, observed, self.now);
         let continues = !reboot && !self.disk.halted;
         self.disk.halted = false;
-        self.watch.resumed(&self.core, self.now, continues);
+        let lost = std::mem::take(&mut self.refused_writes);
+        self.watch.resumed(&self.core, self.now, continues, lost);
         self.ids
             .retain(|name, id| self.core.id_of(name) == Some(*id));
         self.drain()
