@@ -446,7 +446,7 @@ impl Found {
         let record = record_of(home, unit).filter(|r| r.run == entry.run);
         let tree = match &record {
             Some(record) => trees.adopt(&unit.name, record),
-            None => trees.run(unit.id, &unit.name, entry.run),
+            None => trees.known(unit.id, &unit.name, entry.run, entry.pid),
         };
         let handle = match (entry.state, record.as_ref().map(identity::probe)) {
             (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),

@@ -59,6 +59,10 @@ fn acquire_file(home: &Path, name: &str, wait: Duration) -> Result<Lock, LockErr
                 home: home.to_owned(),
             });
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "flock has no time limit, and its end no other event"
+        )]
         std::thread::sleep(PAUSE);
     }
     match write_holder(&mut file) {

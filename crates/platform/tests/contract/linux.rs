@@ -22,6 +22,10 @@ pub struct Linux {
 }
 
 /// Waits for something that other processes do.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes end without telling us"
+)]
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -185,6 +189,10 @@ fn keeper_command(home: &Path) -> Command {
     command
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes end without telling us"
+)]
 fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> bool {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

@@ -29,6 +29,7 @@ pub fn main(arguments: &[String]) -> ! {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a program that does nothing")]
 fn idle() -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(3600));

@@ -40,6 +40,7 @@ impl Message {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(super) enum Received {
     Message(Message),
     /// Nothing is there now.

@@ -83,7 +83,7 @@ impl Hunt {
         // An error means that there is a process which may not be signalled: not empty.
         let there = tree.signal_process_group(Signal::KILL).unwrap_or(true);
         if sweep == Sweep::Prompt && !there {
-            hunt.to_stragglers();
+            hunt.turn_to_stragglers();
             return (Answer::Empty, Some(hunt));
         }
         (Answer::Pending, Some(hunt))
@@ -134,7 +134,7 @@ impl Hunt {
             let there = self.tree.signal_process_group(Signal::KILL).unwrap_or(true);
             if !there {
                 self.say_empty(report);
-                self.to_stragglers();
+                self.turn_to_stragglers();
                 return false;
             }
             if at.since(self.since) < GROUP_PATIENCE {
@@ -145,7 +145,7 @@ impl Hunt {
         true
     }
 
-    fn to_stragglers(&mut self) {
+    fn turn_to_stragglers(&mut self) {
         self.answered = true;
         self.sweep = Sweep::Thorough;
         self.pause = SHORTEST;

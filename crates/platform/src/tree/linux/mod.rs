@@ -97,6 +97,14 @@ impl Trees {
         self.tree(unit, run, self.tags.tag(unit, run), group, 0)
     }
 
+    /// The tree of a run of which only the main process is known, from the keeper's table.
+    #[must_use]
+    pub fn known(&self, unit: UnitId, name: &UnitName, run: RunId, pid: u32) -> RunTree {
+        let tree = self.run(unit, name, run);
+        tree.set_leader(pid);
+        tree
+    }
+
     /// The tree of a run that a daemon before this one started. `record` is what was found in its
     /// record file, or what the keeper knows.
     #[must_use]
@@ -303,7 +311,7 @@ fn untagged_stranger(pid: u32, tag: Option<Tag>) -> bool {
 
 /// kill(2): a process, or with a negative number its group.
 fn send(pid: i32, signal: Signal) -> io::Result<()> {
-    if matches!(pid, 0 | -1 | 1) {
+    if matches!(pid, -1..=1) {
         // Would be our own group, everybody, or init.
         return Err(io::Error::from_raw_os_error(libc::ESRCH));
     }
