@@ -92,7 +92,10 @@ pub(super) async fn follow(
             answer = &mut poll, if done_at.is_none() => {
                 last = match answer {
                     Ok(operation) => operation,
-                    Err(_) if how.vanishes => break,
+                    Err(_) if how.vanishes => {
+                        progress.all_stopped(begun.elapsed());
+                        break;
+                    }
                     Err(error) => return Err(client.failure(error)),
                 };
                 progress.take_operation(&last, begun.elapsed());

@@ -153,6 +153,19 @@ impl Progress {
             .map(|row| row.unit.as_str())
     }
 
+    /// The daemon is gone, as it was asked to: it goes only when nothing runs any more.
+    pub fn all_stopped(&mut self, at: Duration) {
+        for row in self.rows.iter_mut().filter(|row| row.step == StepState::Pending) {
+            row.step = StepState::Done;
+            if row.word != "stopped" {
+                row.word = "stopped";
+                row.note.clear();
+                row.changed = at;
+                row.printed = false;
+            }
+        }
+    }
+
     /// Nothing happened to any unit.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
