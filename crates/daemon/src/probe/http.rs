@@ -33,9 +33,40 @@ async fn get(url: &str) -> Option<u16> {
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .ok()?;
-    tokio::select! {
-        // The status is enough; the body is nobody's business and may never end.
-        response = sender.send_request(request) => Some(response.ok()?.status().as_u16()),
-        _ = connection => None,
+    // The status is enough; the body is nobody's business and may never end.
+    let response = sender.send_request(request);
+    tokio::pin!(response);
+    let response = tokio::select! {
+        response = &mut response => response,
+        // A server that closes at once ends the connection in the same instant in which its answer is
+        // there; without an answer this is an error at once.
+        _ = connection => response.await,
+    };
+    Some(response.ok()?.status().as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn an_answer_counts_even_if_the_connection_ends_with_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("listen");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let server = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.expect("accept");
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello").await;
+            }
+        });
+        for attempt in 0..200 {
+            assert!(answers(&url).await, "attempt {attempt}");
+        }
+        server.abort();
     }
 }
