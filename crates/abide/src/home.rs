@@ -13,12 +13,15 @@ pub struct Home {
     pub named: bool,
 }
 
+/// Looks a variable up.
+type Variables = Box<dyn Fn(&str) -> Option<PathBuf>>;
+
 /// What decides which home is meant.
 pub struct Surroundings {
     /// `--home`.
     pub option: Option<PathBuf>,
     /// Of these variables, the ones that are set and not empty.
-    pub variable: Box<dyn Fn(&str) -> Option<PathBuf>>,
+    pub variable: Variables,
     /// The caller is root.
     pub root: bool,
     /// The working directory.
