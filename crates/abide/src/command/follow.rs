@@ -92,10 +92,7 @@ pub(super) async fn follow(
             answer = &mut poll, if done_at.is_none() => {
                 last = match answer {
                     Ok(operation) => operation,
-                    Err(_) if how.vanishes => {
-                        progress.all_stopped(begun.elapsed());
-                        break;
-                    }
+                    Err(_) if how.vanishes => break,
                     Err(error) => return Err(client.failure(error)),
                 };
                 progress.take_operation(&last, begun.elapsed());
@@ -124,6 +121,9 @@ pub(super) async fn follow(
                 return Err(timed_out(&client, &progress, begun.elapsed()));
             }
         }
+    }
+    if how.vanishes && last.state != OperationState::Failed {
+        progress.all_stopped(begun.elapsed());
     }
     picture.draw(context.out, &mut progress, begun.elapsed())?;
     Ok(Outcome {

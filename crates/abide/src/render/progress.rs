@@ -155,11 +155,8 @@ impl Progress {
 
     /// The daemon is gone, as it was asked to: it goes only when nothing runs any more.
     pub fn all_stopped(&mut self, at: Duration) {
-        for row in self
-            .rows
-            .iter_mut()
-            .filter(|row| row.step == StepState::Pending)
-        {
+        let begun = |row: &&mut Row| row.step == StepState::Pending || !row.word.is_empty();
+        for row in self.rows.iter_mut().filter(begun) {
             row.step = StepState::Done;
             if row.word != "stopped" {
                 row.word = "stopped";
