@@ -40,17 +40,20 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// All events of a home so far.
+/// All events of a home so far, as `GET /v1/events` streams them.
 #[track_caller]
 fn events(home: &Home) -> Vec<Value> {
-    let text = home.ok(&["events", "--json", "-n", "1000000"]);
-    match serde_json::from_str(&text) {
-        Ok(Value::Array(events)) => events,
-        _ => text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("an event is a JSON document"))
-            .collect(),
-    }
+    let answer = home
+        .api()
+        .get("/v1/events?after=0&follow=false")
+        .expect("the daemon answers");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let data = answer
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("data:"));
+    data.map(|line| serde_json::from_str(line).expect("an event is a JSON document"))
+        .collect()
 }
 
 /// The numbers of a counter's log; a half-written last line does not count.

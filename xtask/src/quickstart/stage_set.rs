@@ -120,7 +120,7 @@ impl Demo {
     pub fn log(&self, name: &str) -> Result<String, String> {
         let answer = self
             .api()
-            .get(&format!("/v1/units/{name}/logs?n=100000&format=raw"))?;
+            .get(&format!("/v1/units/{name}/logs?lines=all&format=raw"))?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
