@@ -126,7 +126,13 @@ impl Home {
     /// It cannot be copied.
     pub fn bring_as(&self, program: &Path, name: &str) -> PathBuf {
         let to = self.path("bin").join(name);
-        must(fs::copy(program, &to), program);
+        // By a process of its own: a file that is still open for writing in this one, or in a child
+        // that another scenario forks meanwhile, cannot be executed ("text file busy").
+        let copied = Command::new("cp").arg(program).arg(&to).status();
+        match copied {
+            Ok(status) if status.success() => {}
+            other => panic!("cannot copy {}: {other:?}", program.display()),
+        }
         must(
             fs::set_permissions(&to, fs::Permissions::from_mode(0o755)),
             &to,
@@ -213,7 +219,16 @@ impl Home {
     /// # Panics
     /// As for [`Home::abide`].
     #[track_caller]
-    pub fn finish(&self, mut command: Command, shown: &str) -> Finished {
+    pub fn finish(&self, command: Command, shown: &str) -> Finished {
+        self.finish_within(PATIENCE, command, shown)
+    }
+
+    /// As [`Home::finish`], with another patience.
+    ///
+    /// # Panics
+    /// It cannot be run, or takes longer.
+    #[track_caller]
+    pub fn finish_within(&self, patience: Duration, mut command: Command, shown: &str) -> Finished {
         let mut output = [tempfile::tempfile(), tempfile::tempfile()].map(|file| {
             file.unwrap_or_else(|error| panic!("cannot make a file for the output: {error}"))
         });
@@ -226,7 +241,7 @@ impl Home {
             .stderr(share(&output[1]))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run `{shown}`: {error}"));
-        let ended = wait::try_until(shown, PATIENCE, || child.try_wait().ok().flatten());
+        let ended = wait::try_until(shown, patience, || child.try_wait().ok().flatten());
         if ended.is_err() {
             let _ = child.kill();
         }

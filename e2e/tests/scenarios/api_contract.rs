@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use abide_e2e::{Api, Home, skip, wait};
 
@@ -51,7 +52,7 @@ fn the_api_answers_as_its_document_says() {
         .current_dir(home.path("."))
         .stdin(std::process::Stdio::null());
     let daemon = home.daemon();
-    let outcome = home.finish(command, "schemathesis run");
+    let outcome = home.finish_within(Duration::from_secs(600), command, "schemathesis run");
     assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
     assert_eq!(home.daemon(), daemon, "the daemon died on the way");
 }

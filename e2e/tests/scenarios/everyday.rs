@@ -167,7 +167,7 @@ fn a_signal_reaches_the_program_and_wait_waits() {
     assert_eq!(
         home.abide(&["wait", "--for", "up", "--timeout", "200ms", "x"])
             .code,
-        1
+        3
     );
 }
 

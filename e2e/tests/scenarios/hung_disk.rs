@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use abide_e2e::{Home, processes, skip, wait};
@@ -139,7 +139,7 @@ command = ["{0}", "count", "5000"]
 
     // The disk takes what fits into its share of memory and then hangs. Whatever abide says by then,
     // the program must go on, and so must the log of its neighbour.
-    hang_the_pump(&home.home().join("logs/writer"));
+    let mut ballast = ballast(&home.home().join("logs/writer"));
     let before = written();
     wait::until("the writer goes on", wait::GENEROUS, || {
         (written() > before + 5000).then_some(())
@@ -165,6 +165,8 @@ command = ["{0}", "count", "5000"]
     });
 
     disk.thaw();
+    let status = ballast.wait();
+    assert!(status.is_ok(), "{status:?}");
     let then = written();
     wait::until("logging has resumed", Duration::from_secs(60), || {
         let text = home.ok(&["logs", "writer", "-n", "1000", "--format", "raw"]);
@@ -181,15 +183,12 @@ command = ["{0}", "count", "5000"]
     assert_eq!(home.processes(), []);
 }
 
-/// Uses up the memory that may wait for this disk, from a process that may hang.
-fn hang_the_pump(logs: &Path) {
-    let _ = Command::new("sh")
-        .args([
-            "-c",
-            &format!(
-                "timeout -s KILL 20 dd if=/dev/zero of={}/ballast bs=64k count=256 2>/dev/null &",
-                logs.display()
-            ),
-        ])
-        .status();
+/// Uses up the memory that may wait for this disk, from a process that may hang until it is thawed.
+fn ballast(logs: &Path) -> Child {
+    Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k", "count=256"])
+        .arg(format!("of={}", logs.join("ballast").display()))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dd can be run")
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use abide_model::ActualState;
+
 use super::Context;
 use crate::client::Query;
 use crate::failure::Failure;
@@ -16,11 +18,20 @@ const LINES: usize = 8;
 /// # Errors
 /// That error.
 pub(super) async fn report_deaths(context: &Context<'_>, deaths: &[Death]) -> Result<(), Failure> {
-    let Some(first) = deaths.first() else {
+    let mut died = Vec::new();
+    for death in deaths {
+        // A oneshot that came to its end did what it was started for.
+        let unit = context.client.unit(&death.unit).await;
+        if unit.is_ok_and(|unit| unit.state == ActualState::Exited) {
+            continue;
+        }
+        died.push(death);
+    }
+    let Some(first) = died.first() else {
         return Ok(());
     };
     let mut text = String::new();
-    for (n, death) in deaths.iter().take(5).enumerate() {
+    for (n, death) in died.iter().take(5).enumerate() {
         if n > 0 {
             text.push('\n');
         }
@@ -35,8 +46,8 @@ pub(super) async fn report_deaths(context: &Context<'_>, deaths: &[Death]) -> Re
             let _ = write!(text, "\n  | {line}");
         }
     }
-    if deaths.len() > 5 {
-        let _ = write!(text, "\nand {} more", deaths.len() - 5);
+    if died.len() > 5 {
+        let _ = write!(text, "\nand {} more", died.len() - 5);
     }
     let home = context.client.home();
     Err(Failure::new(text).help(format!(
