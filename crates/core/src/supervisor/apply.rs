@@ -343,6 +343,7 @@ impl Supervisor {
             last_exit: None,
             operation: None,
             saving: None,
+            policy_saved: false,
             told: Told::default(),
         };
         self.units.insert(def.id, unit);
@@ -384,6 +385,7 @@ impl Supervisor {
                 run.end = Some(EndWhy::Changed);
             }
             self.save(def.id, true);
+            self.wake_needed(def.id);
         }
         let Some(unit) = self.units.get_mut(&def.id) else {
             return;
@@ -392,12 +394,19 @@ impl Supervisor {
             return;
         }
         let old = std::mem::replace(&mut unit.policy, def.policy.clone());
+        unit.policy_saved = false;
         if old.enabled != def.policy.enabled {
             unit.enabled = def.policy.enabled;
         }
         self.graph.remove(def.id, &def.name, names_needed(&old));
         self.graph
             .insert(def.id, &def.name, names_needed(&def.policy));
+        // What it named before may have waited for it.
+        for name in names_needed(&old) {
+            if let Some(needed) = self.graph.id(name) {
+                self.wake(needed);
+            }
+        }
         self.event(def.id, None, EventKind::Changed);
         let relaunch = needs_new_run(&old, &def.policy);
         let Some(unit) = self.units.get_mut(&def.id) else {

@@ -312,6 +312,7 @@ impl Supervisor {
             run.end = Some(EndWhy::Removed);
         }
         self.save(id, true);
+        self.wake_needed(id);
     }
 
     fn down_source(&mut self, source: &str) -> Result<OperationId, Refusal> {

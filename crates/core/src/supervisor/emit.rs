@@ -15,12 +15,28 @@ const HALT_WITHOUT_DISK: std::time::Duration = std::time::Duration::from_secs(5)
 impl Supervisor {
     pub(super) fn emit(&mut self) {
         let mut last_durable = None;
+        // An operation is on the disk before anything that it does: a `down` is not half forgotten.
+        let mut published = Vec::new();
+        for change in self.operations.take_changes() {
+            let save = match change.save {
+                Some(Save::Begun(operation)) => Some(Change::Operation(operation)),
+                Some(Save::Ended) => Some(Change::OperationEnded(change.id)),
+                None => None,
+            };
+            if let Some(change) = save {
+                self.push(Effect::Persist {
+                    change,
+                    durable: false,
+                });
+            }
+            published.push(change.id);
+        }
         for intent in std::mem::take(&mut self.intents) {
             match intent {
                 Effect::Spawn { unit, run, .. } => {
                     last_durable = self.write_unit(unit).or(last_durable);
                     let after = self.units.get(&unit).and_then(|unit| {
-                        if run.0 < unit.run_ids.safe {
+                        if run.0 < unit.run_ids.safe && unit.policy_saved {
                             None
                         } else {
                             unit.saving
@@ -68,19 +84,8 @@ impl Supervisor {
                 self.push(Effect::Forget(unit));
             }
         }
-        for change in self.operations.take_changes() {
-            let save = match change.save {
-                Some(Save::Begun(operation)) => Some(Change::Operation(operation)),
-                Some(Save::Ended) => Some(Change::OperationEnded(change.id)),
-                None => None,
-            };
-            if let Some(change) = save {
-                self.push(Effect::Persist {
-                    change,
-                    durable: false,
-                });
-            }
-            self.push(Effect::PublishOperation(change.id));
+        for operation in published {
+            self.push(Effect::PublishOperation(operation));
         }
         for unit in std::mem::take(&mut self.touched) {
             if self.units.contains_key(&unit) {
@@ -125,6 +130,7 @@ impl Supervisor {
         self.timers.clear(Some(id), WakeReason::Save);
         if let Some(unit) = self.units.get_mut(&id) {
             unit.saving = None;
+            unit.policy_saved = true;
             unit.run_ids.safe = unit.run_ids.ceiling;
         }
     }

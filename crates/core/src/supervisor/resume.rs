@@ -112,6 +112,7 @@ impl Supervisor {
             last_exit: record.last_exit,
             operation: None,
             saving: None,
+            policy_saved: true,
             told: Told::default(),
         };
         // A run that was found counts whatever the record says; one later than the record was begun

@@ -251,10 +251,10 @@ impl Supervisor {
         run.pid = None;
         run.health = Health::Unknown;
         let run_id = run.id;
-        let began = unit.started.map_or(run.ordered, |started| started.mono);
-        let ran_for = match status {
-            ExitStatus::SpawnFailed(_) => Duration::ZERO,
-            _ => now.mono.since(began),
+        // Before its spawn was answered it is not known how long it ran: not long enough to be stable.
+        let ran_for = match (&status, unit.started) {
+            (ExitStatus::SpawnFailed(_), _) | (_, None) => Duration::ZERO,
+            (_, Some(started)) => now.mono.since(started.mono),
         };
         let asked = if matches!(run.stage, Stage::Alive) {
             None

@@ -107,6 +107,10 @@ impl Supervisor {
     }
 
     /// No unit that depends on this one is still to end.
+    ///
+    /// A unit that is being removed keeps its old edges until it is gone, and the graph that was
+    /// checked for circles is the one without it: so order holds among those that stay and among those
+    /// that go, not between the two.
     fn is_turn_to_end(&mut self, id: UnitId) -> bool {
         if planted(Fault::StopOrderIgnored) {
             return true;
@@ -116,7 +120,8 @@ impl Supervisor {
         };
         for dependent in self.graph.dependents(&unit.name) {
             self.steps += 1;
-            if self.units.get(&dependent).is_some_and(Unit::is_leaving) {
+            let other = self.units.get(&dependent);
+            if other.is_some_and(|other| other.is_leaving() && other.removing == unit.removing) {
                 return false;
             }
         }
@@ -265,7 +270,7 @@ impl Supervisor {
     }
 
     /// Those that this unit names may have their turn to end.
-    fn wake_needed(&mut self, id: UnitId) {
+    pub(super) fn wake_needed(&mut self, id: UnitId) {
         let Some(unit) = self.units.get(&id) else {
             return;
         };
@@ -320,6 +325,10 @@ impl Supervisor {
             Goal::Down if unit.wanted && self.halt == Halt::No => (
                 StepState::Superseded,
                 Some("a later command needs it up".into()),
+            ),
+            Goal::Gone if !unit.removing => (
+                StepState::Superseded,
+                Some("a later command keeps it".into()),
             ),
             Goal::Down | Goal::Gone => (StepState::Pending, self.reason(unit)),
         };

@@ -39,6 +39,9 @@ pub(super) struct Unit {
     pub operation: Option<(OperationId, Goal)>,
     /// The last write of its record, while it has no result.
     pub saving: Option<EffectId>,
+    /// Its policy is on the disk. If not, a run waits for that: a new daemon must not take a run of
+    /// the new configuration for one of the old.
+    pub policy_saved: bool,
     /// What its neighbours in the graph were told of it.
     pub told: Told,
 }

@@ -69,6 +69,8 @@ pub struct Watch {
     last_change: Mono,
     last_stop: Mono,
     operations: BTreeSet<OperationId>,
+    /// A full disk made a daemon forget what an earlier one was told.
+    forgot_writes: bool,
 }
 
 impl Watch {
@@ -473,6 +475,7 @@ impl Watch {
         // A command to the old daemon may have its effects only now.
         self.last_command = now.mono;
         if lost {
+            self.forgot_writes = true;
             self.held.clear();
         }
         self.last_stop = Mono(0);
@@ -625,7 +628,7 @@ impl Watch {
                 })?;
                 let digest = life.map(|(_, _, digest)| *digest);
                 ensure(
-                    digest == Some(view.policy.launch_digest),
+                    self.forgot_writes || digest == Some(view.policy.launch_digest),
                     "what runs is what is configured",
                     || format!("{name} runs {digest:?}"),
                 )?;
@@ -646,7 +649,7 @@ impl Watch {
                 ),
                 (DesiredState::Down, state) => state == ActualState::Stopped,
             };
-            ensure(rests, CONVERGES, || {
+            ensure(rests || self.forgot_writes, CONVERGES, || {
                 format!("{name} is {} ({:?})", view.state, view.reason)
             })?;
         }
@@ -683,8 +686,17 @@ fn needed(core: &Supervisor, units: &[UnitId]) -> BTreeSet<UnitId> {
 
 /// No unit depends on itself, over however many others.
 fn acyclic(core: &Supervisor) -> Held {
-    let policies: BTreeMap<&UnitName, &Policy> =
-        core.units().map(|view| (view.name, view.policy)).collect();
+    // What is being removed is out of the graph, though its edges stay until it is gone.
+    let going = |view: &UnitView| {
+        view.reason
+            .as_ref()
+            .is_some_and(|r| r.starts_with("removed"))
+    };
+    let policies: BTreeMap<&UnitName, &Policy> = core
+        .units()
+        .filter(|view| !going(view))
+        .map(|view| (view.name, view.policy))
+        .collect();
     let mut left: BTreeSet<&UnitName> = policies.keys().copied().collect();
     loop {
         let free: Vec<&UnitName> = left

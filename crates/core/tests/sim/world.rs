@@ -17,6 +17,9 @@ use crate::history::{Action, History, Nature, SpawnNature, UNITS, file, unit_nam
 use crate::rng::Rng;
 use crate::watch::{Violation, Watch};
 
+/// A history that takes more inputs than this turns on the spot.
+const MOST_INPUTS: u64 = 100_000;
+
 /// What a history broke.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -100,6 +103,8 @@ pub struct World {
     processes: BTreeMap<UnitId, Process>,
     /// Ordered and not carried out.
     spawning: BTreeMap<(UnitId, RunId), (EffectId, Option<EffectId>)>,
+    /// What the last ordered run of a unit is to execute.
+    ordered: BTreeMap<(UnitId, RunId), (u64, bool)>,
     killed: BTreeSet<(UnitId, RunId)>,
     kept_exits: BTreeMap<(UnitId, RunId), ExitStatus>,
     disk: Disk,
@@ -160,6 +165,7 @@ impl World {
             natures: BTreeMap::new(),
             processes: BTreeMap::new(),
             spawning: BTreeMap::new(),
+            ordered: BTreeMap::new(),
             killed: BTreeSet::new(),
             kept_exits: BTreeMap::new(),
             disk: Disk::default(),
@@ -422,7 +428,7 @@ impl World {
 
     fn timeout(&mut self) -> Result<(), Violation> {
         self.note(|| "timeout".into());
-        self.inputs += 1;
+        self.count()?;
         if let Some(recorder) = &mut self.recorder {
             recorder.timeout(self.now);
         }
@@ -433,7 +439,7 @@ impl World {
 
     fn input(&mut self, input: Input) -> Result<(), Violation> {
         self.note(|| format!("> {}", brief(&input)));
-        self.inputs += 1;
+        self.count()?;
         if matches!(
             input,
             Input::Exited { .. }
@@ -449,6 +455,19 @@ impl World {
         }
         self.core.handle(self.now, input);
         self.drain()
+    }
+
+    /// An input more. Without end there would be no time between them.
+    fn count(&mut self) -> Result<(), Violation> {
+        self.inputs += 1;
+        if self.inputs > MOST_INPUTS {
+            let detail = format!("{MOST_INPUTS} inputs");
+            return Err(Violation {
+                invariant: "a history ends",
+                detail,
+            });
+        }
+        Ok(())
     }
 
     fn command(&mut self, command: Command) -> Result<(), Violation> {
@@ -491,6 +510,9 @@ impl World {
     fn restart_after_halt(&mut self) -> Result<(), Violation> {
         if std::mem::take(&mut self.halt) {
             self.dying = None;
+            // Where even the halt could not be written, the next daemon goes on with the `down`, until
+            // somebody makes room.
+            self.disk_full = false;
             self.revive(false, false, true)?;
         }
         Ok(())
@@ -500,6 +522,11 @@ impl World {
         match effect {
             Effect::Spawn { unit, run, after } => {
                 let after = after.filter(|after| self.is_open(*after));
+                let launch = self.core.unit(unit).map_or((0, false), |view| {
+                    let oneshot = view.policy.unit_type == abide_model::UnitType::Oneshot;
+                    (view.policy.launch_digest, oneshot)
+                });
+                self.ordered.insert((unit, run), launch);
                 self.spawning.insert((unit, run), (id, after));
                 if after.is_none() {
                     self.begin_spawn(unit, run, id);
@@ -590,7 +617,9 @@ impl World {
 
     fn begin_spawn(&mut self, unit: UnitId, run: RunId, effect: EffectId) {
         let wait = match self.nature(unit).spawn {
-            SpawnNature::Quick | SpawnNature::Fails => Duration::ZERO,
+            SpawnNature::Quick => Duration::ZERO,
+            // Without a backoff the next try follows at once: some time must pass.
+            SpawnNature::Fails => Duration::from_millis(100),
             SpawnNature::Slow => self.rng.millis(3000),
             SpawnNature::Hangs => return,
         };
@@ -603,8 +632,7 @@ impl World {
         self.last_pid += 1;
         let pid = self.last_pid;
         self.watch.executed(unit, run);
-        let policy = self.core.unit(unit).map(|view| view.policy.clone());
-        let digest = policy.as_ref().map_or(0, |policy| policy.launch_digest);
+        let (digest, oneshot) = self.ordered.remove(&(unit, run)).unwrap_or_default();
         self.processes.insert(
             unit,
             Process {
@@ -619,9 +647,6 @@ impl World {
             outcome: Outcome::Spawned { pid },
         });
         let nature = self.nature(unit);
-        let oneshot = policy
-            .as_ref()
-            .is_some_and(|policy| policy.unit_type == abide_model::UnitType::Oneshot);
         let life = nature
             .exits_after
             .or(oneshot.then_some(Duration::from_millis(200)));
@@ -877,6 +902,9 @@ impl World {
             self.recorder = Some(Recorder::new_resume(&saved, &observed, self.now));
         }
         self.core = Supervisor::resume(saved, observed, self.now);
+        // A full disk may have refused to remember a unit at all; its process is a person's business.
+        self.processes
+            .retain(|unit, _| self.core.unit(*unit).is_some());
         let continues = !reboot && !self.disk.halted;
         self.disk.halted = false;
         let lost = std::mem::take(&mut self.refused_writes);
