@@ -155,7 +155,7 @@ impl History {
         while actions.len() < length {
             let next = action(&mut rng, calm);
             // A full disk excuses much, so that few histories have one.
-            if matches!(next, Action::DiskFull(_)) && seed % 8 != 0 {
+            if matches!(next, Action::DiskFull(_)) && !seed.is_multiple_of(8) {
                 continue;
             }
             actions.push(next);

@@ -330,6 +330,7 @@ impl Watch {
                 let done =
                     view.policy.unit_type == UnitType::Oneshot && *status == ExitStatus::Code(0);
                 book.up = done;
+                book.exited_at.get_or_insert(now.mono);
             }
             _ => {}
         }
@@ -395,11 +396,12 @@ impl Watch {
             let needs = |names: &[UnitName]| names.contains(view.name);
             let depends = needs(&other.policy.requires)
                 || all_go && (needs(&other.policy.wants) || needs(&other.policy.after));
-            let live = matches!(other.state, ActualState::Running | ActualState::Starting);
-            // A later command of this very turn may have ended both; what lives after it does not.
-            let stopping = self.books.get(&other.id).is_some_and(|book| book.stopping);
+            let live = self
+                .books
+                .get(&other.id)
+                .is_some_and(|book| book.spawned && book.exited_at.is_none());
             ensure(
-                !(depends && live && !stopping),
+                !(depends && live && other.reason.as_deref() != Some("removed")),
                 "units stop in the reverse of their order of start",
                 || {
                     format!(
@@ -465,9 +467,16 @@ impl Watch {
         Ok(())
     }
 
-    /// `lost`: the disk had refused writes.
     /// A new daemon is there; what the books say of the old one's time is not known for sure.
-    pub fn resumed(&mut self, core: &Supervisor, now: Now, continues: bool, lost: bool) {
+    /// `due`: the restarts that were written down. `lost`: the disk had refused writes.
+    pub fn resumed(
+        &mut self,
+        core: &Supervisor,
+        now: Now,
+        due: &BTreeMap<UnitId, Mono>,
+        continues: bool,
+        lost: bool,
+    ) {
         self.unanswered.clear();
         self.stops.clear();
         self.spawns.clear();
@@ -481,7 +490,6 @@ impl Watch {
         self.last_stop = Mono(0);
         for view in core.units() {
             let book = self.books.entry(view.id).or_default();
-            let due = if continues { book.not_before } else { None };
             // A restart by the old daemon may have begun without having been written down.
             let same_run = book.run == view.run && view.state == ActualState::Backoff;
             let row = if continues && same_run { book.row } else { 0 };
@@ -494,7 +502,7 @@ impl Watch {
                 stopping: view.state == ActualState::Stopping,
                 up: view.ready,
                 row,
-                not_before: due.filter(|_| same_run),
+                not_before: due.get(&view.id).copied(),
                 ..Book::default()
             };
             if view.state == ActualState::Stopping {

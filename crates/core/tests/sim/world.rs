@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use abide_core::recording::{Line, Recorder};
 use abide_core::{
-    Change, Command, Effect, Input, Observed, ObservedState, Outcome, Saved, Supervisor, UnitRecord,
+    Change, Command, Effect, Input, Observed, ObservedState, Outcome, Saved, SavedPhase,
+    Supervisor, UnitRecord,
 };
 use abide_model::{
     EffectId, ExitStatus, Mono, Now, Operation, OperationId, OperationKind, RequestId, RunId,
@@ -563,10 +564,10 @@ impl World {
             }
             Effect::KillTree { unit, run, .. } => {
                 self.killed.insert((unit, run));
-                if let Some((effect, after)) = self.spawning.remove(&(unit, run)) {
-                    if after.is_none() && self.rng.chance(30) {
-                        self.begin(unit, run, effect);
-                    }
+                if let Some((effect, None)) = self.spawning.remove(&(unit, run))
+                    && self.rng.chance(30)
+                {
+                    self.begin(unit, run, effect);
                 }
                 let wait = self.nature(unit).dies_after;
                 self.later(wait, Event::TreeDies(unit, run));
@@ -901,6 +902,22 @@ impl World {
         if self.recorder.is_some() {
             self.recorder = Some(Recorder::new_resume(&saved, &observed, self.now));
         }
+        // A restart that was written down must wait as it would have, if it did not begin meanwhile.
+        let mut due = BTreeMap::new();
+        for record in saved
+            .units
+            .iter()
+            .filter(|_| saved.same_boot && !saved.halted)
+        {
+            let newer = observed
+                .iter()
+                .any(|o| o.unit == record.id && Some(o.run) > record.run);
+            if let SavedPhase::Backoff { due: at } = record.phase
+                && !newer
+            {
+                due.insert(record.id, at);
+            }
+        }
         self.core = Supervisor::resume(saved, observed, self.now);
         // A full disk may have refused to remember a unit at all; its process is a person's business.
         self.processes
@@ -908,7 +925,8 @@ impl World {
         let continues = !reboot && !self.disk.halted;
         self.disk.halted = false;
         let lost = std::mem::take(&mut self.refused_writes);
-        self.watch.resumed(&self.core, self.now, continues, lost);
+        self.watch
+            .resumed(&self.core, self.now, &due, continues, lost);
         self.ids
             .retain(|name, id| self.core.id_of(name) == Some(*id));
         self.drain()
