@@ -49,6 +49,14 @@ pub enum Effect {
         /// How thoroughly before the answer.
         sweep: Sweep,
     },
+    /// The main process ended while it was being stopped: say when the rest of the run is gone too, and
+    /// end nothing. Answered by `Input::TreeEmpty`, unless a `KillTree` comes before.
+    WatchTree {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
     /// Send a signal to the main process. No result.
     Signal {
         /// The unit.

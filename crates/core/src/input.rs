@@ -32,7 +32,7 @@ pub enum Input {
         /// How.
         status: ExitStatus,
     },
-    /// No process of the run is left. Comes after `Exited`, as an answer to `KillTree` or by itself.
+    /// No process of the run is left. Comes after `Exited`, as an answer to `KillTree` or `WatchTree`.
     TreeEmpty {
         /// The unit.
         unit: UnitId,

@@ -14,7 +14,7 @@
 //!      │                                         │ Exited      ▼   ▼                     │
 //!      │                                         │          stopping ◄──────────────────┘
 //!      │  not wanted                             ▼             │ Exited, or its time is over:
-//!      ├──────────────────────────────────── KillTree ◄────────┘ KillTree
+//!      ├──────────────────────────────────── KillTree ◄────────┘ WatchTree, KillTree
 //!      │                                         │
 //!      │                                     TreeEmpty
 //!      │                                         │ nobody asked for the end, or it was a failure
@@ -29,10 +29,10 @@
 //! second. Every input about a process names its run, and one of another run is dropped: that ends
 //! stale exits, stale answers and reused pids in one place ([`Supervisor::current`]).
 //!
-//! When the main process has exited, the rest of the tree is killed without further grace, also
-//! during a stop (what systemd calls `KillMode=mixed`): the main process has had the stop's steps and
-//! the time to end its own children in order, and whether others are left cannot be told on every
-//! system without killing them.
+//! When the main process exited by itself, the rest of its tree is killed at once: a restart must not
+//! meet what the last run left. During a stop the rest has what is left of the stop's time, since a
+//! shell that obeys the signal at once says nothing of the program that it started (systemd's
+//! `KillMode=control-group`): the tree is watched, and killed when the time is over.
 //!
 //! # Two phases
 //!

@@ -285,6 +285,24 @@ impl Supervisor {
             None if run.end.is_none() => run.end = Some(EndWhy::NeverBegan),
             None => {}
         }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let within = unit.policy.stop.within;
+        let Some(run) = unit.run_mut() else { return };
+        let within = run.old_stop.as_ref().map_or(within, |stop| stop.within);
+        if let Stage::Asked { deadline, .. } = &mut run.stage {
+            // What it left behind has what is left of the stop's time, and never more than all of it:
+            // the record may be of another boot's clock.
+            *deadline = now.mono.after(within).min(*deadline);
+            let until = *deadline;
+            self.timers.set(Some(id), WakeReason::Stop, until);
+            self.intents.push(Effect::WatchTree {
+                unit: id,
+                run: run_id,
+            });
+            return;
+        }
         let ends = self.units.get(&id).is_some_and(Unit::is_leaving);
         if !planted(Fault::EffectLostAtResume) {
             self.kill(id, if ends { Sweep::Thorough } else { Sweep::Prompt });

@@ -13,6 +13,13 @@ use crate::{Effect, Sweep, WakeReason, restart};
 /// A beat is owed at most this often; a shorter interval would have the supervisor spin.
 const SHORTEST_BEAT: Duration = Duration::from_millis(1);
 
+/// What follows for the tree when its main process has exited.
+enum Follow {
+    Nothing,
+    Watch,
+    Kill(Sweep),
+}
+
 impl Supervisor {
     /// The program was executed.
     pub(super) fn spawned(&mut self, id: UnitId, pid: u32) {
@@ -226,15 +233,21 @@ impl Supervisor {
         if run.exited {
             return;
         }
-        let killing = matches!(run.stage, Stage::Killing { .. });
-        let sweep = if run.end.is_some() {
-            Sweep::Thorough
-        } else {
-            Sweep::Prompt
+        let (run_id, asked) = (run.id, run.end.is_some());
+        let follow = match run.stage {
+            Stage::Killing { .. } => Follow::Nothing,
+            Stage::Asked { .. } => Follow::Watch,
+            Stage::Alive if asked => Follow::Kill(Sweep::Thorough),
+            Stage::Alive => Follow::Kill(Sweep::Prompt),
         };
         self.note_exit(id, status);
-        if !killing {
-            self.kill(id, sweep);
+        match follow {
+            Follow::Nothing => {}
+            Follow::Watch => self.intents.push(Effect::WatchTree {
+                unit: id,
+                run: run_id,
+            }),
+            Follow::Kill(sweep) => self.kill(id, sweep),
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Alive ──► Asked(step 0) ──its time over──► Asked(step 1) … ──last step or deadline──► Killing
-//!     │             └──────────── the main process exits ──────────────────────────────────►│
+//!     │             └── the main process exits: the tree is watched, its time goes on       │
 //!     └── spawn unanswered, or the main process exited by itself ──────────────────────────►│
 //!                                                              no answer: kill again, later ┘
 //! ```

@@ -74,6 +74,8 @@ pub struct Bench {
     pub hanging: BTreeSet<UnitId>,
     /// Units whose kill is not answered.
     pub unkillable: BTreeSet<UnitId>,
+    /// Others of its tree outlive its main process.
+    pub lingering: BTreeSet<UnitId>,
     /// Every answer to a command.
     pub replies: BTreeMap<RequestId, Result<OperationId, Refusal>>,
 }
@@ -99,6 +101,7 @@ impl Bench {
             stubborn: BTreeSet::new(),
             hanging: BTreeSet::new(),
             unkillable: BTreeSet::new(),
+            lingering: BTreeSet::new(),
             replies: BTreeMap::new(),
         }
     }
@@ -205,6 +208,9 @@ impl Bench {
                         },
                     );
                 }
+            }
+            Effect::WatchTree { unit, run } if !self.lingering.contains(&unit) => {
+                self.core.handle(self.now, Input::TreeEmpty { unit, run });
             }
             Effect::KillTree { unit, run, .. } if !self.unkillable.contains(&unit) => {
                 self.end(

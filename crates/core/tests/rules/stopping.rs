@@ -1,7 +1,7 @@
 use abide_core::{Command, Effect, Input, Sweep};
 use abide_model::{ActualState, Signal, StopAction, StopPlan, StopStep};
 
-use crate::bench::{Bench, SECOND, policy, seconds};
+use crate::bench::{Bench, policy, seconds};
 
 #[test]
 fn a_stop_asks_then_kills_at_the_deadline() {
@@ -150,25 +150,6 @@ fn down_stops_in_reverse_order_halts_and_changes_nothing_wanted() {
 }
 
 #[test]
-fn an_exit_during_a_stop_ends_the_rest_of_the_tree_at_once() {
-    let mut bench = Bench::with(&[("web", policy())]);
-    let id = bench.id("web");
-    bench.stubborn.insert(id);
-    bench.stop("web");
-    bench.pass(SECOND);
-    bench.log.clear();
-    bench.exit("web", 0);
-    assert!(bench.log.iter().any(|e| matches!(
-        e,
-        Effect::KillTree {
-            sweep: Sweep::Thorough,
-            ..
-        }
-    )));
-    assert_eq!(bench.state("web"), ActualState::Stopped);
-}
-
-#[test]
 fn an_input_of_an_old_run_is_dropped() {
     let mut bench = Bench::with(&[("web", policy())]);
     let (unit, old) = (bench.id("web"), bench.run("web"));
@@ -184,4 +165,24 @@ fn an_input_of_an_old_run_is_dropped() {
         (bench.state("web"), bench.pid("web")),
         (ActualState::Running, pid)
     );
+}
+
+#[test]
+fn what_a_stopped_main_process_leaves_has_its_time_too() {
+    let mut bench = Bench::with(&[("web", policy())]);
+    bench.lingering.insert(bench.id("web"));
+    bench.log.clear();
+    bench.stop("web");
+    bench.pass(seconds(9));
+    assert_eq!(bench.state("web"), ActualState::Stopping);
+    let killed = |bench: &Bench| {
+        bench
+            .log
+            .iter()
+            .any(|e| matches!(e, Effect::KillTree { .. }))
+    };
+    assert!(!killed(&bench));
+    bench.pass(seconds(1));
+    assert!(killed(&bench));
+    assert_eq!(bench.state("web"), ActualState::Stopped);
 }

@@ -193,6 +193,12 @@ impl Watch {
                     format!("{unit} {run} lives and is killed, and nobody was told why")
                 })
             }
+            Effect::WatchTree { unit, run } => {
+                let book = self.books.entry(*unit).or_default();
+                ensure(book.stopping, "no effect without a cause", || {
+                    format!("{unit} {run} is watched, and nobody was told that it stops")
+                })
+            }
             Effect::Reply {
                 request, answer, ..
             } => {

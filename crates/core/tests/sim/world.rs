@@ -572,6 +572,13 @@ impl World {
                 let wait = self.nature(unit).dies_after;
                 self.later(wait, Event::TreeDies(unit, run));
             }
+            Effect::WatchTree { unit, run } => {
+                // Some of what is left ends in time, some does not.
+                if self.nature(unit).obeys_stop && self.rng.chance(80) {
+                    let wait = self.rng.millis(3000);
+                    self.later(wait, Event::TreeDies(unit, run));
+                }
+            }
             Effect::Persist { change, durable } => {
                 self.journal.push(Write {
                     effect: id,
@@ -977,6 +984,7 @@ fn effect_unit(effect: &Effect) -> Option<UnitId> {
     match effect {
         Effect::Spawn { unit, .. }
         | Effect::AskStop { unit, .. }
+        | Effect::WatchTree { unit, .. }
         | Effect::KillTree { unit, .. } => Some(*unit),
         Effect::Event { unit, .. } => *unit,
         _ => None,

@@ -36,7 +36,14 @@ impl Daemon {
             Effect::Spawn { unit, run, .. } => self.spawn(id, effect, unit, run),
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
             Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, &action),
-            Effect::KillTree { unit, run, sweep } => self.kill_tree(unit, run, sweep),
+            Effect::WatchTree { unit, run } => self.sweep(unit, run, tree::Sweep::Watch),
+            Effect::KillTree { unit, run, sweep } => {
+                let sweep = match sweep {
+                    Sweep::Prompt => tree::Sweep::Prompt,
+                    Sweep::Thorough => tree::Sweep::Thorough,
+                };
+                self.sweep(unit, run, sweep);
+            }
             Effect::Signal { unit, run, signal } => {
                 if let Some(run) = self.units.get(unit).and_then(|u| u.run(run))
                     && let Some(handle) = &run.handle
@@ -278,17 +285,14 @@ impl Daemon {
         self.input(Input::Done { effect, outcome });
     }
 
-    fn kill_tree(&mut self, unit: UnitId, run: RunId, sweep: Sweep) {
+    /// Ends what is left of a run, or watches it end.
+    fn sweep(&mut self, unit: UnitId, run: RunId, sweep: tree::Sweep) {
         self.probes.stop(unit);
-        let Some(tree) = self.tree_of(unit, run) else {
-            self.input(Input::TreeEmpty { unit, run });
-            return;
+        let empty = match self.tree_of(unit, run) {
+            Some(tree) => self.sweeper.kill(&tree, sweep) == Answer::Empty,
+            None => true,
         };
-        let sweep = match sweep {
-            Sweep::Prompt => tree::Sweep::Prompt,
-            Sweep::Thorough => tree::Sweep::Thorough,
-        };
-        if self.sweeper.kill(&tree, sweep) == Answer::Empty {
+        if empty {
             self.input(Input::TreeEmpty { unit, run });
         }
     }
