@@ -121,7 +121,7 @@ impl Supervisor {
             if matches!(run.stage, Stage::Alive)
                 && matches!(run.end, Some(EndWhy::ByHand | EndWhy::Dependency(_)))
             {
-                run.end = None; // its turn to end had not come yet
+                run.end = run.unless_outdated(); // its turn to end had not come yet
             }
         } else if by_name || !was_up {
             unit.forget_crashes();

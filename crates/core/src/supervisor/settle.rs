@@ -81,7 +81,9 @@ impl Supervisor {
         }
         let end = match &run.end {
             // What it requires was started again before its turn came: it may as well stay.
-            Some(EndWhy::Dependency(name)) if unit.wanted && !halting && self.stays(name) => None,
+            Some(EndWhy::Dependency(name)) if unit.wanted && !halting && self.stays(name) => {
+                run.unless_outdated()
+            }
             Some(why) => Some(why.clone()),
             None if halting => Some(EndWhy::Down),
             None if unit.removing => Some(EndWhy::Removed),

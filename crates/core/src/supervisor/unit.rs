@@ -293,6 +293,11 @@ impl Unit {
 }
 
 impl Run {
+    /// Why the run ends although nobody wants it down any more: what it runs was changed meanwhile.
+    pub fn unless_outdated(&self) -> Option<EndWhy> {
+        self.old_stop.is_some().then_some(EndWhy::Changed)
+    }
+
     pub(super) fn ordered(id: RunId, now: Mono) -> Self {
         Self {
             id,

@@ -538,7 +538,7 @@ fn may_live(unit: &UnitRecord, run: RunId) -> bool {
         Some(last) if run == last => {
             matches!(
                 unit.phase,
-                SavedPhase::Live { .. } | SavedPhase::Stopping { .. }
+                SavedPhase::Live { .. } | SavedPhase::Stopping { .. } | SavedPhase::Killing { .. }
             )
         }
         last => last.is_none_or(|last| run > last),
