@@ -187,15 +187,6 @@ impl Keeper {
                 self.drain_old();
                 self.untold.clear();
                 self.talk = Talk::Descriptors(None);
-                let welcome = Frame::Welcome {
-                    version: VERSION,
-                    keeper: std::process::id(),
-                    starts: self.daemon.starts(),
-                    safe_mode: self.daemon.safe_mode(),
-                };
-                if let Some(socket) = &self.socket {
-                    send(socket.as_fd(), &[welcome], &[]);
-                }
             }
             Frame::Hold(key) => {
                 if let Some(fd) = fds.next() {
@@ -331,8 +322,17 @@ impl Keeper {
             let then = match self.talk {
                 Talk::Silent => return,
                 Talk::Descriptors(last) => {
+                    if last.is_none() {
+                        frames.push(Frame::Welcome {
+                            version: VERSION,
+                            keeper: std::process::id(),
+                            starts: self.daemon.starts(),
+                            safe_mode: self.daemon.safe_mode(),
+                        });
+                    }
                     let from = last.map_or(Unbounded, Excluded);
-                    for (key, fd) in self.descriptors.range((from, Unbounded)).take(BATCH) {
+                    let room = BATCH - frames.len();
+                    for (key, fd) in self.descriptors.range((from, Unbounded)).take(room) {
                         frames.push(Frame::Hold(*key));
                         fds.push(fd.as_fd());
                     }
