@@ -17,6 +17,7 @@ mod inbox;
 mod job;
 mod perform;
 mod publish;
+mod recorder;
 mod request;
 mod run;
 mod start;

@@ -1,12 +1,13 @@
 //! The loop: what happened goes into the core, what it wants is carried out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
 use abide_model::{EffectId, EventKind, Mono, Now, Operation, RequestId, RunId, Signal, UnitId};
 use abide_platform::clock;
@@ -21,6 +22,7 @@ use rustix::event::epoll;
 use super::beats::Beats;
 use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
+use super::recorder::Recorder;
 use super::streams::{self, FIFO, Made};
 use super::unit::{StreamsState, Units};
 use crate::board::Board;
@@ -105,6 +107,7 @@ pub struct Daemon {
     pub(super) files: Jobs,
     pub(super) board: Arc<Board>,
     pub(super) events: Arc<EventLog>,
+    pub(super) recorder: Option<Recorder>,
     pub(super) beats: Option<Beats>,
     /// Of this process, for a keeper that starts the next one.
     pub(super) arguments: Vec<OsString>,
@@ -118,6 +121,9 @@ pub struct Daemon {
     pub(super) next_request: u64,
     pub(super) replies: HashMap<RequestId, Reply<Operation>>,
     pub(super) dirty: BTreeSet<UnitId>,
+    /// For the core, behind the one that is being carried out.
+    pub(super) inputs: VecDeque<Input>,
+    pub(super) at_work: bool,
     pub(super) halted: bool,
     /// Held until the process ends.
     pub(super) _lock: Lock,
@@ -161,9 +167,7 @@ impl Daemon {
             token::TIMER => {
                 self.timer.clear();
                 self.timer_set = None;
-                let now = clock::now();
-                self.core.handle_timeout(now);
-                self.carry_out(now);
+                self.time_out();
             }
             token::CALENDAR => {
                 if self.calendar.take() == Some(CalendarEvent::ClockChanged) {
@@ -379,16 +383,51 @@ impl Daemon {
         }
     }
 
-    /// Hands one input to the core and carries out what comes of it.
+    /// Hands one input to the core and carries out what comes of it. From within an effect that is
+    /// being carried out: as soon as the effects before it are, so that a storm of answers is a loop
+    /// and not a recursion, and inputs and effects have one order.
     pub(super) fn input(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        if !self.at_work {
+            self.work();
+        }
+    }
+
+    fn work(&mut self) {
+        self.at_work = true;
+        while let Some(input) = self.inputs.pop_front() {
+            let now = clock::now();
+            self.record(|| Line::Input {
+                now,
+                input: input.clone(),
+            });
+            self.core.handle(now, input);
+            self.perform_all(now);
+        }
+        self.at_work = false;
+    }
+
+    /// Lets the core do what is due.
+    fn time_out(&mut self) {
         let now = clock::now();
-        self.core.handle(now, input);
+        self.record(|| Line::Timeout { now });
+        self.core.handle_timeout(now);
         self.carry_out(now);
     }
 
-    /// Carries out all effects that wait.
-    pub(super) fn carry_out(&mut self, now: Now) {
+    /// Carries out all effects that wait, and what comes of that.
+    fn carry_out(&mut self, now: Now) {
+        self.at_work = true;
+        self.perform_all(now);
+        self.work();
+    }
+
+    fn perform_all(&mut self, now: Now) {
         while let Some((id, effect)) = self.core.poll_effect() {
+            self.record(|| Line::Effect {
+                id,
+                effect: effect.clone(),
+            });
             self.perform(id, effect, now);
         }
     }
@@ -438,6 +477,12 @@ impl Daemon {
             .map(|u| u.name.to_string());
         tracing::warn!(unit = name, "{text}");
         self.event(unit, None, EventKind::Warning { text });
+    }
+
+    fn record(&mut self, line: impl FnOnce() -> Line) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(&line());
+        }
     }
 
     /// The API serves: whoever waits for this daemon may go on.

@@ -1,6 +1,6 @@
 //! Coming up: what was written down, what the keeper holds and what still lives, put together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use abide_core::recording::Line;
 use abide_core::{Observed, ObservedState, Saved, SavedPhase, Supervisor, UnitRecord};
 use abide_log::Stream;
 use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
@@ -25,6 +26,7 @@ use rustix::event::epoll;
 use super::apply::source_info;
 use super::inbox::inbox;
 use super::job::Jobs;
+use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::streams::{self, BEATS, FIFO, STAGE, Streams};
 use super::unit::{Run, StreamsState, Units};
@@ -216,6 +218,14 @@ impl Daemon {
                 None,
             );
         }
+        let mut recorder = system("begin the recording", Recorder::from_environment())?;
+        if let Some(recorder) = &mut recorder {
+            recorder.write(&Line::Resume {
+                saved: saved.clone(),
+                observed: found.observed.clone(),
+                now,
+            });
+        }
         let core = Supervisor::resume(saved, found.observed, now);
 
         let mut daemon = Daemon {
@@ -245,6 +255,7 @@ impl Daemon {
             files: Jobs::new(1),
             board,
             events,
+            recorder,
             beats: None,
             arguments: options.arguments.clone(),
             unwritten: BTreeMap::new(),
@@ -253,6 +264,8 @@ impl Daemon {
             next_request: 0,
             replies: HashMap::new(),
             dirty: BTreeSet::new(),
+            inputs: VecDeque::new(),
+            at_work: false,
             halted: false,
             _lock: lock,
         };
