@@ -103,7 +103,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         what: "a newer abide",
         text: "abide = \">=99.0\"\n[service.x]\ncommand = \"true\"\nnovelty = 1\n",
-        said: &["bad.toml:1", "too old"],
+        said: &["bad.toml:1", ">=99.0"],
     },
 ];
 

@@ -99,8 +99,9 @@ fn units_are_addressed_by_name_glob_group_and_instance() {
     wait::until("there are three", wait::GENEROUS, || {
         (names().len() == 4).then_some(())
     });
+    // One instance is the unit itself, without a number.
     home.ok(&["scale", "shop:web=1"]);
-    assert_eq!(names(), ["shop:later", "shop:web@1"]);
+    assert_eq!(names(), ["shop:later", "shop:web"]);
     home.ok(&["stop", "all"]);
     assert_eq!(names(), [""; 0]);
 }
