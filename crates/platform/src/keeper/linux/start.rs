@@ -29,7 +29,7 @@ use crate::signals::Signals;
 const KEEPER: &str = "__keeper";
 
 /// What a detached daemon keeps of the environment of whoever typed the command.
-const KEPT_VARIABLES: [&str; 12] = [
+const KEPT_VARIABLES: [&str; 13] = [
     "PATH",
     "HOME",
     "USER",
@@ -42,6 +42,7 @@ const KEPT_VARIABLES: [&str; 12] = [
     "XDG_RUNTIME_DIR",
     "XDG_CONFIG_HOME",
     "RUST_BACKTRACE",
+    "ABIDE_RECORD",
 ];
 
 /// First of all in `main`, before arguments are parsed: if this process was started as a keeper,
