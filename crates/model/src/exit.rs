@@ -38,7 +38,10 @@ pub struct SuccessExit {
 
 impl Default for SuccessExit {
     fn default() -> Self {
-        Self { codes: vec![0], signals: Vec::new() }
+        Self {
+            codes: vec![0],
+            signals: Vec::new(),
+        }
     }
 }
 
@@ -80,7 +83,10 @@ impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit {code}"),
-            Self::Signal { signal, core: false } => write!(f, "killed by {signal}"),
+            Self::Signal {
+                signal,
+                core: false,
+            } => write!(f, "killed by {signal}"),
             Self::Signal { signal, core: true } => write!(f, "killed by {signal} (core dumped)"),
             Self::SpawnFailed(why) => write!(f, "could not be started: {why}"),
             Self::Unknown => write!(f, "exit status unknown"),

@@ -32,7 +32,7 @@ pub use spec::{
     StopAction, StopPlan, StopStep, UnitType,
 };
 pub use status::{
-    ActualState, DesiredState, Health, HeartbeatStatus, LastExitStatus, LimitUnsupported, LogStatus,
-    SourceStatus, UnitStatus,
+    ActualState, DesiredState, Health, HeartbeatStatus, LastExitStatus, LimitUnsupported,
+    LogStatus, SourceStatus, UnitStatus,
 };
 pub use time::{Mono, Now, Wall};

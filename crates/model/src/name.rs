@@ -42,7 +42,10 @@ impl fmt::Display for NameError {
                 "a name cannot hold {c:?}; letters, digits, '_', '-', '+' and '.' are allowed"
             ),
             Self::BadStart(c) => {
-                write!(f, "a name cannot start with {c:?}; start it with a letter or a digit")
+                write!(
+                    f,
+                    "a name cannot start with {c:?}; start it with a letter or a digit"
+                )
             }
             Self::BadShape => write!(f, "a full name is [GROUP:]NAME[@INSTANCE]"),
         }
@@ -177,14 +180,34 @@ mod tests {
     #[test]
     fn a_full_name_has_group_name_and_instance() {
         let name: UnitName = "shop:web@2".parse().expect("valid");
-        assert_eq!((name.group(), name.base(), name.instance()), (Some("shop"), "web", Some("2")));
+        assert_eq!(
+            (name.group(), name.base(), name.instance()),
+            (Some("shop"), "web", Some("2"))
+        );
         let name: UnitName = "web".parse().expect("valid");
-        assert_eq!((name.group(), name.base(), name.instance()), (None, "web", None));
+        assert_eq!(
+            (name.group(), name.base(), name.instance()),
+            (None, "web", None)
+        );
     }
 
     #[test]
     fn a_name_that_could_leave_its_directory_is_refused() {
-        for bad in ["", "a/b", "..", ".hidden", "a\nb", "-x", "a:", ":b", "a@", "a:b:c", "a@1@2", "a b", "\u{1b}[1m"] {
+        for bad in [
+            "",
+            "a/b",
+            "..",
+            ".hidden",
+            "a\nb",
+            "-x",
+            "a:",
+            ":b",
+            "a@",
+            "a:b:c",
+            "a@1@2",
+            "a b",
+            "\u{1b}[1m",
+        ] {
             assert!(UnitName::new(bad).is_err(), "{bad:?} was taken");
         }
         assert!(UnitName::new(&"x".repeat(129)).is_err());

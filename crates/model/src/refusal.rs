@@ -55,9 +55,14 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchUnit(pattern) => write!(f, "no unit matches {pattern:?}; `abide status` lists them"),
+            Self::NoSuchUnit(pattern) => {
+                write!(f, "no unit matches {pattern:?}; `abide status` lists them")
+            }
             Self::NameTaken(name) => {
-                write!(f, "the name {name} is taken; add --replace to change that unit, or choose another --name")
+                write!(
+                    f,
+                    "the name {name} is taken; add --replace to change that unit, or choose another --name"
+                )
             }
             Self::OwnedByOther { unit, source } => write!(
                 f,
@@ -74,7 +79,10 @@ impl fmt::Display for Refusal {
                 Ok(())
             }
             Self::NoSuchDependency { unit, dependency } => {
-                write!(f, "{unit} needs {dependency}, which does not exist; add it or take it out of {unit}")
+                write!(
+                    f,
+                    "{unit} needs {dependency}, which does not exist; add it or take it out of {unit}"
+                )
             }
             Self::RequiredBy { unit, by } => {
                 write!(f, "{unit} is required by ")?;
@@ -86,14 +94,22 @@ impl fmt::Display for Refusal {
                 }
                 write!(f, "; remove those first, or together with it")
             }
-            Self::NotRunning(name) => write!(f, "{name} is not running; `abide why {name}` says why"),
+            Self::NotRunning(name) => {
+                write!(f, "{name} is not running; `abide why {name}` says why")
+            }
             Self::NoHeartbeat(name) => {
-                write!(f, "{name} owes no heartbeats; give it `heartbeat = {{ every = \"5s\" }}`")
+                write!(
+                    f,
+                    "{name} owes no heartbeats; give it `heartbeat = {{ every = \"5s\" }}`"
+                )
             }
             Self::ShuttingDown => write!(f, "the daemon is going down; `abide up` starts it again"),
             Self::InvalidConfig(text) | Self::BadRequest(text) => f.write_str(text),
             Self::Storage(why) => {
-                write!(f, "the state could not be written ({why}), so nothing was changed; free some space and try again")
+                write!(
+                    f,
+                    "the state could not be written ({why}), so nothing was changed; free some space and try again"
+                )
             }
         }
     }

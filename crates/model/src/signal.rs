@@ -10,11 +10,37 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Signal(pub i32);
 
 const NAMES: [(&str, i32); 31] = [
-    ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7),
-    ("FPE", 8), ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13),
-    ("ALRM", 14), ("TERM", 15), ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19),
-    ("TSTP", 20), ("TTIN", 21), ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25),
-    ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29), ("PWR", 30), ("SYS", 31),
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("STKFLT", 16),
+    ("CHLD", 17),
+    ("CONT", 18),
+    ("STOP", 19),
+    ("TSTP", 20),
+    ("TTIN", 21),
+    ("TTOU", 22),
+    ("URG", 23),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("WINCH", 28),
+    ("IO", 29),
+    ("PWR", 30),
+    ("SYS", 31),
 ];
 
 /// The highest signal number of Linux (`SIGRTMAX`).
@@ -59,19 +85,36 @@ impl FromStr for Signal {
 
     /// Takes `TERM`, `SIGTERM`, `sigterm`, `15`, and `RTMIN+N`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is not a signal; use a name such as SIGTERM, SIGHUP or SIGUSR1");
+        let bad =
+            || format!("{text:?} is not a signal; use a name such as SIGTERM, SIGHUP or SIGUSR1");
         let upper = text.trim().to_ascii_uppercase();
         if let Ok(n) = upper.parse::<i32>() {
-            return if (1..=MAX).contains(&n) { Ok(Self(n)) } else { Err(bad()) };
+            return if (1..=MAX).contains(&n) {
+                Ok(Self(n))
+            } else {
+                Err(bad())
+            };
         }
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
         if let Some(rest) = name.strip_prefix("RTMIN") {
-            let n = if rest.is_empty() { 0 } else {
-                rest.strip_prefix('+').and_then(|n| n.parse().ok()).ok_or_else(bad)?
+            let n = if rest.is_empty() {
+                0
+            } else {
+                rest.strip_prefix('+')
+                    .and_then(|n| n.parse().ok())
+                    .ok_or_else(bad)?
             };
-            return if (0..=MAX - 34).contains(&n) { Ok(Self(34 + n)) } else { Err(bad()) };
+            return if (0..=MAX - 34).contains(&n) {
+                Ok(Self(34 + n))
+            } else {
+                Err(bad())
+            };
         }
-        NAMES.iter().find(|(n, _)| *n == name).map(|(_, n)| Self(*n)).ok_or_else(bad)
+        NAMES
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, n)| Self(*n))
+            .ok_or_else(bad)
     }
 }
 

@@ -193,7 +193,10 @@ pub enum StopAction {
 impl Default for StopPlan {
     fn default() -> Self {
         Self {
-            steps: vec![StopStep { action: StopAction::Signal(Signal::TERM), within: None }],
+            steps: vec![StopStep {
+                action: StopAction::Signal(Signal::TERM),
+                within: None,
+            }],
             within: Duration::from_secs(10),
         }
     }
@@ -277,12 +280,17 @@ pub struct EnvironmentSpec {
 impl EnvironmentSpec {
     /// PATH of a unit that sets none. Configuration looks a program up in it, and the platform starts
     /// the unit with it: both must use this one.
-    pub const DEFAULT_PATH: &'static str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    pub const DEFAULT_PATH: &'static str =
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// The value that counts: the last one of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.variables
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 

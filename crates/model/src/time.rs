@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 
 /// A point on a clock that never jumps and that counts suspended time (`CLOCK_BOOTTIME`),
 /// in nanoseconds since boot. Comparable only within one boot.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Mono(pub u64);
 
 /// A point on the calendar, in nanoseconds since 1970-01-01T00:00:00Z. May jump either way.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Wall(pub i64);
 
@@ -28,7 +32,10 @@ impl Mono {
     /// The point `d` later; saturates at the end of the range instead of wrapping.
     #[must_use]
     pub fn after(self, d: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long it is from `earlier` to `self`; zero when `earlier` is not earlier.
@@ -42,7 +49,10 @@ impl Wall {
     /// The point `d` later; saturates.
     #[must_use]
     pub fn after(self, d: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
