@@ -70,7 +70,7 @@ pub struct Watch {
     last_stop: Mono,
     operations: BTreeSet<OperationId>,
     /// A full disk made a daemon forget what an earlier one was told.
-    forgot_writes: bool,
+    pub forgot_writes: bool,
 }
 
 impl Watch {

@@ -11,7 +11,7 @@ use abide_core::{
 };
 use abide_model::{
     EffectId, ExitStatus, Mono, Now, Operation, OperationId, OperationKind, RequestId, RunId,
-    Signal, UnitId, UnitName, Wall,
+    Signal, UnitId, UnitName, UnitType, Wall,
 };
 
 use crate::history::{Action, History, Nature, SpawnNature, UNITS, file, unit_name};
@@ -38,6 +38,7 @@ struct Process {
     /// Its main process lives; if not, others of its tree do.
     main: bool,
     digest: u64,
+    oneshot: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -524,7 +525,7 @@ impl World {
             Effect::Spawn { unit, run, after } => {
                 let after = after.filter(|after| self.is_open(*after));
                 let launch = self.core.unit(unit).map_or((0, false), |view| {
-                    let oneshot = view.policy.unit_type == abide_model::UnitType::Oneshot;
+                    let oneshot = view.policy.unit_type == UnitType::Oneshot;
                     (view.policy.launch_digest, oneshot)
                 });
                 self.ordered.insert((unit, run), launch);
@@ -648,6 +649,7 @@ impl World {
                 pid,
                 main: true,
                 digest,
+                oneshot,
             },
         );
         self.tell(Input::Done {
@@ -956,6 +958,26 @@ impl World {
         }
     }
 
+    /// A full disk made the daemon forget that a unit had become a service; it waits for the end of the
+    /// oneshot that it remembers. That never comes by itself, and is a person's business.
+    fn end_the_forgotten(&mut self) {
+        if !self.watch.forgot_writes {
+            return;
+        }
+        let forgotten: Vec<_> = self
+            .processes
+            .iter()
+            .filter(|(unit, process)| {
+                let view = self.core.unit(**unit);
+                !process.oneshot && view.is_some_and(|v| v.policy.unit_type == UnitType::Oneshot)
+            })
+            .map(|(unit, process)| (*unit, process.run))
+            .collect();
+        for (unit, run) in forgotten {
+            self.main_ends(unit, run, ExitStatus::Code(0));
+        }
+    }
+
     /// Faults cease; after a while everything that is wanted and able must be up.
     fn quiet(&mut self) -> Result<(), Violation> {
         self.natures.clear();
@@ -970,6 +992,7 @@ impl World {
         for (unit, run, effect) in hanging {
             self.begin_spawn(unit, run, effect);
         }
+        self.end_the_forgotten();
         self.pass(Duration::from_secs(900))?;
         let lives: BTreeMap<UnitId, (RunId, bool, u64)> = self
             .processes
