@@ -2,6 +2,7 @@
 //! is replayed: the simulator is tied to the real thing.
 
 use std::fs;
+use std::path::Path;
 
 use abide_core::recording::{Line, replay};
 use abide_e2e::{Home, processes, wait};
@@ -10,7 +11,7 @@ use rustix::process::Signal;
 #[test]
 fn a_recording_of_a_real_run_replayed_into_the_core_gives_the_same_effects() {
     let mut home = Home::new("recording");
-    let file = home.path("recording.jsonl");
+    let file = home.path("recording");
     home.set("ABIDE_RECORD", &file.display().to_string());
     home.write(
         "abide.toml",
@@ -48,27 +49,19 @@ type = "oneshot"
         home.processes().is_empty().then_some(())
     });
 
-    let text = fs::read_to_string(&file).expect("there is a recording");
-    // A daemon that was killed may leave half a line.
-    let lines: Vec<Line> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
+    // Each daemon has a file of its own, with its pid at the end of the name.
+    let lives: Vec<Vec<Line>> = fs::read_dir(home.path("."))
+        .expect("the folder is there")
+        .flatten()
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("recording.")
+        })
+        .map(|entry| lines(&entry.path()))
         .collect();
-    assert!(
-        lines.len() + 1 >= text.lines().count(),
-        "lines of the recording cannot be read"
-    );
-    let mut lives: Vec<Vec<Line>> = Vec::new();
-    for line in lines {
-        if matches!(line, Line::New { .. } | Line::Resume { .. }) {
-            lives.push(Vec::new());
-        }
-        lives
-            .last_mut()
-            .expect("a recording begins with a beginning")
-            .push(line);
-    }
-    assert!(lives.len() >= 2, "a daemon was killed");
+    assert_eq!(lives.len(), 2, "a daemon was killed once");
     for (n, life) in lives.iter().enumerate() {
         let inputs = life
             .iter()
@@ -82,4 +75,18 @@ type = "oneshot"
             panic!("daemon {n}: {difference:?}");
         }
     }
+}
+
+fn lines(recording: &Path) -> Vec<Line> {
+    let text = fs::read_to_string(recording).expect("a recording can be read");
+    let lines: Vec<Line> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    // A daemon that was killed may leave half a line.
+    assert!(
+        lines.len() + 1 >= text.lines().count(),
+        "lines of the recording cannot be read"
+    );
+    lines
 }
