@@ -79,9 +79,12 @@ command = ["sleep", "1000"]
             "processes of the enemy are left"
         );
     } else {
-        // Its main process ended by itself; what it left behind is hunted since then.
+        // Its main process ended by itself; what it left behind is hunted since then. One that hops
+        // is hardly ever seen among the processes, so its trace tells.
         wait::until("the enemy is gone", LIMIT, || {
-            home.running("enemy").is_empty().then_some(())
+            let then = hops(&trace);
+            wait::let_pass(Duration::from_millis(200));
+            (home.running("enemy").is_empty() && hops(&trace) == then).then_some(())
         });
     }
     let then = hops(&trace);
