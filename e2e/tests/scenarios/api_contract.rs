@@ -49,7 +49,7 @@ fn the_api_answers_as_its_document_says() {
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
         // It would end the daemon under test, as it should.
         .args(["--exclude-path", "/v1/down"])
-        .args(["--max-examples", "30", "--phases", "examples,coverage,fuzzing"])
+        .args(["--max-examples", "20", "--phases", "examples,coverage,fuzzing"])
         .args(["--request-timeout", "10", "--generation-database", "none", "--no-color"])
         .current_dir(home.path("."))
         .stdin(std::process::Stdio::null());
