@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
 
 use abide_core::recording::Line;
 
-/// A recording under way: one JSON line each. Each daemon writes a file of its own: the name has the
-/// daemon's process id after it, since a recording is of one supervisor.
+/// A recording under way: one JSON line each. Daemons of one home append to one file; each begins
+/// with the line of its supervisor's beginning.
 ///
 /// For finding faults: it writes from the driver, which otherwise never touches a disk.
 pub struct Recorder {
@@ -18,17 +19,30 @@ impl Recorder {
     /// Begins a recording, if the environment asks for one.
     ///
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be opened or written.
     pub fn from_environment() -> io::Result<Option<Self>> {
-        let Some(mut path) = std::env::var_os("ABIDE_RECORD") else {
+        let Some(path) = std::env::var_os("ABIDE_RECORD") else {
             return Ok(None);
         };
-        path.push(format!(".{}", std::process::id()));
-        let file = BufWriter::new(File::create(&path)?);
+        let file = File::options()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)?;
+        // The daemon before may have died in the middle of a line.
+        let mut last = *b"\n";
+        let length = file.metadata()?.len();
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        let mut file = BufWriter::new(file);
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
         Ok(Some(Self { file }))
     }
 
-    /// Adds a line. One that the daemon's death cuts short is the last, and is to be left out.
+    /// Adds a line.
     pub fn write(&mut self, line: &Line) {
         let written = serde_json::to_writer(&mut self.file, line)
             .map_err(io::Error::from)

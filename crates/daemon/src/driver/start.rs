@@ -20,7 +20,7 @@ use abide_platform::pipe;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::Workers;
 use abide_platform::timer::{CalendarWatch, Timer};
-use abide_platform::tree::{RunTree, Sweeper, Trees};
+use abide_platform::tree::{RunTree, Sweep, Sweeper, Trees};
 use rustix::event::epoll;
 
 use super::apply::source_info;
@@ -202,7 +202,8 @@ impl Daemon {
             keeper.taken(*unit, *run);
         }
         let saved = saved(&image, &boot);
-        let recovered = saved.same_boot && !saved.halted && table.starts > 1;
+        let same_boot = saved.same_boot;
+        let recovered = same_boot && !saved.halted && table.starts > 1;
         let adopted = found
             .observed
             .iter()
@@ -277,6 +278,9 @@ impl Daemon {
         }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
         daemon.take_descriptors(table.descriptors);
+        if same_boot {
+            daemon.hunt_leftovers(&image);
+        }
         daemon.sources_changed();
         daemon.serve_beats_if_wanted();
         daemon.tell(loss, recovered, adopted, table.safe_mode);
@@ -386,6 +390,23 @@ impl Daemon {
         self.keeper
             .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
         self.capture_stream(id, stream, fifo, stage).map(Some)
+    }
+
+    /// Without control groups, what escaped from a run is hunted in the background when the run has
+    /// ended; the daemon before may have died over it, and nothing else would end those processes.
+    fn hunt_leftovers(&self, image: &Image) {
+        if self.trees.group().is_ok() {
+            return;
+        }
+        for unit in image.units.values() {
+            let Some(last) = unit.run else { continue };
+            let current = self.units.get(unit.id).and_then(|u| u.run.as_ref());
+            // The tag tells a run that lives from what is left of the one before.
+            let ended = current.map_or(last, |run| RunId(run.run.0.saturating_sub(1)));
+            let tree = self.trees.run(unit.id, &unit.name, ended);
+            // Whether anything was left is told by nobody: the core is done with that run.
+            let _ = self.sweeper.kill(&tree, Sweep::Thorough);
+        }
     }
 
     fn tell(&self, loss: crate::store::Loss, recovered: bool, adopted: usize, safe_mode: bool) {
