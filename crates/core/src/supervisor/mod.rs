@@ -106,6 +106,8 @@ pub struct Supervisor {
     // The first phase: units to settle, in the order they were woken.
     queue: VecDeque<UnitId>,
     queued: BTreeSet<UnitId>,
+    /// Those that were settled; their operations are told when all are.
+    settled: BTreeSet<UnitId>,
 
     // Notes for the second phase.
     intents: Vec<Effect>,
@@ -161,6 +163,7 @@ impl Supervisor {
             halt: Halt::No,
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
+            settled: BTreeSet::new(),
             intents: Vec::new(),
             touched: BTreeSet::new(),
             unsaved: BTreeMap::new(),

@@ -22,10 +22,19 @@ pub(super) struct Blocker<'a> {
 
 impl Supervisor {
     pub(super) fn settle(&mut self) {
+        // From here on units look at each other as they are now. What they see must be what was told,
+        // or a change back while they are settled would wake nobody.
+        for at in 0..self.queue.len() {
+            self.tell(self.queue[at]);
+        }
         while let Some(id) = self.queue.pop_front() {
             self.queued.remove(&id);
             self.steps += 1;
             self.settle_unit(id);
+        }
+        // Only now: what units were told of each other on the way may have been out of date.
+        for id in std::mem::take(&mut self.settled) {
+            self.progress(id);
         }
     }
 
@@ -64,8 +73,9 @@ impl Supervisor {
                 self.start_or_wait(id);
             }
         }
+        self.show(id);
         self.tell(id);
-        self.progress(id);
+        self.settled.insert(id);
     }
 
     /// A run that is to end begins to end when its turn comes.
@@ -143,7 +153,7 @@ impl Supervisor {
             let needed = self.graph.id(name).and_then(|id| self.units.get(&id));
             let open = match (needed, required) {
                 (Some(needed), true) => needed.is_up() || planted(Fault::StartOrderIgnored),
-                (Some(needed), false) => self.is_settled(needed),
+                (Some(needed), false) => is_settled(needed, needed.told.hopeless),
                 (None, required) => !required,
             };
             (!open).then_some(Blocker {
@@ -152,19 +162,6 @@ impl Supervisor {
                 unit: needed,
             })
         })
-    }
-
-    /// It had its chance to come up, which is all that `wants` and `after` ask for: it is up, or rests,
-    /// or has failed at least once, or waits for what will not come.
-    fn is_settled(&self, unit: &Unit) -> bool {
-        if unit.is_up() || !unit.wanted || unit.row > 0 {
-            return true;
-        }
-        match unit.phase {
-            Phase::Failed { .. } | Phase::Exited | Phase::Backoff { .. } => true,
-            Phase::Waiting => unit.told.hopeless,
-            Phase::Stopped | Phase::Live(_) => false,
-        }
     }
 
     /// It will not come up by itself, or keeps crashing, or waits for such a unit.
@@ -225,30 +222,38 @@ impl Supervisor {
         self.save(id, reserved);
     }
 
-    /// Tells the neighbours, if what they see of the unit changed.
-    fn tell(&mut self, id: UnitId) {
-        let Some(unit) = self.units.get(&id) else {
-            return;
-        };
-        let told = Told {
-            up: unit.is_up(),
-            settled: self.is_settled(unit),
-            leaving: unit.is_leaving(),
-            hopeless: self.is_hopeless(unit),
-        };
-        let shown = unit.state();
+    /// Shows its state to people, if that changed.
+    fn show(&mut self, id: UnitId) {
         let now = self.now;
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
+        let shown = unit.state();
         if unit.shown != shown {
             unit.shown = shown;
             unit.since = now;
             self.touched.insert(id);
         }
+    }
+
+    /// Tells the neighbours, if what they see of the unit changed.
+    fn tell(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else {
+            return;
+        };
+        let hopeless = self.is_hopeless(unit);
+        let told = Told {
+            up: unit.is_up(),
+            settled: is_settled(unit, hopeless),
+            leaving: unit.is_leaving(),
+            hopeless,
+        };
         if unit.told == told {
             return;
         }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
         let was = std::mem::replace(&mut unit.told, told);
         if planted(Fault::DependentsNotWoken) && told.up {
             return;
@@ -382,5 +387,18 @@ impl Supervisor {
             open.extend(names.filter_map(|name| self.graph.id(name)));
         }
         found
+    }
+}
+
+/// It had its chance to come up, which is all that `wants` and `after` ask for: it is up, or rests,
+/// or has failed at least once, or waits for what will not come (`hopeless`).
+fn is_settled(unit: &Unit, hopeless: bool) -> bool {
+    if unit.is_up() || !unit.wanted || unit.row > 0 {
+        return true;
+    }
+    match unit.phase {
+        Phase::Failed { .. } | Phase::Exited | Phase::Backoff { .. } => true,
+        Phase::Waiting => hopeless,
+        Phase::Stopped | Phase::Live(_) => false,
     }
 }

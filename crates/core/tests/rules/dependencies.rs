@@ -224,3 +224,33 @@ fn a_unit_that_others_require_is_not_removed() {
     assert_eq!(bench.core.units().count(), 0);
     assert!(bench.records.is_empty());
 }
+
+#[test]
+fn what_waits_sees_that_a_unit_is_hopeless_again_after_it_was_retried() {
+    let never = Policy {
+        restart: Restart::Never,
+        ..policy()
+    };
+    let after = Policy {
+        after: vec![name("web")],
+        ..policy()
+    };
+    let stands = ("cache", policy());
+    let also = ("db", policy());
+    let mut bench = Bench::with(&[
+        ("app", requires(&["cache"])),
+        ("web", never),
+        stands.clone(),
+        also.clone(),
+    ]);
+    bench.stop("cache");
+    bench.stop("db");
+    bench.exit("web", 1);
+    assert_eq!(bench.state("app"), ActualState::Waiting);
+    assert_eq!(bench.state("web"), ActualState::Failed);
+    // The change retries web, which then waits for db, and has app wait for nothing but web.
+    let changed = [("app", after), ("web", requires(&["db"])), stands, also];
+    bench.apply("abide.toml", &changed).expect("taken");
+    assert_eq!(bench.state("web"), ActualState::Waiting);
+    assert_eq!(bench.state("app"), ActualState::Running);
+}

@@ -1,7 +1,7 @@
 use abide_core::Command;
 use abide_model::{OperationState, Policy, ProbeKind, Ready, Refusal, Restart, StepState, UnitId};
 
-use crate::bench::{Bench, policy, seconds};
+use crate::bench::{Bench, policy, requires, seconds};
 
 fn slow() -> Policy {
     let probe = ProbeKind::Tcp("127.0.0.1:1".into());
@@ -54,6 +54,23 @@ fn a_step_fails_when_its_unit_begins_to_loop() {
         bench.pass(seconds(1));
     }
     assert_eq!(bench.operation(up).state, OperationState::Failed);
+}
+
+#[test]
+fn a_step_does_not_fail_for_what_the_same_command_brings_up() {
+    let mut bench = Bench::with(&[("web", requires(&["db"])), ("db", slow())]);
+    bench.ready("db");
+    let both = vec![bench.id("web"), bench.id("db")];
+    bench.command(Command::Stop(both)).expect("taken");
+    let start = bench.start("web");
+    let operation = bench.operation(start);
+    assert_eq!(operation.state, OperationState::Running);
+    assert_eq!(
+        operation.steps[0].note.as_deref(),
+        Some("waits for db, which is not ready yet")
+    );
+    bench.ready("db");
+    assert_eq!(bench.operation(start).state, OperationState::Done);
 }
 
 #[test]
