@@ -63,6 +63,10 @@ impl Daemon {
         reply: Option<Reply<Operation>>,
     ) {
         let (definitions, specs) = self.definitions(sources);
+        let leaving: Vec<PathBuf> = match kind {
+            OperationKind::DownFile => sources.iter().map(|source| source.file.clone()).collect(),
+            _ => Vec::new(),
+        };
         let sources = sources.iter().map(source_record).collect();
         let request = self.request();
         if let Some(reply) = reply {
@@ -80,6 +84,9 @@ impl Daemon {
                 sources: definitions,
             },
         });
+        for file in leaving {
+            self.source_leaves(&file);
+        }
     }
 
     fn take_over(&mut self, staged: Staged) {
@@ -102,6 +109,7 @@ impl Daemon {
             self.dirty.insert(id);
         }
         for source in staged.sources {
+            self.leaving.remove(&source.file);
             match self.sources.iter_mut().find(|s| s.file == source.file) {
                 Some(known) => *known = source,
                 None => self.sources.push(source),
@@ -127,22 +135,33 @@ impl Daemon {
         });
     }
 
-    /// A unit is gone. A source in the home that has none left goes too: it would bring the unit
-    /// back. A file of the user's is the user's, and is no longer remembered when it has no unit left.
+    /// This source is on its way out: it is forgotten with its last unit.
+    pub(super) fn source_leaves(&mut self, file: &Path) {
+        self.leaving.insert(file.to_owned());
+        self.forget_source_if_empty(file);
+    }
+
+    /// A unit of this source is gone. A file that `abide run` made goes with it: it would bring the
+    /// unit back. A file of the user's is remembered until the user takes it down: it may say where to
+    /// listen, and its units come back with the next `up`.
     pub(super) fn forget_source_if_empty(&mut self, file: &Path) {
-        if self
-            .units
-            .iter()
-            .any(|(_, unit)| unit.spec.source.file == file)
+        let ours = file.starts_with(self.home.units());
+        let leaves = ours || self.leaving.contains(file);
+        if !leaves
+            || self
+                .units
+                .iter()
+                .any(|(_, unit)| unit.spec.source.file == file)
         {
             return;
         }
+        self.leaving.remove(file);
         let known = self.sources.len();
         self.sources.retain(|source| source.file != file);
         if self.sources.len() != known {
             self.sources_changed();
         }
-        if file.starts_with(self.home.units()) {
+        if ours {
             let file = file.to_owned();
             let job = move || {
                 if let Err(error) = std::fs::remove_file(&file)

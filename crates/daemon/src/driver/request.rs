@@ -1,6 +1,8 @@
 //! What others ask: commands go to the core, the rest is answered at once.
 
-use abide_core::Input;
+use std::path::PathBuf;
+
+use abide_core::{Command, Input};
 use abide_model::{Refusal, UnitId};
 use abide_platform::clock;
 
@@ -13,7 +15,14 @@ impl Daemon {
             Request::Command { command, reply } => {
                 let request = self.request();
                 self.replies.insert(request, reply);
+                let leaving = match &command {
+                    Command::DownSource(name) => Some(PathBuf::from(name)),
+                    _ => None,
+                };
                 self.input(Input::Command { request, command });
+                if let Some(file) = leaving {
+                    self.source_leaves(&file);
+                }
             }
             Request::Apply {
                 kind,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +80,8 @@ pub struct Daemon {
     pub(super) core: Supervisor,
     pub(super) units: Units,
     pub(super) sources: Vec<SourceRecord>,
+    /// Sources that were taken down, and still have units that end.
+    pub(super) leaving: BTreeSet<PathBuf>,
 
     pub(super) epoll: OwnedFd,
     pub(super) inbox: Inbox<Message>,

@@ -234,6 +234,7 @@ impl Daemon {
             core,
             units: Units::new(image.next_unit),
             sources: image.sources.clone(),
+            leaving: BTreeSet::new(),
             epoll,
             inbox,
             mailbox,
