@@ -14,6 +14,18 @@ pub(crate) fn duration(d: Duration) -> String {
     }
 }
 
+/// What came so soon after a beginning that a duration would say "after 0.0 s".
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// "at once", "after 0.2 s".
+pub(crate) fn after(d: Duration) -> String {
+    if d < AT_ONCE {
+        "at once".into()
+    } else {
+        format!("after {}", duration(d))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +42,11 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), said);
         }
+    }
+
+    #[test]
+    fn what_takes_no_time_happens_at_once() {
+        assert_eq!(after(Duration::from_millis(49)), "at once");
+        assert_eq!(after(Duration::from_millis(50)), "after 0.1 s");
     }
 }

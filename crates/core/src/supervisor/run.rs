@@ -421,11 +421,11 @@ impl Supervisor {
     }
 }
 
-/// "stopped by hand: killed by SIGTERM", "exit 1 after 0.2 s".
+/// "stopped by hand: killed by SIGTERM", "exit 1 after 0.2 s", "exit 127 at once".
 fn describe_exit(asked: Option<&EndWhy>, status: &ExitStatus, ran_for: Duration) -> String {
     match (asked, status) {
         (Some(why), status) => format!("{why}: {status}"),
         (None, ExitStatus::SpawnFailed(_)) => status.to_string(),
-        (None, status) => format!("{status} after {}", crate::words::duration(ran_for)),
+        (None, status) => format!("{status} {}", crate::words::after(ran_for)),
     }
 }
