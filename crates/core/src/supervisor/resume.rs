@@ -18,11 +18,12 @@ use std::sync::Arc;
 
 use abide_model::{
     ActualState, EventKind, ExitStatus, Operation, OperationId, OperationKind, OperationState,
-    StepState, StopPlan, UnitId,
+    Policy, StepState, StopPlan, UnitId, UnitName,
 };
 
 use crate::record::{EndWhy, SavedPhase, UnitRecord};
-use crate::supervisor::unit::{Goal, Phase, Run, RunIds, Stage, Told, Unit};
+use crate::supervisor::graph::find_cycle;
+use crate::supervisor::unit::{Goal, Phase, Run, RunIds, Stage, Told, Unit, names_needed};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, Observed, ObservedState, Saved, Sweep, WakeReason};
@@ -53,6 +54,7 @@ impl Supervisor {
             self.restore_unit(record, continues, seen.as_ref());
             ids.push((id, seen));
         }
+        self.break_circles();
         for stray in latest.into_values() {
             let text = format!(
                 "a run ({}) of a unit that nobody remembers ({}) was found; it is left alone",
@@ -149,6 +151,49 @@ impl Supervisor {
             .insert(id, &unit.name.clone(), unit.names_needed());
         self.units.insert(id, unit);
         self.wake(id);
+    }
+
+    /// Each version of the configuration was checked for circles, but of a change that was cut short only
+    /// some units may have been written down. In a circle everything would wait for ever, so it is
+    /// opened, and a later apply finds the unit changed and puts the edge back.
+    fn break_circles(&mut self) {
+        while let Some(circle) = self.circle() {
+            let [.., from, to] = circle.as_slice() else {
+                return;
+            };
+            let Some(unit) = self.graph.id(from).and_then(|id| self.units.get_mut(&id)) else {
+                return;
+            };
+            let id = unit.id;
+            self.graph.remove(id, from, names_needed(&unit.policy));
+            let Policy {
+                requires,
+                wants,
+                after,
+                ..
+            } = &mut unit.policy;
+            for names in [requires, wants, after] {
+                names.retain(|name| name != to);
+            }
+            self.graph.insert(id, from, names_needed(&unit.policy));
+            let text = format!(
+                "{from} and {to} depend on each other, since a change of their configuration was cut \
+                 short; {from} goes on without {to}, until the configuration is applied again"
+            );
+            self.event(id, None, EventKind::Warning { text });
+            self.save(id, false);
+        }
+    }
+
+    fn circle(&self) -> Option<Vec<UnitName>> {
+        let starts = self.units.values().filter(|unit| !unit.removing);
+        find_cycle(starts.map(|unit| &unit.name), |name| {
+            let unit = self.graph.id(name).and_then(|id| self.units.get(&id));
+            unit.into_iter()
+                .filter(|unit| !unit.removing)
+                .flat_map(Unit::names_needed)
+                .collect()
+        })
     }
 
     fn restored_phase(

@@ -187,3 +187,21 @@ fn each_adopted_unit_is_told() {
     bench.daemon_dies(true);
     assert_eq!(bench.events(|e| matches!(e, EventKind::Adopted { .. })), 2);
 }
+
+#[test]
+fn a_circle_of_a_change_that_was_cut_short_is_opened() {
+    let mut bench = Bench::with(&[("a", requires(&["b"])), ("b", policy())]);
+    let old = bench.records[&bench.id("a")].clone();
+    let changed = [("a", policy()), ("b", requires(&["a"]))];
+    bench.apply("abide.toml", &changed).expect("taken");
+    bench.records.insert(old.id, old);
+    bench.daemon_dies(false);
+    assert_eq!(bench.state("a"), ActualState::Running);
+    assert_eq!(bench.state("b"), ActualState::Running);
+    assert_eq!(bench.events(|e| matches!(e, EventKind::Warning { .. })), 1);
+    bench.apply("abide.toml", &changed).expect("taken");
+    bench.log.clear();
+    let both = vec![bench.id("a"), bench.id("b")];
+    bench.command(Command::Stop(both)).expect("taken");
+    assert_eq!(bench.moves(), ["-b", "-a"]);
+}

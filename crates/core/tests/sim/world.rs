@@ -358,6 +358,9 @@ impl World {
                     let there = alive || self.spawning.contains_key(&(unit, run));
                     if there && !self.killed.contains(&(unit, run)) {
                         self.input(Input::TreeEmpty { unit, run })?;
+                        // Said again when the main process has ended, nobody could tell it from the truth.
+                        self.past
+                            .retain(|input| *input != Input::TreeEmpty { unit, run });
                     }
                 }
             }
