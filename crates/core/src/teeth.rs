@@ -52,12 +52,16 @@ pub enum Fault {
     ChangeForgotten,
     /// A unit that restarts is not held back by its backoff after a new daemon came.
     BackoffForgottenAtResume,
+    /// Nobody watches what a stopped main process left behind.
+    TreeNotWatched,
+    /// What a stopped main process left behind has no end of its time.
+    WatchWithoutDeadline,
 }
 
 #[cfg(feature = "teeth")]
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::DroppedRunIdCheck,
         Self::TimerNotCleared,
         Self::StopForgetsKill,
@@ -81,6 +85,8 @@ impl Fault {
         Self::LostRunTakenForAlive,
         Self::ChangeForgotten,
         Self::BackoffForgottenAtResume,
+        Self::TreeNotWatched,
+        Self::WatchWithoutDeadline,
     ];
 }
 

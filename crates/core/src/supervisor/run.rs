@@ -243,10 +243,16 @@ impl Supervisor {
         self.note_exit(id, status);
         match follow {
             Follow::Nothing => {}
-            Follow::Watch => self.intents.push(Effect::WatchTree {
-                unit: id,
-                run: run_id,
-            }),
+            Follow::Watch if planted(Fault::TreeNotWatched) => {}
+            Follow::Watch => {
+                if planted(Fault::WatchWithoutDeadline) {
+                    self.timers.clear(Some(id), WakeReason::Stop);
+                }
+                self.intents.push(Effect::WatchTree {
+                    unit: id,
+                    run: run_id,
+                });
+            }
             Follow::Kill(sweep) => self.kill(id, sweep),
         }
     }
