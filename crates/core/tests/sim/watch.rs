@@ -97,8 +97,8 @@ impl Watch {
             Command::Apply { kind, sources } => {
                 self.last_change = now.mono;
                 for def in sources.iter().flat_map(|(_, defs)| defs) {
-                    let going = core.unit(def.id).and_then(|view| view.reason);
-                    if *kind == OperationKind::Run || going.is_some_and(|why| why == "removed") {
+                    let going = core.unit(def.id).is_some_and(|view| is_going(&view));
+                    if *kind == OperationKind::Run || going {
                         self.release(def.id);
                     }
                 }
@@ -407,7 +407,7 @@ impl Watch {
                 .get(&other.id)
                 .is_some_and(|book| book.spawned && book.exited_at.is_none());
             ensure(
-                !(depends && live && other.reason.as_deref() != Some("removed")),
+                !(depends && live && !is_going(&other)),
                 "units stop in the reverse of their order of start",
                 || {
                     format!(
@@ -683,6 +683,12 @@ fn is_up(core: &Supervisor, name: &UnitName) -> bool {
         .is_some_and(|view| view.ready)
 }
 
+/// It is being removed.
+fn is_going(view: &UnitView) -> bool {
+    let why = view.reason.as_deref();
+    why.is_some_and(|why| why.starts_with("removed"))
+}
+
 /// The units and all they need, by what their policies say.
 fn needed(core: &Supervisor, units: &[UnitId]) -> BTreeSet<UnitId> {
     let mut found = BTreeSet::new();
@@ -701,14 +707,9 @@ fn needed(core: &Supervisor, units: &[UnitId]) -> BTreeSet<UnitId> {
 /// No unit depends on itself, over however many others.
 fn acyclic(core: &Supervisor) -> Held {
     // What is being removed is out of the graph, though its edges stay until it is gone.
-    let going = |view: &UnitView| {
-        view.reason
-            .as_ref()
-            .is_some_and(|r| r.starts_with("removed"))
-    };
     let policies: BTreeMap<&UnitName, &Policy> = core
         .units()
-        .filter(|view| !going(view))
+        .filter(|view| !is_going(view))
         .map(|view| (view.name, view.policy))
         .collect();
     let mut left: BTreeSet<&UnitName> = policies.keys().copied().collect();
