@@ -26,7 +26,7 @@ use crate::supervisor::graph::find_cycle;
 use crate::supervisor::unit::{Goal, Phase, Run, RunIds, Stage, Told, Unit, names_needed};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
-use crate::{Effect, Observed, ObservedState, Saved, Sweep, WakeReason};
+use crate::{Change, Effect, Observed, ObservedState, Saved, Sweep, WakeReason};
 
 impl Supervisor {
     pub(super) fn restore(&mut self, saved: Saved, observed: Vec<Observed>) {
@@ -44,8 +44,22 @@ impl Supervisor {
         }
         let mut ids = Vec::new();
         let mut taken_by = BTreeMap::new();
+        // The last unit of each name.
+        let mut named: BTreeMap<UnitName, UnitId> = BTreeMap::new();
+        for record in &saved.units {
+            let id = named.entry(record.name.clone()).or_insert(record.id);
+            *id = record.id.max(*id);
+        }
         for record in saved.units {
             let id = record.id;
+            if named.get(&record.name) != Some(&id) {
+                // It was removed before a unit could have its name; a full disk refused to write that down.
+                self.intents.push(Effect::Persist {
+                    change: Change::Forgotten(id),
+                    durable: true,
+                });
+                continue;
+            }
             let seen = latest.remove(&id);
             if let Some(operation) = record.operation {
                 self.operations.skip_to(operation);

@@ -205,3 +205,15 @@ fn a_circle_of_a_change_that_was_cut_short_is_opened() {
     bench.command(Command::Stop(both)).expect("taken");
     assert_eq!(bench.moves(), ["-b", "-a"]);
 }
+
+#[test]
+fn of_two_units_of_one_name_the_earlier_was_removed() {
+    let mut bench = Bench::with(&[("web", policy())]);
+    let mut old = bench.records[&bench.id("web")].clone();
+    (old.id, old.wanted) = (UnitId(0), false);
+    bench.records.insert(old.id, old);
+    bench.daemon_dies(true);
+    assert_eq!(bench.state("web"), ActualState::Running);
+    assert_eq!(bench.core.units().count(), 1);
+    assert!(!bench.records.contains_key(&UnitId(0)), "and is forgotten");
+}
