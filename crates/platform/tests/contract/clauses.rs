@@ -18,6 +18,7 @@ pub const ALL: &[(&str, Clause)] = &[
     ),
     ("a_run_outlives_its_daemon", run_outlives),
     ("what_is_held_outlives_the_daemon", held_outlives),
+    ("a_unit_that_was_killed_can_run_again", killed_before),
     (
         "an_escapee_is_found_and_ended_and_others_are_spared",
         escapee,
@@ -104,6 +105,24 @@ fn run_outlives(p: &mut dyn Platform) -> Outcome {
             core: false
         }
     );
+    Ok(())
+}
+
+fn killed_before(p: &mut dyn Platform) -> Outcome {
+    for round in 0..4 {
+        p.spawn(1, Program::Idle).expect("it starts");
+        assert_eq!(p.processes(1), 1, "it lives, in round {round}");
+        if round == 2 {
+            p.daemon_dies();
+        }
+        p.kill_tree(1);
+        let killed = ExitStatus::Signal {
+            signal: Signal::KILL,
+            core: false,
+        };
+        assert_eq!(p.exit(1), killed, "in round {round}");
+        p.take(1);
+    }
     Ok(())
 }
 

@@ -25,6 +25,7 @@ pub(super) extern "C" fn begin(plan: *mut libc::c_void) -> libc::c_int {
     // this process has executed its program or ended.
     unsafe {
         let plan = &*plan.cast::<Plan<'_>>().cast_const();
+        plan.begun.store(1, Ordering::Relaxed);
         let pid = libc::syscall(libc::SYS_getpid) as u32;
         if let Err((step, errno)) = go(plan, pid) {
             plan.failed_errno.store(errno, Ordering::Relaxed);

@@ -45,6 +45,14 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
             recorded: plan.keeper.is_some() && plan.recorded.load(Ordering::Relaxed) != 0,
         });
     }
+    if order.keeper.is_some() && plan.recorded.load(Ordering::Relaxed) == 0 {
+        return Err(SpawnError {
+            step: Step::Record,
+            errno: None,
+            text: "execute the program: something killed its process before".into(),
+            recorded: false,
+        });
+    }
     let pidfd = cloned
         .pidfd
         .or_else(|| crate::identity::open(cloned.pid).ok());
@@ -83,6 +91,9 @@ fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
                     e.raw_os_error(),
                     Some(libc::ENOSYS | libc::EPERM | libc::E2BIG | libc::EINVAL)
                 ) => {}
+            // Ended at birth: the group was killed before, and could not be made anew. A process
+            // that enters it afterwards is let live.
+            Ok(_) if plan.begun.load(Ordering::Relaxed) == 0 => {}
             result => return result,
         }
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;

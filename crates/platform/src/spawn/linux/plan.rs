@@ -94,6 +94,7 @@ pub(super) struct Plan<'a> {
     pub unsupported: Vec<LimitUnsupported>,
     pub warnings: Vec<String>,
     // Written by the child, whose memory is ours until it executes its program.
+    pub begun: AtomicU32,
     pub failed_step: AtomicU32,
     pub failed_errno: AtomicI32,
     /// Which of several (limits), plus one.
@@ -255,6 +256,7 @@ impl<'a> Plan<'a> {
             path,
             unsupported: place.unsupported,
             warnings,
+            begun: AtomicU32::new(0),
             failed_step: AtomicU32::new(u32::MAX),
             failed_errno: AtomicI32::new(0),
             failed_at: AtomicU32::new(0),

@@ -13,7 +13,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 #[derive(Debug)]
 pub(super) struct HomeGroup {
     path: PathBuf,
-    /// Those that this daemon has made or found.
+    /// Those that this daemon has made, and that were not killed since. Linux 6.13 and later end a
+    /// child that is cloned into a group that was ever killed (`cgroup.kill`): they compare the count
+    /// of kills with that of the group that the parent is in.
     made: Mutex<HashSet<String>>,
 }
 
@@ -48,6 +50,13 @@ impl HomeGroup {
         self.path.join(format!("unit-{name}"))
     }
 
+    /// It is killed, or will be: the next run needs a fresh one.
+    pub(super) fn spent(&self, path: &Path) {
+        if let Some(name) = path.file_name() {
+            self.lock().remove(&*name.to_string_lossy());
+        }
+    }
+
     /// Makes the group of a unit, if it is not there.
     pub(super) fn enter(&self, path: &Path) -> io::Result<OwnedFd> {
         let name = path
@@ -56,6 +65,8 @@ impl HomeGroup {
             .unwrap_or_default();
         let known = !self.lock().insert(name);
         if !known {
+            // One of an earlier daemon may have been killed as well.
+            remove(path);
             make_directory(path)?;
         }
         match open(path) {

@@ -156,7 +156,13 @@ impl Hunt {
         let Some(path) = &self.tree.0.group else {
             return;
         };
-        if self.sweep != Sweep::Watch && !group::kill(path) {
+        if self.sweep == Sweep::Watch {
+            return;
+        }
+        if let Ok(home) = &*self.tree.0.home_group {
+            home.spent(path);
+        }
+        if !group::kill(path) {
             // Before Linux 5.14: one by one, until it is empty.
             for pid in group::all_members(path) {
                 // Who is gone already is what we want; who may not be killed is found out by time.
