@@ -13,6 +13,7 @@
 
 mod apply;
 mod beats;
+mod ending;
 mod inbox;
 mod job;
 mod perform;

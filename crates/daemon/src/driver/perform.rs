@@ -7,13 +7,12 @@ use std::time::SystemTime;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
 use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId};
-use abide_platform::identity::Record;
 use abide_platform::spawn::{Order, Surroundings, surroundings};
-use abide_platform::tree::{self, Answer, RunTree};
+use abide_platform::tree;
 
 use super::run::{Daemon, Message};
 use super::streams::{self, FIFO, Made, STAGE, Streams};
-use super::unit::{Run, StreamsState};
+use super::unit::{Main, Run, StreamsState};
 use crate::capture::StreamSpec;
 use crate::probe::Question;
 use crate::store::Entry;
@@ -151,13 +150,7 @@ impl Daemon {
         {
             variables.push(("ABIDE_HEARTBEAT_URL".to_owned(), url));
         }
-        unit.run = Some(Run {
-            run,
-            tree: tree.clone(),
-            handle: None,
-            stranger: false,
-            since: SystemTime::now(),
-        });
+        unit.run = Some(Run::new(run, tree.clone(), Main::Spawning));
         unit.beat = None;
         Ok(Order {
             unit: unit_id,
@@ -283,33 +276,6 @@ impl Daemon {
             },
         };
         self.input(Input::Done { effect, outcome });
-    }
-
-    /// Ends what is left of a run, or watches it end.
-    fn sweep(&mut self, unit: UnitId, run: RunId, sweep: tree::Sweep) {
-        self.probes.stop(unit);
-        let empty = match self.tree_of(unit, run) {
-            Some(tree) => self.sweeper.kill(&tree, sweep) == Answer::Empty,
-            None => true,
-        };
-        if empty {
-            self.input(Input::TreeEmpty { unit, run });
-        }
-    }
-
-    /// The processes of a run, also of one that an earlier daemon began.
-    pub(super) fn tree_of(&self, id: UnitId, run: RunId) -> Option<RunTree> {
-        let unit = self.units.get(id)?;
-        if let Some(current) = unit.run(run) {
-            return Some(current.tree.clone());
-        }
-        let record = Record::read(&self.home.unit_run(&unit.name).join("record"))
-            .ok()
-            .flatten();
-        Some(match record.filter(|r| r.unit == id && r.run == run) {
-            Some(record) => self.trees.adopt(&unit.name, &record),
-            None => self.trees.run(id, &unit.name, run),
-        })
     }
 
     fn forget(&mut self, id: UnitId) {

@@ -25,7 +25,7 @@ use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
 use super::recorder::Recorder;
 use super::streams::{self, FIFO, Made};
-use super::unit::{StreamsState, Units};
+use super::unit::{Main, StreamsState, Units};
 use crate::board::Board;
 use crate::capture::{Capture, CaptureEvent};
 use crate::events::EventLog;
@@ -197,9 +197,7 @@ impl Daemon {
                 }
             }
             Message::Spawned(unit, run, result) => self.on_spawned(unit, run, *result),
-            Message::Swept(SweepEvent::Empty { unit, run }) => {
-                self.input(Input::TreeEmpty { unit, run });
-            }
+            Message::Swept(SweepEvent::Empty { unit, run }) => self.on_empty(unit, run),
             Message::Swept(SweepEvent::Stuck { unit, reason, .. }) => {
                 self.warn(Some(unit), format!("processes cannot be ended: {reason}"));
             }
@@ -251,36 +249,6 @@ impl Daemon {
         }
     }
 
-    /// A run's main process ended. The keeper remembers how until that is written down.
-    pub(super) fn on_exit(&mut self, unit: UnitId, run: RunId, status: abide_model::ExitStatus) {
-        if let Some(unit) = self.units.get_mut(unit) {
-            unit.untaken.push(run);
-        } else {
-            self.keeper.taken(unit, run);
-        }
-        self.probes.stop(unit);
-        self.input(Input::Exited { unit, run, status });
-    }
-
-    fn on_stranger_exit(&mut self, token: u64) {
-        let Ok(id) = u32::try_from(token - token::STRANGER) else {
-            return;
-        };
-        let unit = UnitId(id);
-        let Some(run) = self.units.get(unit).and_then(|u| u.run.as_ref()) else {
-            return;
-        };
-        let Some(handle) = &run.handle else { return };
-        if let Some(pidfd) = handle.pidfd() {
-            // It stays readable for ever.
-            let _ = epoll::delete(&self.epoll, pidfd);
-        }
-        let status = abide_platform::identity::exit_of_stranger(handle)
-            .unwrap_or(abide_model::ExitStatus::Unknown);
-        let run = run.run;
-        self.on_exit(unit, run, status);
-    }
-
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::HUP => self.reload(),
@@ -298,34 +266,40 @@ impl Daemon {
         let Some(effect) = self.spawning.remove(&(unit, run)) else {
             return;
         };
-        let outcome = match result {
+        let (outcome, sweep) = match result {
             Ok(spawned) => {
                 for warning in &spawned.warnings {
                     self.warn(Some(unit), warning.clone());
                 }
                 for limit in &spawned.unsupported {
-                    self.event(
-                        Some(unit),
-                        Some(run),
-                        EventKind::LimitUnsupported {
-                            limit: limit.limit.clone(),
-                            reason: limit.reason.clone(),
-                        },
-                    );
+                    let (limit, reason) = (limit.limit.clone(), limit.reason.clone());
+                    let kind = EventKind::LimitUnsupported { limit, reason };
+                    self.event(Some(unit), Some(run), kind);
                 }
-                if let Some(unit) = self.units.get_mut(unit)
-                    && let Some(current) = unit.run.as_mut().filter(|r| r.run == run)
-                {
-                    current.handle = Some(spawned.handle);
+                let mut sweep = None;
+                if let Some(unit) = self.units.get_mut(unit) {
+                    if let Some(current) = unit.run_mut(run) {
+                        current.handle = Some(spawned.handle);
+                        current.main = Main::Alive;
+                        sweep = current.sweep.take();
+                    }
                     unit.limits_unsupported = spawned.unsupported;
                 }
-                Outcome::Spawned { pid: spawned.pid }
+                (Outcome::Spawned { pid: spawned.pid }, sweep)
             }
-            Err(error) => Outcome::SpawnFailed {
-                reason: error.to_string(),
-            },
+            Err(error) => {
+                if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run)) {
+                    current.main = Main::Ended;
+                }
+                let reason = error.to_string();
+                (Outcome::SpawnFailed { reason }, None)
+            }
         };
         self.input(Input::Done { effect, outcome });
+        if let Some(sweep) = sweep {
+            // What was to end it found no process yet.
+            self.sweep(unit, run, sweep);
+        }
     }
 
     fn on_written(&mut self, written: Written) {

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use abide_core::recording::Line;
 use abide_core::{Observed, ObservedState, Saved, SavedPhase, Supervisor, UnitRecord};
@@ -29,7 +29,7 @@ use super::job::Jobs;
 use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::streams::{self, BEATS, FIFO, STAGE, Streams};
-use super::unit::{Run, StreamsState, Units};
+use super::unit::{Main, Run, StreamsState, Units};
 use crate::api::ApiConfig;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
@@ -542,17 +542,17 @@ impl Found {
         handle: Option<Handle>,
         stranger: bool,
     ) {
+        let main = match state {
+            ObservedState::Alive { .. } => Main::Alive,
+            ObservedState::Exited(_) => Main::Ended,
+        };
         self.observed.push(Observed { unit, run, state });
-        self.runs.push((
-            unit,
-            Run {
-                run,
-                tree,
-                handle,
-                stranger,
-                since: SystemTime::now(),
-            },
-        ));
+        let run = Run {
+            handle,
+            stranger,
+            ..Run::new(run, tree, main)
+        };
+        self.runs.push((unit, run));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use abide_core::Effect;
 use abide_model::{EffectId, LimitUnsupported, RunId, Spec, UnitId, UnitName, Wall};
 use abide_platform::identity::Handle;
-use abide_platform::tree::RunTree;
+use abide_platform::tree::{RunTree, Sweep};
 
 use super::streams::Streams;
 
@@ -46,10 +46,43 @@ pub struct Run {
     pub tree: RunTree,
     /// Its main process, from the spawn's answer on.
     pub handle: Option<Handle>,
+    /// How far its main process is.
+    pub main: Main,
+    /// Its tree is to be ended, or watched, as soon as its spawn is answered.
+    pub sweep: Option<Sweep>,
+    /// Its tree is empty, and the exit of its main process has not been told yet.
+    pub empty: bool,
     /// It is no child of the keeper's: an earlier keeper began it.
     pub stranger: bool,
     /// When it began, for probes that look at files.
     pub since: std::time::SystemTime,
+}
+
+/// How far the main process of a run is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Main {
+    /// A worker makes it.
+    Spawning,
+    /// Its exit will be told.
+    Alive,
+    /// Its exit was told, or it never was.
+    Ended,
+}
+
+impl Run {
+    /// A run whose main process is this far.
+    pub fn new(run: RunId, tree: RunTree, main: Main) -> Self {
+        Self {
+            run,
+            tree,
+            handle: None,
+            main,
+            sweep: None,
+            empty: false,
+            stranger: false,
+            since: std::time::SystemTime::now(),
+        }
+    }
 }
 
 impl Unit {
@@ -69,6 +102,11 @@ impl Unit {
     /// The run of this id, if it is the current one.
     pub fn run(&self, run: RunId) -> Option<&Run> {
         self.run.as_ref().filter(|r| r.run == run)
+    }
+
+    /// The run of this id, if it is the current one.
+    pub fn run_mut(&mut self, run: RunId) -> Option<&mut Run> {
+        self.run.as_mut().filter(|r| r.run == run)
     }
 }
 

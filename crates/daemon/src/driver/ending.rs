@@ -1,0 +1,108 @@
+//! The end of runs: exits that are told, trees that are ended, and the order between the two.
+//!
+//! ```text
+//!  core ──KillTree, WatchTree──► sweeper ──empty──► on_empty ─┐   the exit first: the tree may be
+//!  keeper ──exit (or the pidfd of a stranger)──► on_exit ─────┴─► empty before the keeper has said how
+//! ```
+
+use abide_core::Input;
+use abide_model::{ExitStatus, RunId, UnitId};
+use abide_platform::identity::{self, Record};
+use abide_platform::tree::{Answer, RunTree, Sweep};
+use rustix::event::epoll;
+
+use super::run::{Daemon, token};
+use super::unit::Main;
+
+impl Daemon {
+    /// A run's main process ended. The keeper remembers how until that is written down.
+    pub(super) fn on_exit(&mut self, id: UnitId, run: RunId, status: ExitStatus) {
+        let mut empty = false;
+        match self.units.get_mut(id) {
+            Some(unit) => {
+                unit.untaken.push(run);
+                if let Some(run) = unit.run_mut(run) {
+                    run.main = Main::Ended;
+                    empty = std::mem::take(&mut run.empty);
+                }
+            }
+            None => self.keeper.taken(id, run),
+        }
+        self.probes.stop(id);
+        let unit = id;
+        self.input(Input::Exited { unit, run, status });
+        if empty {
+            self.input(Input::TreeEmpty { unit, run });
+        }
+    }
+
+    /// The pidfd of a run that is no child of the keeper's says that it ended.
+    pub(super) fn on_stranger_exit(&mut self, token: u64) {
+        let Ok(id) = u32::try_from(token - token::STRANGER) else {
+            return;
+        };
+        let unit = UnitId(id);
+        let Some(run) = self.units.get(unit).and_then(|u| u.run.as_ref()) else {
+            return;
+        };
+        let Some(handle) = &run.handle else { return };
+        if let Some(pidfd) = handle.pidfd() {
+            // It stays readable for ever.
+            let _ = epoll::delete(&self.epoll, pidfd);
+        }
+        let status = identity::exit_of_stranger(handle).unwrap_or(ExitStatus::Unknown);
+        let run = run.run;
+        self.on_exit(unit, run, status);
+    }
+
+    /// Ends what is left of a run, or watches it end.
+    pub(super) fn sweep(&mut self, unit: UnitId, run: RunId, sweep: Sweep) {
+        self.probes.stop(unit);
+        if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run))
+            && current.main == Main::Spawning
+        {
+            // A child that is stuck before its program can be ended now; one that is not made yet
+            // must be ended as soon as it is.
+            current.sweep = Some(sweep);
+        }
+        let empty = match self.tree_of(unit, run) {
+            Some(tree) => self.sweeper.kill(&tree, sweep) == Answer::Empty,
+            None => true,
+        };
+        if empty {
+            self.on_empty(unit, run);
+        }
+    }
+
+    /// No process of the run is left.
+    pub(super) fn on_empty(&mut self, unit: UnitId, run: RunId) {
+        if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run)) {
+            match current.main {
+                // The spawn's answer says what comes of it.
+                Main::Spawning => return,
+                // How it ended is on its way; asked for a second time, it is not.
+                Main::Alive if !current.empty => {
+                    current.empty = true;
+                    return;
+                }
+                Main::Alive | Main::Ended => {}
+            }
+        }
+        self.input(Input::TreeEmpty { unit, run });
+    }
+
+    /// The processes of a run, also of one that an earlier daemon began.
+    pub(super) fn tree_of(&self, id: UnitId, run: RunId) -> Option<RunTree> {
+        let unit = self.units.get(id)?;
+        if let Some(current) = unit.run(run) {
+            return Some(current.tree.clone());
+        }
+        let record = Record::read(&self.home.unit_run(&unit.name).join("record"))
+            .ok()
+            .flatten();
+        Some(match record.filter(|r| r.unit == id && r.run == run) {
+            Some(record) => self.trees.adopt(&unit.name, &record),
+            None => self.trees.run(id, &unit.name, run),
+        })
+    }
+}
