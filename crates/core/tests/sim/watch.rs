@@ -49,6 +49,8 @@ struct Book {
     stopping: bool,
     /// The tree must be killed by then.
     kill_by: Option<Mono>,
+    /// The end of its tree will be told.
+    watched: bool,
     /// Restarts in a row that the watch is sure of.
     row: u32,
     /// The restart that was announced may not come before.
@@ -195,6 +197,7 @@ impl Watch {
             }
             Effect::WatchTree { unit, run } => {
                 let book = self.books.entry(*unit).or_default();
+                book.watched = true;
                 ensure(book.stopping, "no effect without a cause", || {
                     format!("{unit} {run} is watched, and nobody was told that it stops")
                 })
@@ -620,6 +623,14 @@ impl Watch {
                     "an up unit is up or has a deadline",
                     || format!("{name} is starting since {since:?}"),
                 )
+            }
+            ActualState::Stopping => {
+                let unheeded = self.books.get(&view.id).is_some_and(|book| {
+                    book.exited_at.is_some() && book.kill_by.is_some() && !book.watched
+                });
+                ensure(!unheeded, "a stop ends with the last process", || {
+                    format!("the main process of {name} ended, and nobody watches the rest")
+                })
             }
             _ => Ok(()),
         }

@@ -831,6 +831,8 @@ impl World {
             .retain(|input| !matches!(input, Input::Done { .. }));
         self.keep_written(reboot, wait);
         if reboot {
+            // Nothing tells of what another boot ran.
+            self.past.clear();
             self.processes.clear();
             self.kept_exits.clear();
             self.events.clear();
