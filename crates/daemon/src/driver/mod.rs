@@ -14,6 +14,7 @@
 mod apply;
 mod beats;
 mod ending;
+mod find;
 mod inbox;
 mod job;
 mod perform;

@@ -9,27 +9,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::recording::Line;
-use abide_core::{Observed, ObservedState, Saved, SavedPhase, Supervisor, UnitRecord};
+use abide_core::{ObservedState, Saved, Supervisor};
 use abide_log::Stream;
-use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
+use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
-use abide_platform::identity::{self, Handle, Probe, Record};
-use abide_platform::keeper::{Link, LinkError, RunEntry, RunState, Table};
+use abide_platform::identity::Handle;
+use abide_platform::keeper::{Link, LinkError};
 use abide_platform::lock::{self, LockError};
 use abide_platform::pipe;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::Workers;
 use abide_platform::timer::{CalendarWatch, Timer};
-use abide_platform::tree::{RunTree, Sweep, Sweeper, Trees};
+use abide_platform::tree::{Sweep, Sweeper, Trees};
 use rustix::event::epoll;
 
 use super::apply::source_info;
+use super::find::find;
 use super::inbox::inbox;
 use super::job::Jobs;
 use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::streams::{self, BEATS, FIFO, STAGE, Streams};
-use super::unit::{Main, Run, StreamsState, Units};
+use super::unit::{Run, StreamsState, Units};
 use crate::api::ApiConfig;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
@@ -444,139 +445,6 @@ impl Daemon {
         if safe_mode {
             self.warn(None, "safe mode: the last daemons died quickly, so this one runs without its API; units are supervised".into());
         }
-    }
-}
-
-/// What still lives of what was recorded, and what ended while nobody looked.
-#[derive(Default)]
-struct Found {
-    observed: Vec<Observed>,
-    runs: Vec<(UnitId, Run)>,
-    /// The keeper remembers how they ended, until that is written down.
-    ended: Vec<(UnitId, RunId)>,
-    /// Known to the keeper, and of no interest.
-    settled: Vec<(UnitId, RunId)>,
-}
-
-fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
-    let mut found = Found::default();
-    let mut entries: Vec<&RunEntry> = table.runs.iter().collect();
-    entries.sort_by_key(|e| (e.unit, e.run));
-    for entry in entries {
-        match image.units.get(&entry.unit) {
-            Some(unit) if may_live(unit, entry.run) => found.add_kept(home, trees, unit, entry),
-            // Of a unit that nobody knows any more, or an end that is written down already.
-            _ => found.settled.push((entry.unit, entry.run)),
-        }
-    }
-    for unit in image.units.values() {
-        found.add_recorded(home, trees, unit);
-    }
-    found
-}
-
-impl Found {
-    /// A run that the keeper knows.
-    fn add_kept(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord, entry: &RunEntry) {
-        let record = record_of(home, unit).filter(|r| r.run == entry.run);
-        let tree = match &record {
-            Some(record) => trees.adopt(&unit.name, record),
-            None => trees.known(unit.id, &unit.name, entry.run, entry.pid),
-        };
-        let handle = match (entry.state, record.as_ref().map(identity::probe)) {
-            (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),
-            // Ended, perhaps this instant: then the keeper will say so.
-            _ => None,
-        };
-        let state = match entry.exit() {
-            Some(status) => {
-                self.ended.push((unit.id, entry.run));
-                ObservedState::Exited(status)
-            }
-            None => ObservedState::Alive { pid: entry.pid },
-        };
-        self.add(unit.id, entry.run, state, tree, handle, false);
-    }
-
-    /// A run that only its child's own record knows: keeper and daemon were both gone.
-    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) {
-        let Some(record) = record_of(home, unit) else {
-            return;
-        };
-        let known = self
-            .observed
-            .iter()
-            .any(|o| o.unit == unit.id && o.run == record.run);
-        if known || record.process.boot != clock::boot() || !may_live(unit, record.run) {
-            return;
-        }
-        let (state, handle) = match identity::probe(&record) {
-            Probe::Alive(handle) => (
-                ObservedState::Alive {
-                    pid: record.process.pid,
-                },
-                Some(handle),
-            ),
-            Probe::Gone(status) => (
-                ObservedState::Exited(status.unwrap_or(ExitStatus::Unknown)),
-                None,
-            ),
-            Probe::NotOurs => (ObservedState::Exited(ExitStatus::Unknown), None),
-        };
-        self.add(
-            unit.id,
-            record.run,
-            state,
-            trees.adopt(&unit.name, &record),
-            handle,
-            true,
-        );
-    }
-
-    fn add(
-        &mut self,
-        unit: UnitId,
-        run: RunId,
-        state: ObservedState,
-        tree: RunTree,
-        handle: Option<Handle>,
-        stranger: bool,
-    ) {
-        let main = match state {
-            ObservedState::Alive { .. } => Main::Alive,
-            ObservedState::Exited(_) => Main::Ended,
-        };
-        self.observed.push(Observed { unit, run, state });
-        let run = Run {
-            handle,
-            stranger,
-            ..Run::new(run, tree, main)
-        };
-        self.runs.push((unit, run));
-    }
-}
-
-fn record_of(home: &Home, unit: &UnitRecord) -> Option<Record> {
-    match Record::read(&home.unit_run(&unit.name).join("record")) {
-        Ok(record) => record.filter(|r| r.unit == unit.id),
-        Err(error) => {
-            tracing::warn!(unit = %unit.name, %error, "cannot read the record of its last run");
-            None
-        }
-    }
-}
-
-/// Whether the end of this run is still to be learnt. The state may be older than the run: it is
-/// written after the spawn, and the daemon may have died in between.
-fn may_live(unit: &UnitRecord, run: RunId) -> bool {
-    match unit.run {
-        Some(last) if run == last => {
-            matches!(
-                unit.phase,
-                SavedPhase::Live { .. } | SavedPhase::Stopping { .. } | SavedPhase::Killing { .. }
-            )
-        }
-        last => last.is_none_or(|last| run > last),
     }
 }
 

@@ -1,0 +1,149 @@
+//! What is there of the runs that an earlier daemon began: in the keeper's table, or only in the
+//! record that each child wrote.
+
+use abide_core::{Observed, ObservedState, SavedPhase, UnitRecord};
+use abide_model::{ExitStatus, RunId, UnitId};
+use abide_platform::clock;
+use abide_platform::identity::{self, Handle, Probe, Record};
+use abide_platform::keeper::{RunEntry, RunState, Table};
+use abide_platform::tree::{RunTree, Trees};
+
+use super::unit::{Main, Run};
+use crate::home::Home;
+use crate::store::Image;
+
+/// What still lives of what was recorded, and what ended while nobody looked.
+#[derive(Default)]
+pub struct Found {
+    /// For the core.
+    pub observed: Vec<Observed>,
+    /// For the driver's own table.
+    pub runs: Vec<(UnitId, Run)>,
+    /// The keeper remembers how they ended, until that is written down.
+    pub ended: Vec<(UnitId, RunId)>,
+    /// Known to the keeper, and of no interest.
+    pub settled: Vec<(UnitId, RunId)>,
+}
+
+/// Looks for everything that the state and the keeper know of.
+pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
+    let mut found = Found::default();
+    let mut entries: Vec<&RunEntry> = table.runs.iter().collect();
+    entries.sort_by_key(|e| (e.unit, e.run));
+    for entry in entries {
+        match image.units.get(&entry.unit) {
+            Some(unit) if may_live(unit, entry.run) => found.add_kept(home, trees, unit, entry),
+            // Of a unit that nobody knows any more, or an end that is written down already.
+            _ => found.settled.push((entry.unit, entry.run)),
+        }
+    }
+    for unit in image.units.values() {
+        found.add_recorded(home, trees, unit);
+    }
+    found
+}
+
+impl Found {
+    /// A run that the keeper knows.
+    fn add_kept(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord, entry: &RunEntry) {
+        let record = record_of(home, unit).filter(|r| r.run == entry.run);
+        let tree = match &record {
+            Some(record) => trees.adopt(&unit.name, record),
+            None => trees.known(unit.id, &unit.name, entry.run, entry.pid),
+        };
+        let handle = match (entry.state, record.as_ref().map(identity::probe)) {
+            (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),
+            // Ended, perhaps this instant: then the keeper will say so.
+            _ => None,
+        };
+        let state = match entry.exit() {
+            Some(status) => {
+                self.ended.push((unit.id, entry.run));
+                ObservedState::Exited(status)
+            }
+            None => ObservedState::Alive { pid: entry.pid },
+        };
+        self.add(unit.id, entry.run, state, tree, handle, false);
+    }
+
+    /// A run that only its child's own record knows: keeper and daemon were both gone.
+    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) {
+        let Some(record) = record_of(home, unit) else {
+            return;
+        };
+        let known = self
+            .observed
+            .iter()
+            .any(|o| o.unit == unit.id && o.run == record.run);
+        if known || record.process.boot != clock::boot() || !may_live(unit, record.run) {
+            return;
+        }
+        let (state, handle) = match identity::probe(&record) {
+            Probe::Alive(handle) => (
+                ObservedState::Alive {
+                    pid: record.process.pid,
+                },
+                Some(handle),
+            ),
+            Probe::Gone(status) => (
+                ObservedState::Exited(status.unwrap_or(ExitStatus::Unknown)),
+                None,
+            ),
+            Probe::NotOurs => (ObservedState::Exited(ExitStatus::Unknown), None),
+        };
+        self.add(
+            unit.id,
+            record.run,
+            state,
+            trees.adopt(&unit.name, &record),
+            handle,
+            true,
+        );
+    }
+
+    fn add(
+        &mut self,
+        unit: UnitId,
+        run: RunId,
+        state: ObservedState,
+        tree: RunTree,
+        handle: Option<Handle>,
+        stranger: bool,
+    ) {
+        let main = match state {
+            ObservedState::Alive { .. } => Main::Alive,
+            ObservedState::Exited(_) => Main::Ended,
+        };
+        self.observed.push(Observed { unit, run, state });
+        let run = Run {
+            handle,
+            stranger,
+            ..Run::new(run, tree, main)
+        };
+        self.runs.push((unit, run));
+    }
+}
+
+fn record_of(home: &Home, unit: &UnitRecord) -> Option<Record> {
+    match Record::read(&home.unit_run(&unit.name).join("record")) {
+        Ok(record) => record.filter(|r| r.unit == unit.id),
+        Err(error) => {
+            tracing::warn!(unit = %unit.name, %error, "cannot read the record of its last run");
+            None
+        }
+    }
+}
+
+/// Whether the end of this run is still to be learnt. The state may be older than the run: it is
+/// written after the spawn, and the daemon may have died in between.
+fn may_live(unit: &UnitRecord, run: RunId) -> bool {
+    match unit.run {
+        Some(last) if run == last => {
+            matches!(
+                unit.phase,
+                SavedPhase::Live { .. } | SavedPhase::Stopping { .. } | SavedPhase::Killing { .. }
+            )
+        }
+        last => last.is_none_or(|last| run > last),
+    }
+}
