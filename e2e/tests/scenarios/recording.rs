@@ -49,18 +49,16 @@ type = "oneshot"
         home.processes().is_empty().then_some(())
     });
 
-    // Each daemon has a file of its own, with its pid at the end of the name.
-    let lives: Vec<Vec<Line>> = fs::read_dir(home.path("."))
-        .expect("the folder is there")
-        .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("recording.")
-        })
-        .map(|entry| lines(&entry.path()))
-        .collect();
+    let mut lives: Vec<Vec<Line>> = Vec::new();
+    for line in lines(&home.path("recording")) {
+        if matches!(line, Line::New { .. } | Line::Resume { .. }) {
+            lives.push(Vec::new());
+        }
+        lives
+            .last_mut()
+            .expect("a recording begins with a beginning")
+            .push(line);
+    }
     assert_eq!(lives.len(), 2, "a daemon was killed once");
     for (n, life) in lives.iter().enumerate() {
         let inputs = life

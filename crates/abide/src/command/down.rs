@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 
 use abide_model::api::{DaemonStatus, DownRequest};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -65,7 +66,14 @@ struct Processes(Vec<OwnedFd>);
 
 impl Processes {
     fn of(daemon: &DaemonStatus) -> Self {
+        let home = daemon.home.as_os_str().as_bytes();
         let open = |pid: u32| {
+            // A daemon in a container tells the numbers that its processes have there; here they
+            // are somebody else's. Both have their home among their arguments.
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            arguments
+                .split(|b| *b == 0)
+                .find(|argument| *argument == home)?;
             let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
             pidfd_open(pid, PidfdFlags::NONBLOCK)
                 .or_else(|_| pidfd_open(pid, PidfdFlags::empty()))
