@@ -127,7 +127,7 @@ mod tests {
                     .map(|(_, value)| PathBuf::from(value))
             }),
             root,
-            directory: PathBuf::from("/work"),
+            directory: PathBuf::from("/srv"),
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
         };
         assert_eq!(
             home(Some("./mine"), false, set),
-            Some(PathBuf::from("/work/mine"))
+            Some(PathBuf::from("/srv/mine"))
         );
         assert_eq!(home(None, false, set), Some(PathBuf::from("/var/env")));
         assert_eq!(
