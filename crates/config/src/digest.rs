@@ -1,8 +1,8 @@
 //! What of a spec needs a new process when it changes.
 //!
 //! In: how to run (command, directory, variables, account, mask, priorities, stdin, limits), the type,
-//! whether stdout and stderr are kept apart, and whether it owes heartbeats (it is told where to send
-//! them). Not in: restart policy, backoff, stop, reload, readiness, dependencies, retention of logs,
+//! whether stdout and stderr are kept apart, whether it owes heartbeats (it is told where to send
+//! them), and which descriptors and sockets it finds. Not in: restart policy, backoff, stop, reload, readiness, dependencies, retention of logs,
 //! description, enabled. Changing those touches no running process.
 //!
 //! The digest is FNV-1a, 64 bits, over lines `key=value` of what differs from the default. So it stays
@@ -11,7 +11,10 @@
 
 use std::fmt::Write as _;
 
-use abide_model::{Command, Launch, LogSpec, Policy, RlimitKind, StdinSpec, Streams, UnitType};
+use abide_model::{
+    Command, Launch, LogSpec, Policy, ProbeKind, RlimitKind, SocketPass, StdinSpec, Streams,
+    UnitType,
+};
 
 /// The digest; see above.
 pub(crate) fn launch_digest(launch: &Launch, policy: &Policy, log: &LogSpec) -> u64 {
@@ -35,6 +38,9 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
         oom_score,
         stdin,
         limits,
+        notify,
+        fd_store,
+        socket,
     } = launch;
     let mut text = String::new();
     // Each value with its length in front: no value can look like another line.
@@ -80,6 +86,12 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
     if let Some(processes) = limits.tree.processes {
         line("processes", &processes);
     }
+    if let Some(rate) = limits.tree.io_read {
+        line("io_read", &rate);
+    }
+    if let Some(rate) = limits.tree.io_write {
+        line("io_write", &rate);
+    }
     for limit in &limits.process {
         match limit.value {
             Some(value) => line(rlimit(limit.kind), &value),
@@ -91,6 +103,26 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
     }
     if policy.heartbeat.is_some() {
         line("heartbeat", &true);
+    }
+    if notify.is_some() {
+        line("notify", &true);
+    }
+    if *fd_store > 0 {
+        line("fd_store", &true);
+    }
+    if let Some(ready) = &policy.ready
+        && let ProbeKind::Fd(number) = ready.probe
+    {
+        line("ready_fd", &number);
+    }
+    if let Some(socket) = socket {
+        for listen in &socket.listen {
+            line("listen", &listen.address);
+            line("listen_name", &listen.name);
+        }
+        if socket.pass == SocketPass::Stdin {
+            line("socket_pass", &"stdin");
+        }
     }
     if log.streams == Streams::Split {
         line("streams", &"split");

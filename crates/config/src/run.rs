@@ -115,9 +115,12 @@ pub fn render_run(options: &RunOptions) -> String {
     if let Some(ready) = &options.ready {
         let (how, value) = match ready {
             ProbeKind::Tcp(address) => ("tcp", show_text(address)),
-            ProbeKind::Http(url) => ("http", show_text(url)),
+            ProbeKind::Http(probe) => ("http", show_text(&probe.url)),
             ProbeKind::Exec(command) => ("exec", show_texts(command.iter().map(String::as_str))),
             ProbeKind::File(path) => ("file", show_text(&path.to_string_lossy())),
+            ProbeKind::Notify => ("notify", "true".into()),
+            ProbeKind::Fd(number) => ("fd", number.to_string()),
+            ProbeKind::Log(pattern) => ("log", show_text(pattern)),
         };
         line("ready", format!("{{ {how} = {value} }}"));
     }
@@ -162,7 +165,7 @@ mod tests {
     fn checks_and_beats_are_read_back_as_they_were_given() {
         for probe in [
             ProbeKind::Tcp("127.0.0.1:80".into()),
-            ProbeKind::Http("http://127.0.0.1:80/\"x".into()),
+            ProbeKind::Http(abide_model::HttpProbe::get("http://127.0.0.1:80/\"x")),
             ProbeKind::Exec(vec!["/bin/true".into(), "a b".into()]),
             ProbeKind::File("/tmp/x y".into()),
         ] {
@@ -178,7 +181,7 @@ mod tests {
                 policy.ready.as_ref().map(|ready| &ready.probe),
                 Some(&probe)
             );
-            let every = policy.heartbeat.map(|heartbeat| heartbeat.every);
+            let every = policy.heartbeat.as_ref().map(|heartbeat| heartbeat.every);
             assert_eq!(every, Some(Duration::from_secs(5)));
         }
     }

@@ -125,10 +125,15 @@ linux = { priority = 7 }
         spec.policy.stop.steps[0].action,
         StopAction::Signal(Signal::INT)
     );
-    assert_eq!(spec.policy.reload, Some(Signal(10)));
+    assert_eq!(
+        spec.policy.reload,
+        Some(abide_model::Reload::signal(Signal(10)))
+    );
     assert_eq!(
         spec.policy.ready.map(|ready| ready.probe),
-        Some(ProbeKind::Http("http://127.0.0.1:8000/health".into()))
+        Some(ProbeKind::Http(abide_model::HttpProbe::get(
+            "http://127.0.0.1:8000/health"
+        )))
     );
     assert_eq!(spec.policy.heartbeat.map(|beat| beat.misses), Some(3));
     assert_eq!(

@@ -1,7 +1,8 @@
 //! What comes out of the core: intentions, never system calls.
 
 use abide_model::{
-    EffectId, EventKind, OperationId, Refusal, RequestId, RunId, Signal, StopAction, UnitId,
+    EffectId, EventKind, HookKind, OperationId, Refusal, RequestId, RunId, Signal, StopAction,
+    UnitId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,58 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
+    /// One round of the unit's health check. Result: `Ok` (good) or `Failed` (bad), within the check's
+    /// `timeout`. There is at most one at a time for a unit; it ends by itself with the run.
+    Probe {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Run the unit's hooks of this kind, in order until one fails, each within its time. Result: `Ok`
+    /// or `Failed`, when none of their processes is left (or they could not be ended).
+    RunHook {
+        /// The unit.
+        unit: UnitId,
+        /// The run that it is about.
+        run: RunId,
+        /// Which.
+        hook: HookKind,
+    },
+    /// End the hooks of this kind that run now; their result comes all the same. No result.
+    CancelHook {
+        /// The unit.
+        unit: UnitId,
+        /// The run that it is about.
+        run: RunId,
+        /// Which.
+        hook: HookKind,
+    },
+    /// Tell the program to read its configuration again, as its policy says. Result: `Ok` (signal sent,
+    /// command ended with 0) or `Failed`, within the reload's time.
+    Reload {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Begin to look for a connection at the unit's sockets. Answered by `Input::Connection`, once.
+    WatchSocket(UnitId),
+    /// Stop looking for a connection; the program does, or nobody is to. No result.
+    UnwatchSocket(UnitId),
+    /// Look whether anybody is connected to the unit's sockets. Result: `Ok` (nobody) or `Failed`
+    /// (somebody is, or it cannot be known).
+    LookIdle {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Go back to the launch that the unit had before the rolling operation; a `Spawn` that follows uses
+    /// that one. No result.
+    Revert(UnitId),
+    /// The rolling operation is over: the launch before it is not needed any more. No result.
+    Settled(UnitId),
     /// Ask the run to end: one step of its stop. Result: `Ok` or `Failed`.
     AskStop {
         /// The unit.

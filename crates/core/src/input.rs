@@ -1,7 +1,10 @@
 //! What goes into the core: commands of people, results of effects, and what the OS did.
 
+use std::time::Duration;
+
 use abide_model::{
-    EffectId, ExitStatus, OperationKind, Policy, RequestId, RunId, Signal, UnitId, UnitName,
+    EffectId, ExitStatus, OperationKind, Policy, RequestId, Rolling, RunId, Signal, UnitId,
+    UnitName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +42,7 @@ pub enum Input {
         /// The run.
         run: RunId,
     },
-    /// The run's readiness check succeeded.
+    /// The run's readiness check succeeded, or while it reloads: it says that it has.
     Ready {
         /// The unit.
         unit: UnitId,
@@ -52,6 +55,60 @@ pub enum Input {
         unit: UnitId,
         /// The run that the driver knew when the beat came.
         run: RunId,
+    },
+    /// From now on the run owes a beat this often, whatever its policy says.
+    BeatInterval {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// The interval; zero: none is owed.
+        every: Duration,
+    },
+    /// The program says of itself that it is past help: as if all its beats were missed.
+    BeatTrigger {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// The program says that it reads its configuration again; `Ready` follows.
+    Reloading {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// The program says that it is about to end by itself.
+    SelfStopping {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Another process is the run's main process now; `Exited` will be said of that one.
+    MainChanged {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// The process.
+        pid: u32,
+    },
+    /// The program needs more time for what it is at: start, reload or stop must not be taken for
+    /// overdue before so much time has passed from now.
+    ExtendTimeout {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// How long.
+        by: Duration,
+    },
+    /// Somebody waits for an answer at one of the unit's sockets.
+    Connection {
+        /// The unit.
+        unit: UnitId,
     },
     /// The calendar was set; monotonic deadlines are not concerned.
     ClockChanged,
@@ -81,6 +138,9 @@ pub enum Command {
         kind: OperationKind,
         /// A source's name (its file) and all its units.
         sources: Vec<(String, Vec<UnitDef>)>,
+        /// Running units whose launch changed are restarted a few at a time; if that does not go well,
+        /// all of them are brought back to what they were.
+        rolling: Option<Rolling>,
     },
     /// Want these up. Pulls in what they require. Clears `failed`.
     Start(Vec<UnitId>),
@@ -89,6 +149,15 @@ pub enum Command {
     Stop(Vec<UnitId>),
     /// Stop, then start. Units that require them are left alone, as after a crash.
     Restart(Vec<UnitId>),
+    /// Restart a few at a time, waiting for readiness, and go on only while that goes well.
+    RestartRolling {
+        /// Which.
+        units: Vec<UnitId>,
+        /// How.
+        plan: Rolling,
+    },
+    /// Have them read their configuration again. Refused for units that have no `reload`.
+    Reload(Vec<UnitId>),
     /// Clear `failed`, the restart counter, the row of crashes and a pending backoff.
     Reset(Vec<UnitId>),
     /// Stop and forget.

@@ -96,10 +96,22 @@ pub enum WakeReason {
     Kill,
     /// A write that failed is tried again.
     Save,
+    /// A round of health checks, or its answer, is due.
+    Health,
+    /// A hook should be done by now.
+    Hook,
+    /// It is time to look whether anybody uses the unit.
+    Idle,
+    /// A reload should be done by now.
+    Reload,
+    /// A program that said it is about to end should have by now.
+    SelfStop,
+    /// The canaries of a rolling operation have been up for long enough.
+    Hold,
 }
 
 impl WakeReason {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Restart,
         Self::Stop,
         Self::Ready,
@@ -107,5 +119,11 @@ impl WakeReason {
         Self::Stable,
         Self::Kill,
         Self::Save,
+        Self::Health,
+        Self::Hook,
+        Self::Idle,
+        Self::Reload,
+        Self::SelfStop,
+        Self::Hold,
     ];
 }

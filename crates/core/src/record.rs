@@ -129,6 +129,16 @@ pub enum EndWhy {
     NotReady(Duration),
     /// It missed so many beats: counts as a failed run.
     MissedBeats(u32),
+    /// Its health checks failed, for this reason: counts as a failed run.
+    Unhealthy(String),
+    /// The program said of itself that it is past help: counts as a failed run.
+    BeatTrigger,
+    /// The program said that it was about to end, and did not within this time: counts as a failed run.
+    SelfStopOverdue(Duration),
+    /// Nobody has used its sockets for this long; it waits for the next connection.
+    Idle(Duration),
+    /// What it runs was changed back, as the new one did not go well.
+    RolledBack,
     /// The order to spawn it died with the daemon that gave it.
     NeverBegan,
 }
@@ -137,7 +147,22 @@ impl EndWhy {
     /// The run counts as failed, and the restart table says what follows.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::NotReady(_) | Self::MissedBeats(_))
+        match self {
+            Self::NotReady(_)
+            | Self::MissedBeats(_)
+            | Self::Unhealthy(_)
+            | Self::BeatTrigger
+            | Self::SelfStopOverdue(_) => true,
+            Self::ByHand
+            | Self::Restart
+            | Self::Changed
+            | Self::Dependency(_)
+            | Self::Removed
+            | Self::Down
+            | Self::Idle(_)
+            | Self::RolledBack
+            | Self::NeverBegan => false,
+        }
     }
 }
 
@@ -154,6 +179,16 @@ impl std::fmt::Display for EndWhy {
             Self::NotReady(within) => write!(f, "not ready within {within:?}"),
             Self::MissedBeats(1) => write!(f, "missed a heartbeat"),
             Self::MissedBeats(n) => write!(f, "missed {n} heartbeats"),
+            Self::Unhealthy(reason) => write!(f, "unhealthy: {reason}"),
+            Self::BeatTrigger => write!(f, "it asked for its restart (WATCHDOG=trigger)"),
+            Self::SelfStopOverdue(within) => {
+                write!(
+                    f,
+                    "it said it was stopping and did not end within {within:?}"
+                )
+            }
+            Self::Idle(time) => write!(f, "not used for {time:?}"),
+            Self::RolledBack => write!(f, "what it ran was changed back"),
             Self::NeverBegan => write!(f, "never began"),
         }
     }

@@ -45,6 +45,10 @@ pub struct UnitView<'a> {
     pub next_start: Option<Mono>,
     /// Beats missed in a row.
     pub missed: u32,
+    /// Bad rounds of health checks in a row.
+    pub failures: u32,
+    /// Why the last bad round of this run was bad.
+    pub last_error: Option<&'a str>,
     /// Why it is in this state, in words; `None` where the state says it all.
     pub reason: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, RunId, UnitName, Wall};
+use crate::{ExitStatus, HookKind, RunId, UnitName, Wall};
 
 /// One thing that happened. Numbered without gaps within a home.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub enum EventKind {
         status: ExitStatus,
         /// In words.
         reason: String,
+        /// Trace ids in the last lines that it wrote, oldest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        trace_ids: Vec<String>,
     },
     /// It will be started again.
     RestartScheduled {
@@ -82,6 +85,83 @@ pub enum EventKind {
     HeartbeatMissed {
         /// How many in a row.
         missed: u32,
+    },
+    /// Its health checks are good again, or for the first time in this run.
+    Healthy,
+    /// Its health checks fail.
+    Unhealthy {
+        /// The last round's reason.
+        reason: String,
+    },
+    /// A hook is done.
+    HookDone {
+        /// Which.
+        hook: HookKind,
+    },
+    /// A hook failed.
+    HookFailed {
+        /// Which.
+        hook: HookKind,
+        /// Why.
+        reason: String,
+    },
+    /// The unit was told to read its configuration again.
+    UnitReloading,
+    /// It has, as far as is known.
+    UnitReloaded,
+    /// It has not; it runs on.
+    UnitReloadFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The program said that it is about to end.
+    SelfStopping,
+    /// Another process is the unit's main process now.
+    MainChanged {
+        /// It.
+        pid: u32,
+    },
+    /// Somebody connected to its socket, so it is started.
+    Connection,
+    /// Its main process is stopped (SIGSTOP and the like), and does nothing.
+    ProcessStopped {
+        /// By this signal.
+        signal: String,
+    },
+    /// Its main process goes on.
+    ProcessContinued,
+    /// A message on its notify socket was refused; told once for each reason.
+    NotifyRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The kernel ended a process of it for want of memory.
+    OutOfMemory {
+        /// How many so far in this run.
+        killed: u64,
+        /// The limit that was met, in bytes; null: the machine's own memory.
+        limit: Option<u64>,
+    },
+    /// A rolling operation was halted.
+    RollingHalted {
+        /// Why, and what was done about it.
+        reason: String,
+    },
+    /// A service of another machine has not reported in time.
+    RemoteSilent {
+        /// Its name.
+        service: String,
+        /// Its machine, where it said so.
+        host: Option<String>,
+        /// Intervals missed in a row.
+        missed: u32,
+    },
+    /// It reports again.
+    RemoteBack {
+        /// Its name.
+        service: String,
+        /// Its machine, where it said so.
+        host: Option<String>,
     },
     /// Found alive by a new daemon.
     Adopted {

@@ -8,31 +8,42 @@
 pub mod api;
 mod event;
 mod exit;
+mod health;
+mod hook;
 mod id;
 mod log;
+mod monitor;
 mod name;
 mod operation;
 mod refusal;
 mod signal;
+mod socket;
 mod spec;
 mod status;
 mod time;
 
 pub use event::{Event, EventKind};
 pub use exit::{ExitClass, ExitStatus, LastExit, SuccessExit};
+pub use health::{
+    HealthCheck, HealthProbe, Heartbeat, HttpProbe, NotifyAccess, OnUnhealthy, ProbeKind, Ready,
+};
+pub use hook::{Hook, HookKind, Hooks, Reload, ReloadAction};
 pub use id::{EffectId, OperationId, RequestId, RunId, UnitId};
 pub use log::{LogSpec, Streams};
+pub use monitor::{MonitorSpec, ReportSpec, ReportStyle};
 pub use name::{NameError, UnitName};
-pub use operation::{Operation, OperationKind, OperationState, OperationStep, StepState};
+pub use operation::{
+    Operation, OperationKind, OperationState, OperationStep, Rolling, RollingProgress, StepState,
+};
 pub use refusal::Refusal;
 pub use signal::Signal;
+pub use socket::{Listen, ListenAddress, SocketGate, SocketPass, SocketSpec};
 pub use spec::{
-    Backoff, BackoffCurve, CgroupLimits, Command, EnvironmentSpec, GiveUp, Heartbeat, Launch,
-    Limits, Policy, ProbeKind, Ready, Restart, Rlimit, RlimitKind, Source, Spec, StdinSpec,
-    StopAction, StopPlan, StopStep, UnitType,
+    Backoff, BackoffCurve, CgroupLimits, Command, EnvironmentSpec, GiveUp, Launch, Limits, Policy,
+    Restart, Rlimit, RlimitKind, Source, Spec, StdinSpec, StopAction, StopPlan, StopStep, UnitType,
 };
 pub use status::{
-    ActualState, DesiredState, Health, HeartbeatStatus, LastExitStatus, LimitUnsupported,
-    LogStatus, SourceStatus, UnitStatus,
+    ActualState, DesiredState, Health, HealthStatus, HeartbeatStatus, LastExitStatus,
+    LimitUnsupported, LogStatus, RefusedStatus, SourceStatus, UnitStatus,
 };
 pub use time::{Mono, Now, Wall};

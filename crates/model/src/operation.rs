@@ -20,6 +20,8 @@ pub enum OperationKind {
     Stop,
     /// Restart units.
     Restart,
+    /// Have units read their configuration again.
+    Reload,
     /// Clear `failed` and counters.
     Reset,
     /// Stop and forget units.
@@ -51,6 +53,31 @@ pub struct Operation {
     pub state: OperationState,
     /// What there is to do for each unit concerned, in the order of their names.
     pub steps: Vec<OperationStep>,
+    /// Where its units are restarted a few at a time.
+    #[serde(default)]
+    pub rolling: Option<RollingProgress>,
+}
+
+/// Restart a few at a time, and go on only while that goes well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rolling {
+    /// How many are restarted first (the canaries), in percent of all; at least one unit.
+    pub first: u8,
+    /// How long the canaries must stay up before the others follow.
+    pub hold: std::time::Duration,
+}
+
+/// How far a rolling operation is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RollingProgress {
+    /// As asked.
+    pub plan: Rolling,
+    /// Units restarted so far and found good, in the order of [`Operation::steps`].
+    pub done: u32,
+    /// The canaries are watched until then.
+    pub hold_until: Option<crate::Mono>,
+    /// It was halted: why, and what was done about it.
+    pub halted: Option<String>,
 }
 
 /// How far an operation is.

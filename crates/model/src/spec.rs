@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitClass, LogSpec, Signal, SuccessExit, UnitName};
+use crate::{
+    ExitClass, HealthCheck, Heartbeat, Hooks, LogSpec, NotifyAccess, Ready, Reload, Signal,
+    SocketGate, SocketSpec, SuccessExit, UnitName,
+};
 
 /// Everything that is wanted of one unit (instances are already told apart).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -65,12 +68,21 @@ pub struct Policy {
     pub give_up: Option<GiveUp>,
     /// How to stop.
     pub stop: StopPlan,
-    /// The signal of `reload`, if the unit has one.
-    pub reload: Option<Signal>,
+    /// How it reads its configuration again, if it can.
+    pub reload: Option<Reload>,
     /// A readiness check; `None`: ready as soon as it runs.
     pub ready: Option<Ready>,
     /// Beats that the program owes.
     pub heartbeat: Option<Heartbeat>,
+    /// What is looked at while it runs.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+    /// Commands around its runs.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// Its sockets, as far as they say when it runs.
+    #[serde(default)]
+    pub socket: Option<SocketGate>,
     /// Must be ready before this starts; pulled in by `start`. Implies order.
     pub requires: Vec<UnitName>,
     /// Are started along, and given the chance to settle (ready or failed) before this starts.
@@ -202,38 +214,6 @@ impl Default for StopPlan {
     }
 }
 
-/// A readiness check.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Ready {
-    /// Not ready by then: the run is ended and counts as a failure.
-    pub within: Duration,
-    /// How to find out.
-    pub probe: ProbeKind,
-}
-
-/// How to find out whether a program is ready. The driver's business; the core only hears the answer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeKind {
-    /// A TCP connection to `host:port` is accepted.
-    Tcp(String),
-    /// A GET of this `http://` URL is answered with a status of 200 to 399.
-    Http(String),
-    /// This command ends with 0.
-    Exec(Vec<String>),
-    /// This file exists, and is newer than the run's start.
-    File(PathBuf),
-}
-
-/// Beats that a program owes: `misses` intervals of `every` without one, and it is restarted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Heartbeat {
-    /// The interval.
-    pub every: Duration,
-    /// How many may be missed; the last one missed restarts the unit.
-    pub misses: u32,
-}
-
 /// How to run a unit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Launch {
@@ -257,6 +237,15 @@ pub struct Launch {
     pub stdin: StdinSpec,
     /// Resource limits.
     pub limits: Limits,
+    /// It gets a notify socket (`NOTIFY_SOCKET`), and these may speak on it.
+    #[serde(default)]
+    pub notify: Option<NotifyAccess>,
+    /// How many descriptors it may leave with abide over its restarts (`FDSTORE=1` of sd_notify(3)).
+    #[serde(default)]
+    pub fd_store: u32,
+    /// Sockets that abide listens on for it.
+    #[serde(default)]
+    pub socket: Option<SocketSpec>,
 }
 
 /// A command line.
@@ -321,6 +310,12 @@ pub struct CgroupLimits {
     pub cpu: Option<f64>,
     /// Number of processes and threads.
     pub processes: Option<u64>,
+    /// Bytes a second read from block devices, each.
+    #[serde(default)]
+    pub io_read: Option<u64>,
+    /// Bytes a second written to block devices, each.
+    #[serde(default)]
+    pub io_write: Option<u64>,
 }
 
 /// One resource limit of setrlimit(2), soft and hard alike.

@@ -138,16 +138,32 @@ pub struct UnitStatus {
     pub processes: Option<u64>,
     /// What the OS says of the main process: `running sleeping blocked stopped zombie`.
     pub os_state: Option<String>,
+    /// Bytes that the whole tree has read from block devices.
+    pub io_read_bytes: Option<u64>,
+    /// Bytes that the whole tree has written to block devices.
+    pub io_write_bytes: Option<u64>,
+    /// What the program last said of itself (`STATUS=` of sd_notify(3)).
+    pub status_text: Option<String>,
     /// Beats, where the unit owes some.
     pub heartbeat: Option<HeartbeatStatus>,
+    /// Health checks, where the unit has some.
+    pub health_check: Option<HealthStatus>,
+    /// Addresses that abide listens on for it.
+    pub sockets: Vec<String>,
+    /// Descriptors that it left with abide.
+    pub fds_stored: u32,
+    /// What was sent in its name and refused, since the daemon came.
+    pub refused: RefusedStatus,
     /// The log.
     pub log: LogStatus,
     /// Limits that were asked for and cannot be had here.
     pub limits_unsupported: Vec<LimitUnsupported>,
     /// Where its spec stands.
     pub source: Option<SourceStatus>,
-    /// `guard`.
+    /// `guard`; `remote` for a service of another machine that reports here.
     pub mode: String,
+    /// The machine that it runs on, for `remote`.
+    pub host: Option<String>,
 }
 
 /// `last_exit` of [`UnitStatus`].
@@ -176,6 +192,26 @@ pub struct HeartbeatStatus {
     pub missed: u32,
     /// The sender's clock minus ours at the last beat.
     pub drift_ms: Option<i64>,
+}
+
+/// `health_check` of [`UnitStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct HealthStatus {
+    /// Bad rounds in a row.
+    pub failures: u32,
+    /// Why the last bad round of this run was bad.
+    pub last_error: Option<String>,
+}
+
+/// `refused` of [`UnitStatus`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct RefusedStatus {
+    /// Beats.
+    pub beats: u64,
+    /// Messages on its notify socket.
+    pub notifications: u64,
 }
 
 /// `log` of [`UnitStatus`].

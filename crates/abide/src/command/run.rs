@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use abide_config::{RunOptions, render_run};
 use abide_model::api::{Plan, PlanAction, RunRequest};
-use abide_model::{ProbeKind, Restart, UnitName};
+use abide_model::{HttpProbe, ProbeKind, Restart, UnitName};
 
 use super::deaths::report_deaths;
 use super::follow::{Following, failures, follow};
@@ -194,7 +194,7 @@ fn ready(args: &RunArgs) -> Result<Option<ProbeKind>, Failure> {
         return Ok(Some(ProbeKind::Tcp(address.clone())));
     }
     if let Some(url) = &ready.ready_http {
-        return Ok(Some(ProbeKind::Http(url.clone())));
+        return Ok(Some(ProbeKind::Http(HttpProbe::get(url.clone()))));
     }
     if let Some(path) = &ready.ready_file {
         let path = directory(args)?.join(path);

@@ -34,6 +34,8 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
         processes: table
             .get::<Int<1, { i64::MAX }>>("processes")
             .map(|n| n.0.unsigned_abs()),
+        io_read: None,
+        io_write: None,
     };
     if let (Some(memory), Some(field)) = (tree.memory, table.field("memory"))
         && memory < 64 << 10

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use abide_model::{Heartbeat, ProbeKind, Ready};
+use abide_model::{Heartbeat, HttpProbe, ProbeKind, Ready};
 
 use super::Reader;
 use super::command::argv;
@@ -61,7 +61,7 @@ pub(super) fn ready(reader: &Reader<'_>) -> Option<Ready> {
         table.note(field, show_text(&text));
         match *way {
             "tcp" => ProbeKind::Tcp(text),
-            "http" => ProbeKind::Http(text),
+            "http" => ProbeKind::Http(HttpProbe::get(text)),
             _ => ProbeKind::File(text.into()),
         }
     };
@@ -83,11 +83,15 @@ pub(super) fn settle(
             })?;
             ProbeKind::Tcp(text)
         }
-        ProbeKind::Http(text) => {
-            let text = fill(text);
+        ProbeKind::Http(probe) => {
+            let text = fill(&probe.url);
             url(&text)?;
-            ProbeKind::Http(text)
+            ProbeKind::Http(HttpProbe {
+                url: text,
+                ..probe.clone()
+            })
         }
+        ProbeKind::Notify | ProbeKind::Fd(_) | ProbeKind::Log(_) => probe.clone(),
         ProbeKind::Exec(argv) => ProbeKind::Exec(argv.iter().map(|text| fill(text)).collect()),
         ProbeKind::File(path) => {
             let path = fill(&path.to_string_lossy());
@@ -183,5 +187,6 @@ pub(super) fn heartbeat(reader: &Reader<'_>) -> Option<Heartbeat> {
     Some(Heartbeat {
         every,
         misses: u32::try_from(misses).unwrap_or(u32::MAX),
+        file: None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide_model::{Signal, StopAction, StopPlan, StopStep};
+use abide_model::{Reload, Signal, StopAction, StopPlan, StopStep};
 use toml::de::DeValue;
 
 use super::{Layer, Reader};
@@ -140,7 +140,7 @@ fn show_step(step: &StopStep) -> String {
 }
 
 /// Reads `reload`.
-pub(super) fn reload(reader: &Reader<'_>) -> Option<Signal> {
+pub(super) fn reload(reader: &Reader<'_>) -> Option<Reload> {
     let table = reader.tables("reload", Table::Reload)?;
-    Some(table.get_or("signal", Signal::HUP))
+    Some(Reload::signal(table.get_or("signal", Signal::HUP)))
 }

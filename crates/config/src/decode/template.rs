@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use abide_model::{
-    Command, EnvironmentSpec, Launch, LogSpec, Policy, ProbeKind, Ready, Source, Spec, StdinSpec,
-    UnitName,
+    Command, EnvironmentSpec, Hooks, Launch, LogSpec, Policy, ProbeKind, Ready, Source, Spec,
+    StdinSpec, UnitName,
 };
 use toml::de::DeValue;
 
@@ -74,6 +74,9 @@ impl Template {
             reload: stop::reload(reader),
             ready: ready::ready(reader),
             heartbeat: ready::heartbeat(reader),
+            health: None,
+            hooks: Hooks::default(),
+            socket: None,
             requires: Vec::new(),
             wants: Vec::new(),
             after: Vec::new(),
@@ -90,6 +93,9 @@ impl Template {
             oom_score,
             stdin: StdinSpec::Null,
             limits: limits::limits(reader),
+            notify: None,
+            fd_store: 0,
+            socket: None,
         };
         let dependencies = [Kind::Requires, Kind::Wants, Kind::After]
             .into_iter()

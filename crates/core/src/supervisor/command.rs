@@ -26,10 +26,16 @@ impl Supervisor {
             _ => return Err(Refusal::ShuttingDown),
         }
         match command {
-            Command::Apply { kind, sources } => self.apply(kind, sources),
+            Command::Apply {
+                kind,
+                sources,
+                rolling: _,
+            } => self.apply(kind, sources),
             Command::Start(ids) => self.start(&ids),
             Command::Stop(ids) => self.stop(&ids),
             Command::Restart(ids) => self.restart(&ids),
+            Command::RestartRolling { units, .. } => self.restart(&units),
+            Command::Reload(_) => Err(Refusal::ShuttingDown),
             Command::Reset(ids) => self.reset(&ids),
             Command::Remove(ids) => self.remove(&ids, OperationKind::Remove),
             Command::Enable(ids) => self.enable(&ids, true),

@@ -219,6 +219,13 @@ impl Supervisor {
                     self.beat(unit);
                 }
             }
+            Input::BeatInterval { .. }
+            | Input::BeatTrigger { .. }
+            | Input::Reloading { .. }
+            | Input::SelfStopping { .. }
+            | Input::MainChanged { .. }
+            | Input::ExtendTimeout { .. }
+            | Input::Connection { .. } => {}
             // Every deadline is on the clock that never jumps.
             Input::ClockChanged => {}
         }
@@ -238,6 +245,7 @@ impl Supervisor {
                 (Some(unit), WakeReason::Stable) => self.became_stable(unit),
                 (Some(unit), WakeReason::Kill) => self.kill_again(unit),
                 (Some(unit), WakeReason::Save) => self.save(unit, true),
+                (Some(_), _) => {}
                 (None, _) => self.halt_without_disk(),
             }
             self.settle();

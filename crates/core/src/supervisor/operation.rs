@@ -65,6 +65,7 @@ impl Operations {
                 since,
                 state: OperationState::Running,
                 steps,
+                rolling: None,
             },
             false,
         );

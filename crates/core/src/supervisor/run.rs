@@ -102,7 +102,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
-        let Some(heartbeat) = unit.policy.heartbeat else {
+        let Some(every) = unit.policy.heartbeat.as_ref().map(|h| h.every) else {
             return;
         };
         let Some(run) = unit.run_mut() else { return };
@@ -115,7 +115,7 @@ impl Supervisor {
             self.touched.insert(id);
         }
         if self.timers.get(Some(id), WakeReason::Heartbeat).is_some() {
-            let due = now.after(heartbeat.every.max(SHORTEST_BEAT));
+            let due = now.after(every.max(SHORTEST_BEAT));
             self.timers.set(Some(id), WakeReason::Heartbeat, due);
         }
     }
@@ -126,7 +126,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
-        let Some(heartbeat) = unit.policy.heartbeat else {
+        let Some(heartbeat) = unit.policy.heartbeat.clone() else {
             return;
         };
         let Some(run) = unit.run_mut() else { return };
@@ -289,7 +289,15 @@ impl Supervisor {
             reason: reason.clone(),
         });
         self.disarm(id);
-        self.event(id, Some(run_id), EventKind::Exited { status, reason });
+        self.event(
+            id,
+            Some(run_id),
+            EventKind::Exited {
+                status,
+                reason,
+                trace_ids: Vec::new(),
+            },
+        );
         self.save(id, false);
     }
 

@@ -83,6 +83,10 @@ pub(super) struct Run {
     /// Beats missed in a row.
     pub missed: u32,
     pub health: Health,
+    /// Bad rounds of health checks in a row.
+    pub failures: u32,
+    /// Why the last bad one was bad.
+    pub last_error: Option<String>,
 }
 
 /// How far the end of a run is.
@@ -311,6 +315,8 @@ impl Run {
             old_stop: None,
             missed: 0,
             health: Health::Unknown,
+            failures: 0,
+            last_error: None,
         }
     }
 }

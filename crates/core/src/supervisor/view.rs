@@ -39,6 +39,8 @@ impl Supervisor {
                 _ => None,
             },
             missed: run.map_or(0, |run| run.missed),
+            failures: run.map_or(0, |run| run.failures),
+            last_error: run.and_then(|run| run.last_error.as_deref()),
             reason: self.reason(unit),
         }
     }

@@ -119,6 +119,7 @@ fn a_unit_may_move_between_sources_that_are_applied_together() {
         .command(Command::Apply {
             kind: OperationKind::Up,
             sources,
+            rolling: None,
         })
         .expect("taken");
     assert!(bench.moves().is_empty());

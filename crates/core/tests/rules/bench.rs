@@ -41,6 +41,9 @@ pub fn policy() -> Policy {
         reload: None,
         ready: None,
         heartbeat: None,
+        health: None,
+        hooks: abide_model::Hooks::default(),
+        socket: None,
         requires: Vec::new(),
         wants: Vec::new(),
         after: Vec::new(),
@@ -141,6 +144,7 @@ impl Bench {
         self.command(Command::Apply {
             kind: OperationKind::Up,
             sources,
+            rolling: None,
         })
     }
 

@@ -10,6 +10,7 @@ fn cost_among(count: usize) -> (u64, u64, u64) {
     let heartbeat = Some(abide_model::Heartbeat {
         every: seconds(3600),
         misses: 3,
+        file: None,
     });
     let units: Vec<(&str, Policy)> = names
         .iter()
@@ -19,7 +20,7 @@ fn cost_among(count: usize) -> (u64, u64, u64) {
             2 => (
                 name.as_str(),
                 Policy {
-                    heartbeat,
+                    heartbeat: heartbeat.clone(),
                     ..policy()
                 },
             ),

@@ -270,6 +270,7 @@ fn beats(every: u64, misses: u32) -> Policy {
         heartbeat: Some(Heartbeat {
             every: seconds(every),
             misses,
+            file: None,
         }),
         ..policy()
     }

@@ -134,6 +134,7 @@ fn readiness_and_beats_get_their_full_time_again() {
     let heartbeat = Some(Heartbeat {
         every: seconds(5),
         misses: 1,
+        file: None,
     });
     let slow = Policy { ready, ..policy() };
     let beats = Policy {

@@ -334,7 +334,11 @@ fn random_policy(rng: &mut Rng) -> Policy {
         heartbeat: rng.chance(25).then(|| Heartbeat {
             every: *rng.pick(&[Duration::from_secs(2), Duration::from_secs(10)]),
             misses: 1 + u32::try_from(rng.below(3)).expect("small"),
+            file: None,
         }),
+        health: None,
+        hooks: abide_model::Hooks::default(),
+        socket: None,
         requires: Vec::new(),
         wants: Vec::new(),
         after: Vec::new(),

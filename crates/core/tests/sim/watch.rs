@@ -100,7 +100,7 @@ impl Watch {
                     self.release(unit);
                 }
             }
-            Command::Apply { kind, sources } => {
+            Command::Apply { kind, sources, .. } => {
                 self.last_change = now.mono;
                 for def in sources.iter().flat_map(|(_, defs)| defs) {
                     let going = core.unit(def.id).is_some_and(|view| is_going(&view));

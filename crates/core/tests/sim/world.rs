@@ -308,7 +308,11 @@ impl World {
                     OperationKind::Up
                 };
                 let sources = vec![(format!("{source}.toml"), defs)];
-                return self.command(Command::Apply { kind, sources });
+                return self.command(Command::Apply {
+                    kind,
+                    sources,
+                    rolling: None,
+                });
             }
             Action::Start(units) => return self.command(Command::Start(self.known(units))),
             Action::Stop(units) => return self.command(Command::Stop(self.known(units))),

@@ -77,11 +77,18 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
         memory_bytes: sample.map(|sample| sample.usage.memory),
         processes: sample.map(|sample| sample.usage.processes),
         os_state: sample.and_then(|sample| Some(sample.usage.state?.as_str().to_owned())),
+        io_read_bytes: None,
+        io_write_bytes: None,
+        status_text: unit.facts.status_text.clone(),
         heartbeat: view.heartbeat.map(|beat| HeartbeatStatus {
             last_at: beat.last.map(rfc3339),
             missed: beat.missed,
             drift_ms: beat.drift_ms,
         }),
+        health_check: view.health_check.clone(),
+        sockets: unit.facts.sockets.clone(),
+        fds_stored: unit.facts.fds_stored,
+        refused: unit.facts.refused,
         log: log_status(context, unit),
         limits_unsupported: unit.limits_unsupported.clone(),
         source: Some(SourceStatus {
@@ -89,6 +96,7 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
             line: unit.spec.source.line,
         }),
         mode: "guard".into(),
+        host: None,
     }
 }
 

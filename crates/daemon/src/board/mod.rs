@@ -9,7 +9,7 @@ mod pattern;
 mod unit;
 
 pub use pattern::{Pattern, PatternError};
-pub use unit::{BeatView, UnitEntry, UnitView};
+pub use unit::{BeatView, UnitEntry, UnitFacts, UnitView};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpListener};

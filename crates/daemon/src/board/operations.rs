@@ -49,6 +49,7 @@ mod tests {
             since: Wall(0),
             state,
             steps: Vec::new(),
+            rolling: None,
         })
     }
 

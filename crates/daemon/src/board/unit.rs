@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use abide_model::{
-    ActualState, DesiredState, Health, LastExit, LimitUnsupported, Now, RunId, Spec, UnitId,
-    UnitName, Wall,
+    ActualState, DesiredState, Health, HealthStatus, LastExit, LimitUnsupported, Now,
+    RefusedStatus, RunId, Spec, UnitId, UnitName, Wall,
 };
 use abide_platform::tree::RunTree;
 
@@ -23,6 +23,8 @@ pub struct UnitEntry {
     pub limits_unsupported: Vec<LimitUnsupported>,
     /// The processes of the current run, for figures of their use.
     pub tree: Option<RunTree>,
+    /// What the driver knows beside the core.
+    pub facts: UnitFacts,
 }
 
 /// What is true of a unit, with raw times: the texts of `status` are made for whoever asks.
@@ -58,6 +60,21 @@ pub struct UnitView {
     pub reason: Option<String>,
     /// Beats, where the unit owes some.
     pub heartbeat: Option<BeatView>,
+    /// Its health checks, where it has some.
+    pub health_check: Option<HealthStatus>,
+}
+
+/// What the driver knows of a unit and the core does not.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UnitFacts {
+    /// What the program last said of itself.
+    pub status_text: Option<String>,
+    /// Addresses that are listened on for it.
+    pub sockets: Vec<String>,
+    /// Descriptors that it left here.
+    pub fds_stored: u32,
+    /// What was sent in its name and refused.
+    pub refused: RefusedStatus,
 }
 
 /// The beats of a unit that owes some.
@@ -95,10 +112,14 @@ impl UnitView {
             last_exit: core.last_exit.cloned(),
             next_start: core.next_start.map(|at| now.wall_at(at)),
             reason: core.reason.clone(),
-            heartbeat: core.policy.heartbeat.map(|_| BeatView {
+            heartbeat: core.policy.heartbeat.as_ref().map(|_| BeatView {
                 last: beat.map(|(last, _)| last),
                 missed: core.missed,
                 drift_ms: beat.and_then(|(_, drift_ms)| drift_ms),
+            }),
+            health_check: core.policy.health.as_ref().map(|_| HealthStatus {
+                failures: core.failures,
+                last_error: core.last_error.map(ToOwned::to_owned),
             }),
         }
     }
@@ -122,6 +143,7 @@ impl UnitView {
             next_start: None,
             reason: None,
             heartbeat: None,
+            health_check: None,
         }
     }
 }

@@ -82,6 +82,7 @@ impl Daemon {
             command: Command::Apply {
                 kind,
                 sources: definitions,
+                rolling: None,
             },
         });
         for file in leaving {

@@ -33,6 +33,21 @@ impl Daemon {
         }
         match effect {
             Effect::Spawn { unit, run, .. } => self.spawn(id, effect, unit, run),
+            // Nothing of a spec can ask for these yet.
+            Effect::Probe { .. }
+            | Effect::RunHook { .. }
+            | Effect::Reload { .. }
+            | Effect::LookIdle { .. } => self.input(Input::Done {
+                effect: id,
+                outcome: Outcome::Failed {
+                    reason: "not in this version".into(),
+                },
+            }),
+            Effect::CancelHook { .. }
+            | Effect::WatchSocket(_)
+            | Effect::UnwatchSocket(_)
+            | Effect::Revert(_)
+            | Effect::Settled(_) => {}
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
             Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, &action),
             Effect::WatchTree { unit, run } => self.sweep(unit, run, tree::Sweep::Watch),
@@ -244,7 +259,12 @@ impl Daemon {
         // Only a command needs the unit's surroundings, and there is a run, so they exist.
         let surroundings = match &ready.probe {
             ProbeKind::Exec(_) => surroundings(launch).unwrap_or_default(),
-            ProbeKind::Tcp(_) | ProbeKind::Http(_) | ProbeKind::File(_) => Surroundings::default(),
+            ProbeKind::Tcp(_)
+            | ProbeKind::Http(_)
+            | ProbeKind::File(_)
+            | ProbeKind::Notify
+            | ProbeKind::Fd(_)
+            | ProbeKind::Log(_) => Surroundings::default(),
         };
         let question = Question {
             probe: ready.probe.clone(),

@@ -24,6 +24,7 @@ impl Daemon {
             view: UnitView::of(&view, now, unit.beat),
             limits_unsupported: unit.limits_unsupported.clone(),
             tree: unit.run.as_ref().map(|run| run.tree.clone()),
+            facts: unit.facts.clone(),
         });
     }
 }

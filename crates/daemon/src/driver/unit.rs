@@ -9,6 +9,7 @@ use abide_platform::identity::Handle;
 use abide_platform::tree::{RunTree, Sweep};
 
 use super::streams::Streams;
+use crate::board::UnitFacts;
 
 /// One unit.
 pub struct Unit {
@@ -26,6 +27,8 @@ pub struct Unit {
     pub beat: Option<(Wall, Option<i64>)>,
     /// Exits that the keeper still remembers, because they are not written down yet.
     pub untaken: Vec<RunId>,
+    /// What is published of it beside the core's view.
+    pub facts: UnitFacts,
 }
 
 /// Whether a unit's FIFOs are there.
@@ -96,6 +99,7 @@ impl Unit {
             limits_unsupported: Vec::new(),
             beat: None,
             untaken: Vec::new(),
+            facts: UnitFacts::default(),
         }
     }
 

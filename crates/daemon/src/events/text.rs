@@ -23,6 +23,39 @@ pub fn describe(event: &Event) -> String {
         EventKind::Killed { reason } => format!("killed: {reason}"),
         EventKind::Waiting { reason } => format!("waits: {reason}"),
         EventKind::HeartbeatMissed { missed } => format!("missed {missed} heartbeats in a row"),
+        EventKind::Healthy => "healthy".into(),
+        EventKind::Unhealthy { reason } => format!("unhealthy: {reason}"),
+        EventKind::HookDone { hook } => format!("{hook} is done"),
+        EventKind::HookFailed { hook, reason } => format!("{hook} failed: {reason}"),
+        EventKind::UnitReloading => "reads its configuration again".into(),
+        EventKind::UnitReloaded => "reloaded".into(),
+        EventKind::UnitReloadFailed { reason } => {
+            format!("not reloaded: {reason}; it runs on")
+        }
+        EventKind::SelfStopping => "says that it is about to end".into(),
+        EventKind::MainChanged { pid } => format!("process {pid} is its main process now"),
+        EventKind::Connection => "somebody connects to it".into(),
+        EventKind::ProcessStopped { signal } => {
+            format!("its main process is stopped by {signal} and does nothing")
+        }
+        EventKind::ProcessContinued => "its main process goes on".into(),
+        EventKind::NotifyRefused { reason } => format!("a notification was refused: {reason}"),
+        EventKind::OutOfMemory { killed, limit } => match limit {
+            Some(limit) => format!("out of memory at its limit of {limit} bytes: {killed} killed"),
+            None => format!("the machine is out of memory: {killed} killed"),
+        },
+        EventKind::RollingHalted { reason } => format!("the rolling restart was halted: {reason}"),
+        EventKind::RemoteSilent {
+            service,
+            host,
+            missed,
+        } => format!(
+            "{} is silent: {missed} beats missed",
+            remote(service, host.as_deref())
+        ),
+        EventKind::RemoteBack { service, host } => {
+            format!("{} reports again", remote(service, host.as_deref()))
+        }
         EventKind::Adopted { pid } => format!("found alive as process {pid}"),
         EventKind::LogLost { bytes, reason } => {
             format!("output is being lost, {bytes} bytes so far: {reason}")
@@ -49,6 +82,13 @@ pub fn describe(event: &Event) -> String {
     match &event.unit {
         Some(unit) => format!("{unit}: {what}"),
         None => what,
+    }
+}
+
+fn remote(service: &str, host: Option<&str>) -> String {
+    match host {
+        Some(host) => format!("{host}/{service}"),
+        None => service.to_owned(),
     }
 }
 

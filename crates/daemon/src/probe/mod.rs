@@ -139,10 +139,11 @@ async fn until_ready(question: &Question) {
 async fn ask(question: &Question) -> bool {
     match &question.probe {
         ProbeKind::Tcp(address) => TcpStream::connect(address.as_str()).await.is_ok(),
-        ProbeKind::Http(url) => http::answers(url).await,
+        ProbeKind::Http(probe) => http::answers(&probe.url).await,
         ProbeKind::Exec(argv) => exec::succeeds(argv, question).await,
         ProbeKind::File(path) => std::fs::metadata(question.directory.join(path))
             .and_then(|meta| meta.modified())
             .is_ok_and(|modified| modified >= question.since),
+        ProbeKind::Notify | ProbeKind::Fd(_) | ProbeKind::Log(_) => false,
     }
 }

@@ -149,7 +149,11 @@ impl Fake {
     pub fn add_beating(&self, id: u32, name: &str) {
         self.add(id, name, |spec, view| {
             let every = std::time::Duration::from_secs(5);
-            spec.policy.heartbeat = Some(abide_model::Heartbeat { every, misses: 3 });
+            spec.policy.heartbeat = Some(abide_model::Heartbeat {
+                every,
+                misses: 3,
+                file: None,
+            });
             view.heartbeat = Some(BeatView::default());
             view.health = Health::Healthy;
         });
@@ -182,6 +186,7 @@ pub fn entry(id: UnitId, spec: Spec, view: UnitView) -> UnitEntry {
         view,
         limits_unsupported: Vec::new(),
         tree: None,
+        facts: abide_daemon::board::UnitFacts::default(),
     }
 }
 
@@ -274,6 +279,8 @@ impl Driver {
         let (kind, ids) = match command {
             Command::Start(ids) => (OperationKind::Start, ids),
             Command::Stop(ids) => (OperationKind::Stop, ids),
+            Command::RestartRolling { units, .. } => (OperationKind::Restart, units),
+            Command::Reload(ids) => (OperationKind::Reload, ids),
             Command::Signal(ids, _) => (OperationKind::Reset, ids),
             Command::Remove(ids) => (OperationKind::Remove, ids),
             Command::DownSource(source) => {
@@ -352,6 +359,7 @@ impl Driver {
             since: Wall(0),
             state: OperationState::Done,
             steps: steps.collect(),
+            rolling: None,
         };
         self.board.publish_operation(operation.clone());
         operation

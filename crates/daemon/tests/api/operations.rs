@@ -12,6 +12,7 @@ fn operation(state: OperationState) -> Operation {
         since: Wall(0),
         state,
         steps: Vec::new(),
+        rolling: None,
     }
 }
 

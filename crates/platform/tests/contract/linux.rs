@@ -58,6 +58,9 @@ pub fn launch(words: &[&str]) -> Launch {
         oom_score: None,
         stdin: StdinSpec::Null,
         limits: Limits::default(),
+        notify: None,
+        fd_store: 0,
+        socket: None,
     }
 }
 

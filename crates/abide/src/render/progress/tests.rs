@@ -121,6 +121,7 @@ fn a_unit_that_came_up_and_ended_is_found() {
     let exited = || EventKind::Exited {
         status: ExitStatus::Code(1),
         reason: "exit 1 after 0.1 s".into(),
+        trace_ids: Vec::new(),
     };
     let mut progress = Progress::default();
     let names = ["dies", "restarted", "ready late"].map(|name| name.replace(' ', "-"));

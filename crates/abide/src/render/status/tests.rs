@@ -30,11 +30,19 @@ fn unit(name: &str, state: ActualState) -> UnitStatus {
         memory_bytes: None,
         processes: None,
         os_state: None,
+        io_read_bytes: None,
+        io_write_bytes: None,
+        status_text: None,
         heartbeat: None,
+        health_check: None,
+        sockets: Vec::new(),
+        fds_stored: 0,
+        refused: abide_model::RefusedStatus::default(),
         log: LogStatus::default(),
         limits_unsupported: Vec::new(),
         source: None,
         mode: "guard".into(),
+        host: None,
     }
 }
 

@@ -24,6 +24,16 @@ impl World {
                     self.begin_spawn(unit, run, id);
                 }
             }
+            // Nothing in a history asks for these yet.
+            Effect::Probe { .. }
+            | Effect::RunHook { .. }
+            | Effect::CancelHook { .. }
+            | Effect::Reload { .. }
+            | Effect::WatchSocket(_)
+            | Effect::UnwatchSocket(_)
+            | Effect::LookIdle { .. }
+            | Effect::Revert(_)
+            | Effect::Settled(_) => {}
             Effect::WatchReady { unit, run } => {
                 if let Some(after) = self.nature(unit).ready_after {
                     let life = self.life;
@@ -236,11 +246,16 @@ impl World {
             .processes
             .get(&unit)
             .is_some_and(|p| p.run == run && p.main);
-        let heartbeat = self.core.unit(unit).and_then(|view| view.policy.heartbeat);
+        let heartbeat = self
+            .core
+            .unit(unit)
+            .and_then(|view| view.policy.heartbeat.clone());
         if !lives {
             return Ok(());
         }
-        let every = heartbeat.map_or(Duration::from_secs(5), |heartbeat| heartbeat.every / 2);
+        let every = heartbeat
+            .as_ref()
+            .map_or(Duration::from_secs(5), |heartbeat| heartbeat.every / 2);
         self.later(every, Event::Beat(unit, run));
         if heartbeat.is_some() && self.nature(unit).beats {
             return self.input(Input::Beat { unit, run });
