@@ -9,10 +9,10 @@ use abide_core::Input;
 use abide_model::{ExitStatus, RunId, UnitId};
 use abide_platform::identity::{self, Record};
 use abide_platform::tree::{Answer, RunTree, Sweep};
-use rustix::event::epoll;
 
-use super::run::{Daemon, token};
+use super::run::Daemon;
 use super::unit::Main;
+use super::watches::Watched;
 
 impl Daemon {
     /// A run's main process ended. The keeper remembers how until that is written down.
@@ -37,21 +37,19 @@ impl Daemon {
     }
 
     /// The pidfd of a run that is no child of the keeper's says that it ended.
-    pub(super) fn on_stranger_exit(&mut self, token: u64) {
-        let Ok(id) = u32::try_from(token - token::STRANGER) else {
+    pub(super) fn on_stranger_exit(&mut self, unit: UnitId, run: RunId) {
+        let Some(current) = self.units.get(unit).and_then(|u| u.run(run)) else {
             return;
         };
-        let unit = UnitId(id);
-        let Some(run) = self.units.get(unit).and_then(|u| u.run.as_ref()) else {
+        let Some(handle) = &current.handle else {
             return;
         };
-        let Some(handle) = &run.handle else { return };
         if let Some(pidfd) = handle.pidfd() {
             // It stays readable for ever.
-            let _ = epoll::delete(&self.epoll, pidfd);
+            let what = Watched::Stranger(unit, run);
+            self.watches.remove(&self.epoll, pidfd, &what);
         }
         let status = identity::exit_of_stranger(handle).unwrap_or(ExitStatus::Unknown);
-        let run = run.run;
         self.on_exit(unit, run, status);
     }
 

@@ -18,6 +18,7 @@ mod find;
 mod inbox;
 mod job;
 mod perform;
+mod prepare;
 mod publish;
 mod recorder;
 mod request;
@@ -25,6 +26,7 @@ mod run;
 mod start;
 mod streams;
 mod unit;
+mod watches;
 
 pub use run::{Daemon, Ended};
 pub use start::{Options, StartError, Started};

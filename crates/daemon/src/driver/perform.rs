@@ -1,7 +1,6 @@
 //! Carrying out what the core wants.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,10 +9,9 @@ use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId
 use abide_platform::spawn::{Order, Surroundings, surroundings};
 use abide_platform::tree;
 
-use super::run::{Daemon, Message};
-use super::streams::{self, FIFO, Made, STAGE, Streams};
-use super::unit::{Main, Run, StreamsState};
-use crate::capture::StreamSpec;
+use super::run::Daemon;
+use super::streams::{self, FIFO, STAGE};
+use super::unit::{Main, Run};
 use crate::probe::Question;
 use crate::store::Entry;
 
@@ -118,21 +116,8 @@ impl Daemon {
     }
 
     fn spawn(&mut self, id: EffectId, effect: Effect, unit_id: UnitId, run: RunId) {
-        let Some(unit) = self.units.get_mut(unit_id) else {
+        if !self.is_prepared(unit_id, (id, &effect)) {
             return;
-        };
-        let wanted = unit.spec.log.streams;
-        match &mut unit.streams {
-            StreamsState::Ready(streams) if streams.fit(wanted) => {}
-            StreamsState::Preparing(waiting) => {
-                waiting.push((id, effect));
-                return;
-            }
-            StreamsState::Ready(_) | StreamsState::None => {
-                unit.streams = StreamsState::Preparing(vec![(id, effect)]);
-                self.prepare_streams(unit_id);
-                return;
-            }
         }
         match self.order(unit_id, run) {
             Ok(order) => {
@@ -152,9 +137,7 @@ impl Daemon {
     fn order(&mut self, unit_id: UnitId, run: RunId) -> Result<Order, String> {
         let beats = self.beats_url();
         let unit = self.units.get_mut(unit_id).ok_or("the unit is gone")?;
-        let StreamsState::Ready(streams) = &unit.streams else {
-            return Err("its FIFOs are gone".into());
-        };
+        let streams = unit.streams.as_ref().ok_or("its FIFOs are gone")?;
         let ends = streams
             .for_run()
             .map_err(|e| format!("cannot open its FIFOs: {e}"))?;
@@ -179,72 +162,6 @@ impl Daemon {
             record: Some(self.home.unit_run(&unit.name).join("record")),
             keeper: Some(self.keeper.socket()),
         })
-    }
-
-    fn prepare_streams(&mut self, id: UnitId) {
-        let Some(unit) = self.units.get(id) else {
-            return;
-        };
-        let dir = self.home.unit_run(&unit.name);
-        let spec = Arc::clone(&unit.spec);
-        let mailbox = self.mailbox.clone();
-        let job = move || {
-            let owner = owner(&spec.launch);
-            let made = owner.and_then(|owner| streams::make(&dir, spec.log.streams, owner));
-            mailbox.send(Message::Streams(id, made));
-        };
-        if let Err(error) = self.files.submit(job) {
-            self.mailbox.send(Message::Streams(
-                id,
-                Err(format!("start a thread: {error}")),
-            ));
-        }
-    }
-
-    /// Has the keeper hold what was made, and the capture drain it.
-    pub(super) fn install_streams(&mut self, id: UnitId, made: Vec<Made>) -> io::Result<()> {
-        let mut fifos = Vec::new();
-        // What the spec before had: another number of streams.
-        self.capture.remove(id);
-        for Made {
-            stream,
-            fifo,
-            stage,
-        } in made
-        {
-            self.keeper
-                .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
-            self.keeper
-                .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
-            fifos.push((stream, self.capture_stream(id, stream, fifo, stage)?));
-        }
-        if let Some(unit) = self.units.get_mut(id) {
-            unit.streams = StreamsState::Ready(Streams { fifos });
-        }
-        Ok(())
-    }
-
-    /// Gives a stream to the capture; returns a descriptor of the FIFO for the runs to come.
-    pub(super) fn capture_stream(
-        &self,
-        id: UnitId,
-        stream: abide_log::Stream,
-        fifo: std::os::fd::OwnedFd,
-        stage: std::os::fd::OwnedFd,
-    ) -> io::Result<std::os::fd::OwnedFd> {
-        let kept = fifo.try_clone()?;
-        if let Some(unit) = self.units.get(id) {
-            self.capture.add(StreamSpec {
-                unit: id,
-                name: unit.name.clone(),
-                stream,
-                log: unit.spec.log.clone(),
-                dir: self.home.unit_logs(&unit.name),
-                fifo,
-                stage,
-            })?;
-        }
-        Ok(kept)
     }
 
     fn watch_ready(&mut self, id: UnitId, run: RunId) {
@@ -330,12 +247,4 @@ impl Daemon {
             }
         }
     }
-}
-
-/// Who the FIFOs belong to: a program that changed its user may reopen only what is its own.
-fn owner(launch: &abide_model::Launch) -> Result<Option<(u32, u32)>, String> {
-    if launch.user.is_none() && launch.group.is_none() {
-        return Ok(None);
-    }
-    surroundings(launch).map(|s| s.user).map_err(|e| e.text)
 }

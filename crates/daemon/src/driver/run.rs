@@ -23,9 +23,11 @@ use rustix::event::epoll;
 use super::beats::Beats;
 use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
+use super::prepare::Prepared;
 use super::recorder::Recorder;
-use super::streams::{self, FIFO, Made};
-use super::unit::{Main, StreamsState, Units};
+use super::streams::{self, FIFO};
+use super::unit::{Main, Units};
+use super::watches::{Watched, Watches};
 use crate::board::Board;
 use crate::capture::{Capture, CaptureEvent};
 use crate::events::EventLog;
@@ -50,8 +52,8 @@ pub enum Message {
     Ready(UnitId, RunId),
     /// The capture lost or found something.
     Capture(CaptureEvent),
-    /// The FIFOs of a unit are made, or why not.
-    Streams(UnitId, Result<Vec<Made>, String>),
+    /// What a unit needs to run is made, or why not.
+    Prepared(UnitId, Result<Prepared, String>),
 }
 
 /// How the daemon ended.
@@ -70,8 +72,8 @@ pub(super) mod token {
     pub const TIMER: u64 = 2;
     pub const CALENDAR: u64 = 3;
     pub const SIGNALS: u64 = 4;
-    /// The pidfd of an adopted run that is no child of the keeper: its unit's id above this.
-    pub const STRANGER: u64 = 1 << 32;
+    /// From here on: what `Watches` watches.
+    pub const WATCHED: u64 = 1 << 32;
 }
 
 /// The daemon, ready to run. Made by [`Daemon::start`].
@@ -84,6 +86,7 @@ pub struct Daemon {
     pub(super) leaving: BTreeSet<PathBuf>,
 
     pub(super) epoll: OwnedFd,
+    pub(super) watches: Watches,
     pub(super) inbox: Inbox<Message>,
     pub(super) mailbox: Mailbox<Message>,
     pub(super) requests: Requests,
@@ -185,7 +188,10 @@ impl Daemon {
                     self.on_signal(signal);
                 }
             }
-            stranger => self.on_stranger_exit(stranger),
+            number => match self.watches.get(number) {
+                Some(Watched::Stranger(unit, run)) => self.on_stranger_exit(unit, run),
+                _ => {}
+            },
         }
     }
 
@@ -227,7 +233,7 @@ impl Daemon {
                 self.event(Some(unit), None, EventKind::LogResumed { bytes });
                 self.dirty.insert(unit);
             }
-            Message::Streams(unit, made) => self.on_streams(unit, made),
+            Message::Prepared(unit, made) => self.on_prepared(unit, made),
         }
     }
 
@@ -327,36 +333,6 @@ impl Daemon {
         let now = clock::now();
         for (id, effect) in waiting {
             self.perform(id, effect, now);
-        }
-    }
-
-    fn on_streams(&mut self, id: UnitId, made: Result<Vec<Made>, String>) {
-        let Some(unit) = self.units.get_mut(id) else {
-            return;
-        };
-        let StreamsState::Preparing(spawns) =
-            std::mem::replace(&mut unit.streams, StreamsState::None)
-        else {
-            return;
-        };
-        let installed = made.and_then(|made| {
-            self.install_streams(id, made)
-                .map_err(|e| format!("capture its output: {e}"))
-        });
-        let now = clock::now();
-        for (effect_id, effect) in spawns {
-            match &installed {
-                Ok(()) => self.perform(effect_id, effect, now),
-                Err(reason) => {
-                    let outcome = Outcome::SpawnFailed {
-                        reason: format!("cannot {reason}"),
-                    };
-                    self.input(Input::Done {
-                        effect: effect_id,
-                        outcome,
-                    });
-                }
-            }
         }
     }
 
@@ -492,7 +468,7 @@ impl Daemon {
     fn hand_over(&self) {
         let mut descriptors = Vec::new();
         for (id, unit) in self.units.iter() {
-            if let StreamsState::Ready(streams) = &unit.streams {
+            if let Some(streams) = &unit.streams {
                 let fifos = streams.fifos.iter();
                 descriptors.extend(
                     fifos.map(|(stream, fifo)| (streams::key(FIFO, id, *stream), fifo.as_fd())),

@@ -30,7 +30,8 @@ use super::job::Jobs;
 use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::streams::{self, BEATS, FIFO, STAGE, Streams};
-use super::unit::{Run, StreamsState, Units};
+use super::unit::{Run, Units};
+use super::watches::{Watched, Watches};
 use crate::api::ApiConfig;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
@@ -237,6 +238,7 @@ impl Daemon {
             sources: image.sources.clone(),
             leaving: BTreeSet::new(),
             epoll,
+            watches: Watches::default(),
             inbox,
             mailbox,
             requests,
@@ -312,8 +314,9 @@ impl Daemon {
             if run.stranger
                 && let Some(pidfd) = run.handle.as_ref().and_then(Handle::pidfd)
             {
-                let data = epoll::EventData::new_u64(token::STRANGER + u64::from(id.0));
-                if let Err(error) = epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN) {
+                let what = Watched::Stranger(id, run.run);
+                let flags = epoll::EventFlags::IN;
+                if let Err(error) = self.watches.add(&self.epoll, pidfd, flags, what) {
                     tracing::error!(unit = %id, %error, "cannot watch an adopted run");
                 }
             }
@@ -358,7 +361,7 @@ impl Daemon {
             if !fifos.is_empty()
                 && let Some(unit) = self.units.get_mut(id)
             {
-                unit.streams = StreamsState::Ready(Streams { fifos });
+                unit.streams = Some(Streams { fifos });
             }
         }
     }

@@ -18,7 +18,9 @@ pub struct Unit {
     /// As last applied; a run that began before a change was started by an older one.
     pub spec: Arc<Spec>,
     /// Its FIFOs, once a run needed them.
-    pub streams: StreamsState,
+    pub streams: Option<Streams>,
+    /// What it needs to run is being made; these effects wait for it.
+    pub preparing: Option<Vec<(EffectId, Effect)>>,
     /// The current run, or the last one.
     pub run: Option<Run>,
     /// Limits of the current run that cannot be had here.
@@ -29,16 +31,6 @@ pub struct Unit {
     pub untaken: Vec<RunId>,
     /// What is published of it beside the core's view.
     pub facts: UnitFacts,
-}
-
-/// Whether a unit's FIFOs are there.
-pub enum StreamsState {
-    /// Nobody asked for them yet.
-    None,
-    /// A job makes them; these spawns wait for it.
-    Preparing(Vec<(EffectId, Effect)>),
-    /// There.
-    Ready(Streams),
 }
 
 /// One run.
@@ -94,7 +86,8 @@ impl Unit {
         Self {
             name: spec.name.clone(),
             spec,
-            streams: StreamsState::None,
+            streams: None,
+            preparing: None,
             run: None,
             limits_unsupported: Vec::new(),
             beat: None,
