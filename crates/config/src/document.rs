@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use abide_model::Spec;
+use abide_model::{MonitorSpec, ReportSpec, Spec};
 use serde::{Deserialize, Serialize};
 
 use crate::Diagnostics;
@@ -15,7 +15,7 @@ pub struct Loaded {
     /// One per file, in the order given (a directory's files by name). A file with mistakes is here
     /// too, with the units that could be read.
     pub documents: Vec<Document>,
-    /// The `[daemon]` tables of all files together.
+    /// The `[daemon]`, `[report]` and `[monitor]` tables of all files together.
     pub daemon: DaemonSettings,
     /// Every mistake and warning of all files.
     pub diagnostics: Diagnostics,
@@ -35,7 +35,7 @@ pub struct Document {
     pub file: PathBuf,
     /// The argument it was found by: itself, or its directory.
     pub argument: PathBuf,
-    /// Its `[daemon]` table.
+    /// Its `[daemon]`, `[report]` and `[monitor]` tables.
     pub daemon: DaemonSettings,
     /// Its units, instances told apart, in the order they are written.
     pub units: Vec<Resolved>,
@@ -52,11 +52,17 @@ impl Document {
     }
 }
 
-/// The `[daemon]` table.
+/// What a file says about the daemon itself: its `[daemon]`, `[report]` and `[monitor]` tables.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DaemonSettings {
     /// TCP addresses of the control API. Loopback only, until there are TLS and roles.
     pub listen: Vec<SocketAddr>,
+    /// Where the state of every unit is reported to. At most one file says so.
+    #[serde(default)]
+    pub report: Option<ReportSpec>,
+    /// Which services of other machines report here. At most one file says so.
+    #[serde(default)]
+    pub monitor: Option<MonitorSpec>,
 }
 
 /// A unit, and where each of its values came from.

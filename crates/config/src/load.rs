@@ -1,6 +1,7 @@
 //! From arguments to documents: files found, read, parsed, decoded, and linked.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -23,11 +24,19 @@ pub(crate) struct Part {
     pub source: SourceText,
     argument: PathBuf,
     daemon: DaemonSettings,
+    once: Once,
     group: Option<String>,
     drafts: Vec<Draft>,
     found: Diagnostics,
     /// Every table of it could be read.
     whole: bool,
+}
+
+/// The places of tables that only one file may have.
+#[derive(Default)]
+struct Once {
+    report: Option<Range<usize>>,
+    monitor: Option<Range<usize>>,
 }
 
 /// See [`crate::load`].
@@ -53,6 +62,18 @@ pub(crate) fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
         loaded.diagnostics.extend(std::mem::take(&mut part.found));
     }
     link_all(&mut parts, caller, whole, &mut loaded.diagnostics);
+    in_one_file(
+        &parts,
+        "report",
+        |once| &once.report,
+        &mut loaded.diagnostics,
+    );
+    in_one_file(
+        &parts,
+        "monitor",
+        |once| &once.monitor,
+        &mut loaded.diagnostics,
+    );
     loaded.diagnostics.sort();
     for part in parts {
         for address in &part.daemon.listen {
@@ -60,6 +81,11 @@ pub(crate) fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
                 loaded.daemon.listen.push(*address);
             }
         }
+        let DaemonSettings {
+            report, monitor, ..
+        } = &part.daemon;
+        loaded.daemon.report = loaded.daemon.report.or_else(|| report.clone());
+        loaded.daemon.monitor = loaded.daemon.monitor.or_else(|| monitor.clone());
         let path = part.source.path.clone();
         let warnings = loaded.diagnostics.warnings();
         let mut document = document(part);
@@ -71,6 +97,30 @@ pub(crate) fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
         loaded.documents.push(document);
     }
     loaded
+}
+
+/// Reports a table that is in more than one file: nobody could tell which one holds.
+fn in_one_file(
+    parts: &[Part],
+    name: &str,
+    place: fn(&Once) -> &Option<Range<usize>>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut places = parts
+        .iter()
+        .filter_map(|part| Some((part, place(&part.once).clone()?)));
+    let Some((first, span)) = places.next() else {
+        return;
+    };
+    for (part, other) in places {
+        let report = part
+            .source
+            .error(other, format!("[{name}] is in two files"))
+            .label("the second one")
+            .help("take one of them out: abide has one of it, whatever the number of files");
+        let note = first.source.note(&span, "the first one is here");
+        diagnostics.push(report.note(note));
+    }
 }
 
 /// See [`crate::parse`].
@@ -188,6 +238,7 @@ fn decode(source: SourceText, argument: PathBuf, caller: &Caller) -> Part {
     let mut part = Part {
         argument,
         daemon: DaemonSettings::default(),
+        once: Once::default(),
         group: None,
         drafts: Vec::new(),
         found: Diagnostics::default(),
@@ -207,7 +258,7 @@ fn decode(source: SourceText, argument: PathBuf, caller: &Caller) -> Part {
             &context,
             &tree,
             units,
-            &mut part.daemon,
+            (&mut part.daemon, &mut part.once),
             &mut part.group,
             &mut part.drafts,
         );
@@ -259,7 +310,7 @@ fn file(
     context: &Context<'_>,
     tree: &DeTable<'_>,
     units: bool,
-    settings: &mut DaemonSettings,
+    (settings, once): (&mut DaemonSettings, &mut Once),
     group: &mut Option<String>,
     drafts: &mut Vec<Draft>,
 ) -> bool {
@@ -271,6 +322,15 @@ fn file(
     }
     if let Some(daemon) = table(context, tree, "daemon") {
         *settings = decode::daemon(context, daemon);
+    }
+    let header = |name| top(tree, name).map(|(span, _)| span);
+    once.report = header("report");
+    once.monitor = header("monitor");
+    if let (Some(span), Some(found)) = (header("report"), table(context, tree, "report")) {
+        settings.report = decode::report(context, span, found);
+    }
+    if let (Some(span), Some(found)) = (header("monitor"), table(context, tree, "monitor")) {
+        settings.monitor = decode::monitor(context, span, found);
     }
     if !units {
         return false;

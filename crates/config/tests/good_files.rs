@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, ProbeKind, Restart, RlimitKind, Signal, Spec, StopAction, Streams, UnitName,
-    UnitType,
+    Backoff, Command, Hook, MonitorSpec, ProbeKind, ReportSpec, ReportStyle, Restart, RlimitKind,
+    Signal, Spec, StopAction, Streams, UnitName, UnitType,
 };
 
 fn read(text: &str) -> Document {
@@ -515,4 +515,52 @@ fn an_instance_is_filled_in_only_where_there_are_instances() {
         Command::Argv(vec!["sleep".into(), "{instance}".into()])
     );
     assert_eq!(document.warnings.warning_count(), 1);
+}
+
+#[test]
+fn reports_and_monitors_are_read_from_one_file() {
+    let document = read(
+        "[report]\nurl = \"http://monitor:8000/ping/{unit}\"\nstyle = \"ping\"\nevery = \"1m\"\nhost = \"web-1\"\n\
+         [monitor]\nservices = [\"web-?/*\", \"backup\"]\nmisses = 5\n\
+         on_silent = { command = \"true x\", timeout = \"5s\" }\n",
+    );
+    let report = document.daemon.report.expect("read");
+    assert_eq!(
+        report,
+        ReportSpec {
+            url: "http://monitor:8000/ping/{unit}".into(),
+            every: Duration::from_secs(60),
+            style: ReportStyle::Ping,
+            timeout: Duration::from_secs(2),
+            host: Some("web-1".into()),
+        }
+    );
+    let monitor = document.daemon.monitor.expect("read");
+    assert_eq!(
+        monitor,
+        MonitorSpec {
+            services: vec!["web-?/*".into(), "backup".into()],
+            every: Duration::from_secs(30),
+            misses: 5,
+            on_silent: Some(Hook {
+                command: Command::Argv(vec!["true".into(), "x".into()]),
+                timeout: Duration::from_secs(5),
+            }),
+        }
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.toml", "b.toml"] {
+        let text = "[report]\nurl = \"http://h/\"\n[monitor]\nservices = [\"*\"]\n";
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let loaded = load(&[folder.path().to_owned()], &Caller::default());
+    let shown = loaded.diagnostics.to_string();
+    for part in [
+        "[report] is in two files",
+        "[monitor] is in two files",
+        "a.toml:1:2",
+        "b.toml:3:2",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
 }

@@ -55,15 +55,27 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::Heartbeat => format!("heartbeat = {{ {name} = {value} }}"),
         Table::Limits => format!("limits = {{ {name} = {value} }}"),
         Table::Log => format!("log = {{ {name} = {value} }}"),
-        Table::File | Table::Daemon | Table::Listen => return None,
+        Table::File | Table::Daemon | Table::Listen | Table::Hook => return None,
+        Table::Report | Table::Monitor => return None,
     })
 }
 
 fn in_file(key: &Key, value: &str) -> String {
+    let name = key.name;
     match (key.table, in_unit(key, value)) {
         (_, Some(line)) if key.name == "command" => format!("[service.x]\n{line}\n"),
         (_, Some(line)) => format!("[service.x]\ncommand = \"sleep 1\"\n{line}\n"),
         (Table::Daemon, _) => format!("[daemon]\n{} = {value}\n", key.name),
+        (Table::Report, _) if name == "url" => format!("[report]\nurl = {value}\n"),
+        (Table::Report, _) => format!("[report]\nurl = \"http://h/\"\n{name} = {value}\n"),
+        (Table::Monitor, _) if name == "services" => format!("[monitor]\nservices = {value}\n"),
+        (Table::Monitor, _) => format!("[monitor]\nservices = [\"*\"]\n{name} = {value}\n"),
+        (Table::Hook, _) if name == "command" => {
+            format!("[monitor]\nservices = [\"*\"]\non_silent = {{ command = {value} }}\n")
+        }
+        (Table::Hook, _) => format!(
+            "[monitor]\nservices = [\"*\"]\non_silent = {{ command = \"true\", {name} = {value} }}\n"
+        ),
         (Table::Listen, _) => format!("[daemon]\nlisten = {{ {} = {value} }}\n", key.name),
         _ => format!("{} = {value}\n", key.name),
     }

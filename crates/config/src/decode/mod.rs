@@ -1,11 +1,14 @@
 //! From the tree of a file to its units.
 
 mod account;
+mod address;
 mod command;
 mod daemon;
 mod directory;
 mod environment;
+mod hook;
 mod limits;
+mod monitor;
 mod reader;
 mod ready;
 mod restart;
@@ -15,5 +18,6 @@ mod unit;
 
 pub(crate) use daemon::daemon;
 pub(crate) use environment::wanted;
+pub(crate) use monitor::{monitor, report};
 pub(crate) use reader::{Layer, LayerKind, Reader};
 pub(crate) use unit::{Dependency, Draft, Kind, defaults, unit};

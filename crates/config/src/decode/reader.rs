@@ -158,6 +158,21 @@ impl<'c> Reader<'c> {
         }
     }
 
+    /// A table that is one of several under a key, or that is shown as a whole: what is read of it is
+    /// not noted.
+    pub fn item(&self, field: &Field<'_>, table: Table, found: &'c DeTable<'c>) -> Self {
+        Self {
+            context: self.context,
+            table,
+            layers: vec![Layer {
+                kind: field.kind,
+                table: found,
+            }],
+            prefix: format!("{}.", field.path),
+            settings: Rc::default(),
+        }
+    }
+
     /// A table with no key at all, for the defaults of what is inside.
     pub fn empty(&self, name: &str, table: Table) -> Self {
         self.inner(name, table, Vec::new())
@@ -191,10 +206,15 @@ impl<'c> Reader<'c> {
 
     /// Reports a part of a value that was not taken.
     pub fn wrong_at(&self, field: &Field<'_>, span: Range<usize>, wrong: Wrong) {
+        self.wrong_in(&field.path, span, wrong);
+    }
+
+    /// Reports something about this key that was not taken.
+    pub fn wrong_in(&self, path: &str, span: Range<usize>, wrong: Wrong) {
         let mut report = self
             .context
             .source
-            .error(span, format!("{}: {}", quoted(&field.path), wrong.message))
+            .error(span, format!("{}: {}", quoted(path), wrong.message))
             .label(wrong.label);
         report.help = wrong.help;
         self.context.report(report);

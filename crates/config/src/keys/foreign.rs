@@ -14,7 +14,13 @@ pub(super) fn translate(table: Table, word: &str) -> Option<&'static str> {
         Table::Ready => READY,
         Table::Limits => LIMITS,
         Table::Backoff | Table::GiveUp => RESTARTS,
-        Table::Daemon | Table::Listen | Table::Reload | Table::Heartbeat => return None,
+        Table::Daemon
+        | Table::Listen
+        | Table::Reload
+        | Table::Heartbeat
+        | Table::Hook
+        | Table::Report
+        | Table::Monitor => return None,
     };
     list.iter()
         .find(|(theirs, _)| *theirs == word)

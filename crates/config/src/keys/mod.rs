@@ -42,6 +42,12 @@ pub enum Table {
     Limits,
     /// `log`.
     Log,
+    /// `before_start` and the other hooks, when they are tables.
+    Hook,
+    /// `[report]`.
+    Report,
+    /// `[monitor]`.
+    Monitor,
 }
 
 impl Table {
@@ -62,6 +68,9 @@ impl Table {
             Self::Heartbeat => "`heartbeat`",
             Self::Limits => "`limits`",
             Self::Log => "`log`",
+            Self::Hook => "a hook",
+            Self::Report => "[report]",
+            Self::Monitor => "[monitor]",
         }
     }
 }

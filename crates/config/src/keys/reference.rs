@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Inside, Key, Table, of};
 
 /// The tables in the order of the reference, with what is said above each.
-const SECTIONS: [(Table, &str, &str); 12] = [
+const SECTIONS: [(Table, &str, &str); 15] = [
     (
         Table::File,
         "The file",
@@ -33,7 +33,22 @@ const SECTIONS: [(Table, &str, &str); 12] = [
     ),
     (Table::Limits, "`limits`", ""),
     (Table::Log, "`log`", ""),
+    (
+        Table::Hook,
+        "A hook",
+        "A command line or an array is a whole hook; a table says more, and an array of tables is several.",
+    ),
     (Table::Daemon, "`[daemon]`", ""),
+    (
+        Table::Report,
+        "`[report]`",
+        "Where the state of every unit is reported to; in one file only.",
+    ),
+    (
+        Table::Monitor,
+        "`[monitor]`",
+        "Accepts the beats of services on other machines; in one file only.",
+    ),
 ];
 
 /// The whole reference.

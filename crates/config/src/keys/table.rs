@@ -2,8 +2,8 @@
 
 use super::Inside::{Keys, Named, NotYet, Value};
 use super::Table::{
-    Backoff, Daemon, File, GiveUp, Heartbeat, Limits, Listen, Log, Ready, Reload, Stop, StopStep,
-    Unit,
+    Backoff, Daemon, File, GiveUp, Heartbeat, Hook, Limits, Listen, Log, Monitor, Ready, Reload,
+    Report, Stop, StopStep, Unit,
 };
 use super::{Inside, Key, Table};
 
@@ -53,6 +53,10 @@ pub const ALL: &[Key] = &[
         "`[defaults]`: what the units of this file share. A unit's own value wins; `environment`, `limits`, `log`, `backoff`, `give_up`, `stop` and `heartbeat` are merged key by key."),
     row(File, "daemon", "table", "", "", Keys(Daemon),
         "`[daemon]`: settings of the daemon itself."),
+    row(File, "report", "table", "", "", Keys(Report),
+        "`[report]`: where this abide reports the state of its units to."),
+    row(File, "monitor", "table", "", "", Keys(Monitor),
+        "`[monitor]`: which services of other machines report here."),
     later(File, "task", "scheduled tasks come later; run it from cron, or as a service with `type = \"oneshot\"`"),
     later(File, "event", "event listeners come later"),
     later(File, "input", "log inputs come later"),
@@ -60,13 +64,37 @@ pub const ALL: &[Key] = &[
     later(File, "access", "roles come later"),
     later(File, "gateway", "the gateway comes later"),
     later(File, "fleet", "fleets come later"),
-    later(File, "report", "reports come later"),
-    later(File, "monitor", "monitors come later"),
     // ── [daemon] ──
     row(Daemon, "listen", "address, or array", "[]", "\"127.0.0.1:7878\"", Keys(Listen),
         "TCP addresses of the control API, besides the socket of the home. Loopback only."),
     row(Listen, "address", "address", "", "\"127.0.0.1:7878\"", Value,
         "The address, when an entry of `listen` is a table."),
+    // ── [report] and [monitor] ──
+    row(Report, "url", "http:// URL", "", "\"http://10.0.0.1:7878/v1/heartbeat\"", Value,
+        "Where to. With `style = \"ping\"`, `{unit}` in it stands for the unit's name."),
+    row(Report, "every", "duration", "\"30s\"", "\"10s\"", Value,
+        "How often, also when nothing changes. At least 1s."),
+    row(Report, "style", "`batch`, `each` or `ping`", "\"batch\"", "\"each\"", Value,
+        "`batch`: one POST of all units. `each`: one POST for each unit. `ping`: one GET for each unit that is well, with `/start` added to the path when it starts and `/fail` when it is not well."),
+    row(Report, "timeout", "duration", "\"2s\"", "\"5s\"", Value,
+        "How long one try may take; at most `every`. A monitor that does not answer holds up nothing."),
+    row(Report, "host", "text", "", "\"web-1\"", Value,
+        "What this machine is called in what is sent. Default: its own name."),
+    row(Monitor, "services", "array of patterns", "", "[\"web-1/*\", \"backup\"]", Value,
+        "Whose beats are taken: `NAME`, or `HOST/NAME` of those that say their host; `*` and `?` stand for any."),
+    row(Monitor, "every", "duration", "\"30s\"", "\"1m\"", Value,
+        "How often each of them owes a beat. At least 1s."),
+    row(Monitor, "misses", "1 to 1000", "3", "5", Value,
+        "So many missed in a row, and it counts as silent."),
+    row(Monitor, "on_silent", "command line, array or table", "", "\"true\"", Keys(Hook),
+        "Run when one falls silent; a hook."),
+    // ── hooks ──
+    row(Hook, "command", "command line, or array", "", "\"true\"", Value,
+        "What to run."),
+    row(Hook, "shell", "boolean", "false", "true", Value,
+        "Give `command` to `/bin/sh -c` as it is."),
+    row(Hook, "timeout", "duration", "\"30s\"", "\"5s\"", Value,
+        "It is killed then, with all that it started, and counts as failed."),
     // ── [service.NAME]: what ──
     row(Unit, "description", "text", "", "\"the shop's pages\"", Value,
         "One line for people."),

@@ -11,7 +11,7 @@ pub(crate) use duration::show_duration;
 pub(crate) use number::{Int, Mode, Percent, Ratio};
 pub(crate) use size::{Size, SizeOrUnlimited, show_size};
 
-use abide_model::{Restart, Signal, Streams, UnitType};
+use abide_model::{ReportStyle, Restart, Signal, Streams, UnitType};
 use toml::de::DeValue;
 
 /// Why a value was not taken.
@@ -202,4 +202,15 @@ choice!(Streams, "a way to keep output", [
     "separate" => "write \"split\"",
     "merged" => "write \"combined\"",
     "both" => "write \"split\" or \"combined\"",
+]);
+
+choice!(ReportStyle, "a style of report", [
+    "batch" => ReportStyle::Batch,
+    "each" => ReportStyle::Each,
+    "ping" => ReportStyle::Ping,
+], foreign: [
+    "healthchecks" => "write \"ping\"",
+    "array" => "write \"batch\"",
+    "plain" => "write \"each\"",
+    "json" => "write \"batch\" or \"each\"",
 ]);
