@@ -70,6 +70,8 @@ pub enum Verb {
     Stop,
     /// Stop, then start.
     Restart,
+    /// Have them read their configuration again.
+    Reload,
     /// Clear `failed` and counters.
     Reset,
     /// Send a signal to the main process.
@@ -90,6 +92,7 @@ impl Verb {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Reload => "reload",
             Self::Reset => "reset",
             Self::Signal => "signal",
             Self::Enable => "enable",

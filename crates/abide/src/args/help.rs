@@ -21,6 +21,7 @@ Look:
 
 Act:
   start  stop  restart       by name, glob, GROUP:* or all
+  reload        Have units read their configuration again
   reset         Forget failures, so that a unit is tried afresh
   remove        Stop units and forget them               (also: rm, delete)
   enable  disable            whether units come up with abide
@@ -102,6 +103,13 @@ Examples:
   abide restart web
   abide restart all
 Units that require a restarted one are left alone, as after a crash.";
+
+pub const RELOAD: &str = "\
+Examples:
+  abide reload web
+  abide reload 'shop:*'
+A unit says how in its `reload` (a signal or a command, confirmed or not); one without it is refused.
+Whatever comes of it, the unit runs on. To read abide's own files again: `abide up`.";
 
 pub const RESET: &str = "\
 Example:

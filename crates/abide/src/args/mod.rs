@@ -61,6 +61,9 @@ pub enum Command {
     /// Stop units and start them again
     #[command(after_help = help::RESTART)]
     Restart(ChangeArgs),
+    /// Have units read their configuration again, as their `reload` says
+    #[command(after_help = help::RELOAD)]
+    Reload(ChangeArgs),
     /// Forget failures: clear `failed`, the restart counter and a pending wait
     #[command(after_help = help::RESET)]
     Reset(ChangeArgs),

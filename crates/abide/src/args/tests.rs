@@ -34,7 +34,6 @@ fn the_overview_names_every_command_and_none_that_is_not_there() {
         "advise",
         "upgrade",
         "doctor",
-        "reload",
         "host",
     ] {
         assert!(!words.contains(&absent), "{absent} is promised");

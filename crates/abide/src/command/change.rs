@@ -1,4 +1,4 @@
-//! `start stop restart reset remove enable disable signal scale`: one verb, several units.
+//! `start stop restart reload reset remove enable disable signal scale`: one verb, several units.
 
 use std::io::Write as _;
 
@@ -25,6 +25,7 @@ pub(super) async fn run(context: &mut Context<'_>, verb: Verb, args: &ChangeArgs
         Verb::Start => ("started", "starting"),
         Verb::Stop => ("stopped", "stopping"),
         Verb::Restart => ("restarted", "restarting"),
+        Verb::Reload => ("reloaded", "reloading"),
         Verb::Reset => ("reset", "resetting"),
         Verb::Remove => ("removed", "removing"),
         Verb::Enable => ("enabled", "enabling"),
