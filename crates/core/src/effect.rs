@@ -40,7 +40,8 @@ pub enum Effect {
         run: RunId,
     },
     /// Run the unit's hooks of this kind, in order until one fails, each within its time. Result: `Ok`
-    /// or `Failed`, when none of their processes is left (or they could not be ended).
+    /// or `Failed`, when none of their processes is left (or they could not be ended). Must not begin
+    /// before `after` has its result, as with `Spawn`.
     RunHook {
         /// The unit.
         unit: UnitId,
@@ -48,6 +49,8 @@ pub enum Effect {
         run: RunId,
         /// Which.
         hook: HookKind,
+        /// The `Persist` that made this run's id safe from reuse, where that is not done yet.
+        after: Option<EffectId>,
     },
     /// End the hooks of this kind that run now; their result comes all the same. No result.
     CancelHook {

@@ -9,7 +9,7 @@
 //!
 //! A unit that failed or is done is left alone, unless something about it changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use abide_model::{
@@ -344,6 +344,7 @@ impl Supervisor {
             operation: None,
             saving: None,
             policy_saved: false,
+            beside: VecDeque::new(),
             told: Told::default(),
         };
         self.units.insert(def.id, unit);
@@ -432,6 +433,7 @@ impl Supervisor {
                     None if unwatched => {
                         run.ready = true;
                         self.event(def.id, Some(run_id), EventKind::Ready);
+                        self.became_ready(def.id);
                     }
                     Some(new) if unwatched && alive && old_probe != Some(&new.probe) => {
                         self.intents.push(Effect::WatchReady {

@@ -1,6 +1,6 @@
 //! The second phase: what was noted while settling becomes effects, records first.
 
-use abide_model::{EffectId, EventKind, UnitId};
+use abide_model::{EffectId, EventKind, RunId, UnitId};
 
 use crate::supervisor::operation::Save;
 use crate::supervisor::unit::Stage;
@@ -35,18 +35,25 @@ impl Supervisor {
             match intent {
                 Effect::Spawn { unit, run, .. } => {
                     last_durable = self.write_unit(unit).or(last_durable);
-                    let after = self.units.get(&unit).and_then(|unit| {
-                        if run.0 < unit.run_ids.safe && unit.policy_saved {
-                            None
-                        } else {
-                            unit.saving
-                        }
-                    });
+                    let after = self.write_before(unit, run);
                     let id = self.push(Effect::Spawn { unit, run, after });
                     if let Some(current) = self.current(unit, run) {
                         current.spawn = Some(id);
                         self.awaited.insert(id, Awaited::Spawn(unit));
                     }
+                }
+                Effect::RunHook {
+                    unit, run, hook, ..
+                } => {
+                    last_durable = self.write_unit(unit).or(last_durable);
+                    let after = self.write_before(unit, run);
+                    let id = self.push(Effect::RunHook {
+                        unit,
+                        run,
+                        hook,
+                        after,
+                    });
+                    self.hook_ordered(id, unit, run, hook);
                 }
                 Effect::AskStop { unit, run, action } => {
                     last_durable = self.write_unit(unit).or(last_durable);
@@ -108,6 +115,16 @@ impl Supervisor {
         let id = EffectId(self.last_effect);
         self.out.push_back((id, effect));
         id
+    }
+
+    /// The write that must have a result before anything of the run begins.
+    fn write_before(&self, id: UnitId, run: RunId) -> Option<EffectId> {
+        let unit = self.units.get(&id)?;
+        if run.0 < unit.run_ids.safe && unit.policy_saved {
+            None
+        } else {
+            unit.saving
+        }
     }
 
     /// Writes the unit's record, if it changed. Gives the write's id if it is a durable one.

@@ -58,6 +58,7 @@ mod command;
 mod emit;
 mod explain;
 mod graph;
+mod hooks;
 mod operation;
 mod resume;
 mod run;
@@ -70,7 +71,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use abide_model::{
-    EffectId, EventKind, Now, Operation, OperationId, Refusal, RequestId, RunId, UnitId, UnitName,
+    EffectId, EventKind, HookKind, Now, Operation, OperationId, Refusal, RequestId, RunId, UnitId,
+    UnitName,
 };
 
 use crate::rng::Rng;
@@ -133,6 +135,7 @@ enum Awaited {
     Spawn(UnitId),
     AskStop(UnitId),
     Save(UnitId),
+    Hook(UnitId, RunId, HookKind),
     Halted,
 }
 
@@ -343,6 +346,13 @@ impl Supervisor {
             (Awaited::AskStop(unit), _) => self.stop_step_done(unit),
             (Awaited::Save(unit), Outcome::Failed { reason }) => self.save_failed(unit, reason),
             (Awaited::Save(unit), _) => self.saved(unit),
+            (Awaited::Hook(unit, run, hook), outcome) => {
+                let result = match outcome {
+                    Outcome::Ok | Outcome::Spawned { .. } => Ok(()),
+                    Outcome::Failed { reason } | Outcome::SpawnFailed { reason } => Err(reason),
+                };
+                self.hook_done(effect, (unit, run, hook), result);
+            }
             (Awaited::Halted, _) => self.halted(),
             // An `Ok` to a spawn says nothing of a process: there is none.
             (Awaited::Spawn(unit), Outcome::Ok) => {

@@ -13,7 +13,7 @@
 //! recorded before they execute anything. Of a run that was confirmed and is not found, nobody saw
 //! the end: it counts with an unknown exit status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use abide_model::{
@@ -129,6 +129,7 @@ impl Supervisor {
             operation: None,
             saving: None,
             policy_saved: true,
+            beside: VecDeque::new(),
             told: Told::default(),
         };
         // A run that was found counts whatever the record says; one later than the record was begun

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use abide_model::{EventKind, ExitClass, ExitStatus, Health, LastExit, RunId, UnitId, UnitType};
+use abide_model::{
+    EventKind, ExitClass, ExitStatus, Health, HookKind, LastExit, RunId, UnitId, UnitType,
+};
 
 use crate::record::EndWhy;
 use crate::supervisor::unit::{Phase, Run, Stage, Unit};
@@ -39,7 +41,11 @@ impl Supervisor {
             run.ready = !has_probe;
         }
         let watch = !run.exited && has_probe && matches!(run.stage, Stage::Alive);
+        let ready = run.ready;
         self.event(id, Some(run_id), EventKind::Started { pid });
+        if ready {
+            self.became_ready(id);
+        }
         if watch {
             self.intents.push(Effect::WatchReady {
                 unit: id,
@@ -74,8 +80,17 @@ impl Supervisor {
         run.ready = true;
         let run_id = run.id;
         self.event(id, Some(run_id), EventKind::Ready);
+        self.became_ready(id);
         self.arm(id);
         self.save(id, false);
+    }
+
+    /// The run is ready, for the first time. Its deadlines are armed by the caller.
+    pub(super) fn became_ready(&mut self, id: UnitId) {
+        let Some(run) = self.units.get(&id).and_then(Unit::run) else {
+            return;
+        };
+        self.run_hook_beside(id, run.id, HookKind::AfterStart);
     }
 
     pub(super) fn not_ready_in_time(&mut self, id: UnitId) {
@@ -369,6 +384,12 @@ impl Supervisor {
         } else {
             exit.status.class(&unit.policy.success_exit)
         };
+        if class != ExitClass::Success {
+            self.run_hook_beside(id, run.id, HookKind::OnFailure);
+        }
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
         let finished = class == ExitClass::Success && unit.policy.unit_type == UnitType::Oneshot;
         if finished || !unit.policy.restart.restarts(class) {
             if class == ExitClass::Success {
@@ -432,6 +453,7 @@ impl Supervisor {
             reason: reason.clone(),
         };
         self.event(id, Some(run), EventKind::Failed { reason });
+        self.run_hook_beside(id, run, HookKind::OnGiveUp);
     }
 }
 

@@ -306,8 +306,8 @@ impl Supervisor {
             }
         }
         self.clear_timers(id);
-        if let Some(saving) = unit.saving {
-            self.awaited.remove(&saving);
+        for awaited in unit.saving.iter().chain(&unit.beside) {
+            self.awaited.remove(awaited);
         }
         self.unsaved.remove(&id);
         if let Some((operation, _)) = unit.operation {

@@ -1,5 +1,6 @@
 //! One unit: what is wanted of it, and where it stands.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abide_model::{
@@ -42,6 +43,8 @@ pub(super) struct Unit {
     /// Its policy is on the disk. If not, a run waits for that: a new daemon must not take a run of
     /// the new configuration for one of the old.
     pub policy_saved: bool,
+    /// Hooks that hold up nothing and have no answer yet, oldest first.
+    pub beside: VecDeque<EffectId>,
     /// What its neighbours in the graph were told of it.
     pub told: Told,
 }

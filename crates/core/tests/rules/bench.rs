@@ -9,9 +9,9 @@ use abide_core::{
     UnitRecord,
 };
 use abide_model::{
-    ActualState, Backoff, EffectId, EventKind, ExitStatus, Mono, Now, Operation, OperationId,
-    OperationKind, Policy, Refusal, RequestId, Restart, RunId, Signal, StopPlan, SuccessExit,
-    UnitId, UnitName, UnitType, Wall,
+    ActualState, Backoff, EffectId, EventKind, ExitStatus, HookKind, Mono, Now, Operation,
+    OperationId, OperationKind, Policy, Refusal, RequestId, Restart, RunId, Signal, StopPlan,
+    SuccessExit, UnitId, UnitName, UnitType, Wall,
 };
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -58,6 +58,14 @@ pub fn requires(names: &[&str]) -> Policy {
     }
 }
 
+/// What becomes of a hook.
+#[derive(Clone, Copy)]
+pub enum Hooked {
+    Fails,
+    /// It is not answered.
+    Hangs,
+}
+
 pub struct Bench {
     pub core: Supervisor,
     pub now: Now,
@@ -79,6 +87,9 @@ pub struct Bench {
     pub unkillable: BTreeSet<UnitId>,
     /// Others of its tree outlive its main process.
     pub lingering: BTreeSet<UnitId>,
+    /// Hooks that do not simply succeed.
+    pub hooks: BTreeMap<(UnitId, HookKind), Hooked>,
+    hook_effects: BTreeMap<(UnitId, HookKind), EffectId>,
     /// Every answer to a command.
     pub replies: BTreeMap<RequestId, Result<OperationId, Refusal>>,
 }
@@ -105,6 +116,8 @@ impl Bench {
             hanging: BTreeSet::new(),
             unkillable: BTreeSet::new(),
             lingering: BTreeSet::new(),
+            hooks: BTreeMap::new(),
+            hook_effects: BTreeMap::new(),
             replies: BTreeMap::new(),
         }
     }
@@ -194,6 +207,9 @@ impl Bench {
         if let Effect::Spawn { unit, run, .. } = effect {
             self.spawns.insert((unit, run), id);
         }
+        if let Effect::RunHook { unit, hook, .. } = effect {
+            self.hook_effects.insert((unit, hook), id);
+        }
         match effect {
             Effect::Spawn { unit, run, .. } if !self.hanging.contains(&unit) => {
                 assert!(!self.alive.contains_key(&unit), "two live runs of {unit}");
@@ -225,6 +241,16 @@ impl Bench {
                     },
                 );
                 self.core.handle(self.now, Input::TreeEmpty { unit, run });
+            }
+            Effect::RunHook { unit, hook, .. } => {
+                let outcome = match self.hooks.get(&(unit, hook)) {
+                    None => Outcome::Ok,
+                    Some(Hooked::Fails) => Outcome::Failed {
+                        reason: "exit 1".into(),
+                    },
+                    Some(Hooked::Hangs) => return,
+                };
+                self.done(id, outcome);
             }
             Effect::Persist { change, .. } => {
                 match change {
@@ -268,6 +294,11 @@ impl Bench {
     /// The spawn of the unit's current run, which was not answered.
     pub fn spawn_of(&self, unit: &str) -> EffectId {
         self.spawns[&(self.id(unit), self.run(unit))]
+    }
+
+    /// The last order to run the unit's hooks of this kind.
+    pub fn hook_of(&self, unit: &str, hook: HookKind) -> EffectId {
+        self.hook_effects[&(self.id(unit), hook)]
     }
 
     /// The unit's process is gone, and nobody saw it end.

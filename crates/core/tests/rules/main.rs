@@ -4,6 +4,7 @@ mod applying;
 mod bench;
 mod cost;
 mod dependencies;
+mod hooks;
 mod operations;
 mod restarting;
 mod resuming;
