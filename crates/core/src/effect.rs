@@ -81,10 +81,15 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
-    /// Go back to the launch that the unit had before the rolling operation; a `Spawn` that follows uses
-    /// that one. No result.
+    /// The unit's turn in a rolling `Apply` has come: from now on it has what that brought, and a `Spawn`
+    /// that follows uses it; what it had before is kept. Until then a unit that an accepted rolling
+    /// `Apply` changes goes on with what it had. Said again by a new daemon's core. No result.
+    Advance(UnitId),
+    /// Go back to what the unit had before the rolling `Apply` (or stay with it), for good; a `Spawn`
+    /// that follows uses that. May be said twice. No result.
     Revert(UnitId),
-    /// The rolling operation is over: the launch before it is not needed any more. No result.
+    /// The unit keeps what it has now, for good: what it had before, or was to have, is not needed any
+    /// more. May be said twice. No result.
     Settled(UnitId),
     /// Ask the run to end: one step of its stop. Result: `Ok` or `Failed`.
     AskStop {

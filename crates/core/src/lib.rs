@@ -20,7 +20,7 @@ mod words;
 
 pub use effect::{Effect, Sweep};
 pub use input::{Command, Input, Outcome, UnitDef};
-pub use record::{Change, EndWhy, SavedPhase, UnitRecord};
+pub use record::{Change, EndWhy, RollingPart, SavedPhase, Turn, UnitRecord};
 pub use restart::DEFAULT_RESET_AFTER;
 pub use supervisor::Supervisor;
 pub use view::{Explanation, PlanChange, PlanStep, UnitView};

@@ -66,6 +66,42 @@ pub struct UnitRecord {
     pub last_exit: Option<LastExit>,
     /// The last operation that took the unit.
     pub operation: Option<OperationId>,
+    /// Its part in a rolling operation that is not over.
+    #[serde(default)]
+    pub rolling: Option<RollingPart>,
+}
+
+/// What a unit has to do with a rolling operation that is not over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RollingPart {
+    /// Which operation.
+    pub operation: OperationId,
+    /// How far the unit is in it.
+    pub turn: Turn,
+}
+
+/// How far a unit is in a rolling operation.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// Not yet; until then it goes on as it was.
+    Waiting {
+        /// The policy that it gets then; `None`: it is only restarted.
+        next: Option<Box<Policy>>,
+    },
+    /// Its turn came.
+    Begun {
+        /// The last run before; a later one is of the new version.
+        from: Option<RunId>,
+        /// It was found good, and the next one's turn could come.
+        good: bool,
+        /// What it goes back to, if the operation does not go well.
+        previous: Option<Box<Policy>>,
+    },
+    /// It is new: started when all that are restarted were found good, else forgotten.
+    Added,
+    /// It goes when all that are restarted were found good, else it stays.
+    Leaving,
 }
 
 /// Where a unit stood. Deadlines are of the boot's monotonic clock; on another boot they are void.

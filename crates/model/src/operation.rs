@@ -72,7 +72,13 @@ pub struct Rolling {
 pub struct RollingProgress {
     /// As asked.
     pub plan: Rolling,
-    /// Units restarted so far and found good, in the order of [`Operation::steps`].
+    /// Those that are restarted, in this order; other steps of the operation wait for them.
+    #[serde(default)]
+    pub units: Vec<UnitName>,
+    /// How many of them, from the first on, are the canaries.
+    #[serde(default)]
+    pub canaries: u32,
+    /// How many of `units` had their turn and were found good, or are passed over.
     pub done: u32,
     /// The canaries are watched until then.
     pub hold_until: Option<crate::Mono>,

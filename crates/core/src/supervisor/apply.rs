@@ -342,6 +342,7 @@ impl Supervisor {
             recent: Vec::new(),
             last_exit: None,
             operation: None,
+            rolling: None,
             saving: None,
             policy_saved: false,
             beside: VecDeque::new(),

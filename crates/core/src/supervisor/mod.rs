@@ -77,7 +77,7 @@ use abide_model::{
 
 use crate::rng::Rng;
 use crate::teeth::{Fault, planted};
-use crate::timers::Timers;
+use crate::timers::{Owner, Timers};
 use crate::{
     Change, Deadlines, Effect, Explanation, Input, Observed, Outcome, PlanStep, Saved, UnitDef,
     UnitView, WakeReason,
@@ -241,15 +241,15 @@ impl Supervisor {
         while let Some((owner, reason)) = self.timers.pop_due(self.now.mono) {
             self.steps += 1;
             match (owner, reason) {
-                (Some(unit), WakeReason::Restart) => self.wake(unit),
-                (Some(unit), WakeReason::Stop) => self.stop_time_over(unit),
-                (Some(unit), WakeReason::Ready) => self.not_ready_in_time(unit),
-                (Some(unit), WakeReason::Heartbeat) => self.beat_missed(unit),
-                (Some(unit), WakeReason::Stable) => self.became_stable(unit),
-                (Some(unit), WakeReason::Kill) => self.kill_again(unit),
-                (Some(unit), WakeReason::Save) => self.save(unit, true),
-                (Some(_), _) => {}
-                (None, _) => self.halt_without_disk(),
+                (Owner::Unit(unit), WakeReason::Restart) => self.wake(unit),
+                (Owner::Unit(unit), WakeReason::Stop) => self.stop_time_over(unit),
+                (Owner::Unit(unit), WakeReason::Ready) => self.not_ready_in_time(unit),
+                (Owner::Unit(unit), WakeReason::Heartbeat) => self.beat_missed(unit),
+                (Owner::Unit(unit), WakeReason::Stable) => self.became_stable(unit),
+                (Owner::Unit(unit), WakeReason::Kill) => self.kill_again(unit),
+                (Owner::Unit(unit), WakeReason::Save) => self.save(unit, true),
+                (Owner::Unit(_) | Owner::Operation(_), _) => {}
+                (Owner::Supervisor, _) => self.halt_without_disk(),
             }
             self.settle();
         }

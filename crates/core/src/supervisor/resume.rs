@@ -127,6 +127,7 @@ impl Supervisor {
             recent: record.recent,
             last_exit: record.last_exit,
             operation: None,
+            rolling: record.rolling.map(Box::new),
             saving: None,
             policy_saved: true,
             beside: VecDeque::new(),

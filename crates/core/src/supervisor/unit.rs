@@ -8,7 +8,7 @@ use abide_model::{
     UnitId, UnitName, UnitType,
 };
 
-use crate::record::{EndWhy, SavedPhase, UnitRecord};
+use crate::record::{EndWhy, RollingPart, SavedPhase, UnitRecord};
 use crate::{CRASH_LOOP_ROW, Sweep};
 
 /// How many run ids are reserved on the disk at a time.
@@ -38,6 +38,8 @@ pub(super) struct Unit {
     pub recent: Vec<Mono>,
     pub last_exit: Option<LastExit>,
     pub operation: Option<(OperationId, Goal)>,
+    /// Its part in a rolling operation; not always the same one, as a later command may have it, too.
+    pub rolling: Option<Box<RollingPart>>,
     /// The last write of its record, while it has no result.
     pub saving: Option<EffectId>,
     /// Its policy is on the disk. If not, a run waits for that: a new daemon must not take a run of
@@ -269,6 +271,7 @@ impl Unit {
             recent: self.recent.clone(),
             last_exit: self.last_exit.clone(),
             operation: self.operation.map(|(id, _)| id),
+            rolling: self.rolling.as_deref().cloned(),
         }
     }
 

@@ -44,6 +44,7 @@ impl Daemon {
             Effect::CancelHook { .. }
             | Effect::WatchSocket(_)
             | Effect::UnwatchSocket(_)
+            | Effect::Advance(_)
             | Effect::Revert(_)
             | Effect::Settled(_) => {}
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),

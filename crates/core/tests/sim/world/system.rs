@@ -32,6 +32,7 @@ impl World {
             | Effect::WatchSocket(_)
             | Effect::UnwatchSocket(_)
             | Effect::LookIdle { .. }
+            | Effect::Advance(_)
             | Effect::Revert(_)
             | Effect::Settled(_) => {}
             Effect::WatchReady { unit, run } => {
