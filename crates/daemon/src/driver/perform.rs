@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
-use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId};
+use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId, UnitName};
 use abide_platform::spawn::{Order, Surroundings, surroundings};
 use abide_platform::tree;
 
 use super::run::Daemon;
 use super::streams::{self, FIFO, STAGE};
 use super::unit::{Main, Run};
+use crate::events::last_ids;
 use crate::probe::Question;
 use crate::store::Entry;
 
@@ -81,7 +82,12 @@ impl Daemon {
                 if matches!(kind, EventKind::DaemonStopping) {
                     self.board.update_daemon(|daemon| daemon.stopping = true);
                 }
-                self.events.record(now.wall, name, run, kind);
+                match (unit, name) {
+                    (Some(id), Some(name)) if matches!(kind, EventKind::Exited { .. }) => {
+                        self.record_exit(now, id, name, run, kind);
+                    }
+                    (_, name) => self.events.record(now.wall, name, run, kind),
+                }
             }
             Effect::Reply {
                 request, answer, ..
@@ -101,6 +107,34 @@ impl Daemon {
             Effect::Forget(unit) => self.forget(unit),
             Effect::Halt => self.halted = true,
         }
+    }
+
+    /// Tells of an exit, with the traces that the run was at when it ended.
+    fn record_exit(
+        &self,
+        now: Now,
+        id: UnitId,
+        name: UnitName,
+        run: Option<RunId>,
+        kind: EventKind,
+    ) {
+        let since = self.core.unit(id).and_then(|view| view.started);
+        let Some(since) = since.map(|started| started.wall) else {
+            return self.events.record(now.wall, Some(name), run, kind);
+        };
+        let capture = self.capture.clone();
+        let source = abide_log::Source {
+            unit: name.clone(),
+            dir: self.home.unit_logs(&name),
+        };
+        let complete = move |kind: &mut EventKind| {
+            if let EventKind::Exited { trace_ids, .. } = kind {
+                *trace_ids = last_ids(&capture, id, source, since);
+            }
+        };
+        let complete = Box::new(complete);
+        self.events
+            .record_then(now.wall, Some(name), run, kind, complete);
     }
 
     fn persist(&mut self, id: EffectId, change: Change, durable: bool) {

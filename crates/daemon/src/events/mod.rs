@@ -13,9 +13,11 @@
 
 mod files;
 mod text;
+mod trace;
 mod writer;
 
 pub use text::describe;
+pub use trace::last_ids;
 
 use std::collections::VecDeque;
 use std::io;
@@ -57,12 +59,21 @@ struct State {
     recent: VecDeque<Arc<Event>>,
 }
 
-#[derive(Debug)]
 struct Unnumbered {
     at: Wall,
     unit: Option<UnitName>,
     run: Option<RunId>,
     kind: EventKind,
+    complete: Option<Complete>,
+}
+
+/// Adds to an event what takes a moment to find out; called on the writer's thread.
+pub type Complete = Box<dyn FnOnce(&mut EventKind) + Send>;
+
+impl std::fmt::Debug for Unnumbered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.kind.fmt(f)
+    }
 }
 
 impl EventLog {
@@ -89,17 +100,40 @@ impl EventLog {
 
     /// Something happened. Never waits for the disk.
     pub fn record(&self, at: Wall, unit: Option<UnitName>, run: Option<RunId>, kind: EventKind) {
+        self.push(Unnumbered {
+            at,
+            unit,
+            run,
+            kind,
+            complete: None,
+        });
+    }
+
+    /// As [`EventLog::record`], with something to add before it is written.
+    pub fn record_then(
+        &self,
+        at: Wall,
+        unit: Option<UnitName>,
+        run: Option<RunId>,
+        kind: EventKind,
+        complete: Complete,
+    ) {
+        self.push(Unnumbered {
+            at,
+            unit,
+            run,
+            kind,
+            complete: Some(complete),
+        });
+    }
+
+    fn push(&self, event: Unnumbered) {
         let mut state = self.shared.lock();
         if state.queue.len() >= WAITING {
             state.queue.pop_front();
             state.dropped += 1;
         }
-        state.queue.push_back(Unnumbered {
-            at,
-            unit,
-            run,
-            kind,
-        });
+        state.queue.push_back(event);
         drop(state);
         self.shared.recorded.notify_one();
     }

@@ -90,10 +90,14 @@ impl Writer {
             kind: EventKind::Warning {
                 text: format!("{dropped} events could not be written in time and are lost"),
             },
+            complete: None,
         });
         let next = *self.shown.borrow() + 1;
         let mut fresh = Vec::with_capacity(items.len() + 1);
-        for (seq, item) in (next..).zip(loss.into_iter().chain(items)) {
+        for (seq, mut item) in (next..).zip(loss.into_iter().chain(items)) {
+            if let Some(complete) = item.complete.take() {
+                complete(&mut item.kind);
+            }
             self.last_at = item.at;
             fresh.push(Arc::new(Event {
                 seq,
