@@ -4,8 +4,8 @@
 //! for ever: it belongs on a worker thread ([`Workers`]). What a child starts with:
 //!
 //! - every signal at its default, none blocked; a session and process group of its own;
-//! - descriptors 0 to 2, and the read ends of its own output at [`READ_END`] (so that it gets no
-//!   SIGPIPE while nobody reads), nothing else;
+//! - descriptors 0 to 2, from [`FIRST_SOCKET`] on what is passed to it, and the read ends of its own
+//!   output at [`READ_END`] (so that it gets no SIGPIPE while nobody reads), nothing else;
 //! - an environment from scratch: PATH, HOME, USER, LOGNAME and SHELL of its account, then the spec's;
 //! - its own directory, umask, user, groups, limits, priority;
 //! - the tag and the control group by which all its descendants are known ([`crate::tree`]).
@@ -36,6 +36,9 @@ use crate::tree::RunTree;
 /// split stderr, is one higher. A documented promise: programs that close everything may close it.
 pub const READ_END: i32 = 200;
 
+/// Where passed sockets begin (`SD_LISTEN_FDS_START` of sd_listen_fds(3)).
+pub const FIRST_SOCKET: i32 = 3;
+
 /// One run to be started.
 #[derive(Debug)]
 pub struct Order {
@@ -47,6 +50,15 @@ pub struct Order {
     pub launch: Arc<Launch>,
     /// Variables of abide's own, set after the spec's.
     pub variables: Vec<(String, String)>,
+    /// What the program finds from [`FIRST_SOCKET`] on, in this order, each with its name in
+    /// `LISTEN_FDNAMES`: its sockets, then what it had stored. With `LISTEN_FDS` and `LISTEN_PID`, which
+    /// is its main process's own number, and which are not set when this is empty. They are shared:
+    /// the run's are duplicates of the same open file descriptions.
+    pub sockets: Vec<(Arc<OwnedFd>, String)>,
+    /// Standard input; `None`: `/dev/null`.
+    pub stdin: Option<Arc<OwnedFd>>,
+    /// Where the program says that it is ready: the number at which it finds this write end of a pipe.
+    pub ready_fd: Option<(u32, OwnedFd)>,
     /// Standard output: a write-only description of the run's own. `None`: `/dev/null`.
     pub stdout: Option<OwnedFd>,
     /// Standard error; `None`: the same as `stdout`.

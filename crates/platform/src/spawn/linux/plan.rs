@@ -128,6 +128,9 @@ fn null() -> io::Result<RawFd> {
 impl<'a> Plan<'a> {
     pub(super) fn new(order: &'a Order) -> Result<Self, SpawnError> {
         let launch = &*order.launch;
+        if !order.sockets.is_empty() || order.stdin.is_some() || order.ready_fd.is_some() {
+            return Err(prepare("pass descriptors: not built yet".into()));
+        }
         let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
         let root = credentials.as_ref().map_or_else(
             || rustix::process::geteuid().is_root(),
