@@ -54,8 +54,15 @@ pub fn run(command: &mut Command) -> Result<(), String> {
 /// Whether a program of this name can be run.
 #[must_use]
 pub fn exists(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program of this name lies.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|dir| dir.join(program).is_file())
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
 }

@@ -7,6 +7,7 @@ mod quickstart;
 mod sim;
 mod stage;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Task {
     Check(check::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
     Sim(sim::Options),
+    /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Needs => needs::install(),
         Task::Check(options) => check::run(&options),
         Task::Sim(options) => sim::run(&options),
+        Task::Vm(options) => vm::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

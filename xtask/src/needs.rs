@@ -43,7 +43,7 @@ pub fn install() -> Result<(), String> {
     }
     if packages.is_empty() {
         println!("every program that the tests run is here");
-    } else if rustix::process::geteuid().is_root() && command::exists("apt-get") {
+    } else if can_install() {
         apt(&packages)?;
     } else {
         for (program, package, what_for) in missing {
@@ -55,7 +55,17 @@ pub fn install() -> Result<(), String> {
     Ok(())
 }
 
-fn apt(packages: &[&str]) -> Result<(), String> {
+/// Whether this is root on a Debian.
+#[must_use]
+pub fn can_install() -> bool {
+    rustix::process::geteuid().is_root() && command::exists("apt-get")
+}
+
+/// Installs packages.
+///
+/// # Errors
+/// What apt-get said is on stderr.
+pub fn apt(packages: &[&str]) -> Result<(), String> {
     let apt = |args: &[&str]| {
         command::run(
             Command::new("apt-get")
