@@ -10,15 +10,19 @@
 //! - its own directory, umask, user, groups, limits, priority;
 //! - the tag and the control group by which all its descendants are known ([`crate::tree`]).
 
+mod auxiliary;
 mod workers;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+use linux::reap;
+#[cfg(target_os = "linux")]
 pub(crate) use linux::reserve_read_ends;
 #[cfg(target_os = "linux")]
-pub use linux::{spawn, surroundings};
+pub use linux::{spawn, spawn_auxiliary, surroundings};
 
+pub use auxiliary::{Auxiliary, AuxiliaryOrder};
 pub use workers::Workers;
 
 use std::fmt;

@@ -1,6 +1,7 @@
 #![allow(unsafe_code)]
 
 mod account;
+mod auxiliary;
 mod child;
 mod clone;
 mod explain;
@@ -11,6 +12,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 
+pub(super) use auxiliary::reap;
+pub use auxiliary::spawn_auxiliary;
 pub use plan::surroundings;
 pub(crate) use reserve::reserve_read_ends;
 
@@ -27,32 +30,7 @@ use crate::identity::{Handle, Identity};
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     reserve_read_ends();
     let mut plan = Plan::new(order)?;
-    let cloned = start(&mut plan).map_err(|e| SpawnError {
-        step: Step::Clone,
-        errno: e.raw_os_error(),
-        text: format!("make a process: {e}"),
-        recorded: false,
-    })?;
-    if let Some(step) = Step::from_number(plan.failed_step.load(Ordering::Acquire)) {
-        let errno = plan.failed_errno.load(Ordering::Relaxed);
-        if order.keeper.is_none() {
-            reap_own(cloned.pid);
-        }
-        return Err(SpawnError {
-            step,
-            errno: Some(errno),
-            text: explain::explain(&plan, order, step, errno),
-            recorded: plan.keeper.is_some() && plan.recorded.load(Ordering::Relaxed) != 0,
-        });
-    }
-    if order.keeper.is_some() && plan.recorded.load(Ordering::Relaxed) == 0 {
-        return Err(SpawnError {
-            step: Step::Record,
-            errno: None,
-            text: "execute the program: something killed its process before".into(),
-            recorded: false,
-        });
-    }
+    let cloned = execute(&mut plan, order)?;
     let pidfd = cloned
         .pidfd
         .or_else(|| crate::identity::open(cloned.pid).ok());
@@ -79,6 +57,41 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     })
 }
 
+/// Makes the process; it has executed its program when this returns.
+fn execute(plan: &mut Plan<'_>, order: &Order) -> Result<Cloned, SpawnError> {
+    let cloned = start(plan).map_err(|e| SpawnError {
+        step: Step::Clone,
+        errno: e.raw_os_error(),
+        text: format!("make a process: {e}"),
+        recorded: false,
+    })?;
+    let told = plan.recorded.load(Ordering::Relaxed) != 0;
+    if let Some(step) = Step::from_number(plan.failed_step.load(Ordering::Acquire)) {
+        let errno = plan.failed_errno.load(Ordering::Relaxed);
+        if plan.keeper.is_none() {
+            reap_own(cloned.pid);
+        }
+        return Err(SpawnError {
+            step,
+            errno: Some(errno),
+            text: explain::explain(plan, order, step, errno),
+            recorded: plan.keeper.is_some() && told,
+        });
+    }
+    if !told {
+        if plan.keeper.is_none() {
+            reap_own(cloned.pid);
+        }
+        return Err(SpawnError {
+            step: Step::Record,
+            errno: None,
+            text: "execute the program: something killed its process before".into(),
+            recorded: false,
+        });
+    }
+    Ok(cloned)
+}
+
 fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
     let of_parent = plan.keeper.is_some();
     if let Some(group) = plan.group.as_ref().map(AsRawFd::as_raw_fd) {
@@ -93,7 +106,11 @@ fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
                 ) => {}
             // Ended at birth: the group was killed before, and could not be made anew. A process
             // that enters it afterwards is let live.
-            Ok(_) if plan.begun.load(Ordering::Relaxed) == 0 => {}
+            Ok(cloned) if plan.begun.load(Ordering::Relaxed) == 0 => {
+                if !of_parent {
+                    reap_own(cloned.pid);
+                }
+            }
             result => return result,
         }
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;

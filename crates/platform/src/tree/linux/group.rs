@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use abide_model::UnitId;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// The group of a home; units have theirs in it.
@@ -48,6 +49,31 @@ impl HomeGroup {
     pub(super) fn unit(&self, name: &str) -> PathBuf {
         // The prefix keeps a unit called "cgroup.procs" apart from the group's own files.
         self.path.join(format!("unit-{name}"))
+    }
+
+    /// The group of an auxiliary command: beside those of units, since it is ended by itself.
+    pub(super) fn auxiliary(&self, unit: UnitId, n: u64, name: &str) -> PathBuf {
+        self.path.join(format!("aux-{}-{n}-{name}", unit.0))
+    }
+
+    /// The groups of auxiliary commands that are there, with the unit and the number of each.
+    pub(super) fn auxiliaries(&self) -> Vec<(UnitId, u32, PathBuf)> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let mut parts = name.to_str()?.strip_prefix("aux-")?.splitn(3, '-');
+                let unit = UnitId(parts.next()?.parse().ok()?);
+                let n = parts.next()?.parse().ok()?;
+                Some((unit, n, entry.path()))
+            })
+            .collect()
+    }
+
+    /// Removes a group that nobody will enter again.
+    pub(super) fn discard(&self, path: &Path) {
+        self.spent(path);
+        remove(path);
     }
 
     /// It is killed, or will be: the next run needs a fresh one.

@@ -20,11 +20,11 @@ pub(super) use self::wake::{Wake, wait};
 
 use self::group::HomeGroup;
 use self::scan::{Quarry, tag_of};
-use self::tag::{Tag, Tags};
+use self::tag::{Tag, Tags, auxiliary_run, is_auxiliary, number_of};
 use crate::identity::Record;
 
 /// What all runs of a home share: its part of the tags, and its control group where one can be made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trees {
     tags: Tags,
     /// Or why there is none.
@@ -95,6 +95,43 @@ impl Trees {
             .ok()
             .map(|home| home.unit(name.as_str()));
         self.tree(unit, run, self.tags.tag(unit, run), group, 0)
+    }
+
+    /// The tree of an auxiliary command of a unit ([`crate::spawn::spawn_auxiliary`]): apart from those of
+    /// the unit's runs, so that either is ended without the other. Of `n` only the lowest 19 bits count;
+    /// no two living commands of a unit may have the same.
+    #[must_use]
+    pub fn auxiliary(&self, unit: UnitId, name: &UnitName, n: u32) -> RunTree {
+        let run = auxiliary_run(n);
+        let home = self.group.as_ref().as_ref().ok();
+        let group = home.map(|home| home.auxiliary(unit, number_of(run), name.as_str()));
+        self.tree(unit, run, self.tags.tag(unit, run), group, 0)
+    }
+
+    /// The trees of auxiliary commands that are there now. For a daemon that has started none yet: they
+    /// are what one before it left behind, to be ended.
+    #[must_use]
+    pub fn auxiliaries_left(&self) -> Vec<RunTree> {
+        if let Ok(home) = &*self.group {
+            let groups = home.auxiliaries().into_iter();
+            return groups
+                .map(|(unit, n, path)| {
+                    let run = auxiliary_run(n);
+                    self.tree(unit, run, self.tags.tag(unit, run), Some(path), 0)
+                })
+                .collect();
+        }
+        let mut text = Vec::new();
+        let mut found: Vec<(UnitId, RunId)> = pids()
+            .into_iter()
+            .filter_map(|pid| self.tags.auxiliary(tag_of(pid, &mut text)?))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+            .into_iter()
+            .map(|(unit, run)| self.tree(unit, run, self.tags.tag(unit, run), None, 0))
+            .collect()
     }
 
     /// The tree of a run of which only the main process is known, from the keeper's table.
@@ -176,6 +213,27 @@ impl RunTree {
     #[must_use]
     pub fn run(&self) -> RunId {
         self.0.run
+    }
+
+    /// It is that of an auxiliary command, and [`RunTree::run`] is not a run's id.
+    #[must_use]
+    pub fn is_auxiliary(&self) -> bool {
+        is_auxiliary(self.0.run)
+    }
+
+    /// The number of an auxiliary command, as given to [`Trees::auxiliary`].
+    #[must_use]
+    pub fn auxiliary_number(&self) -> u32 {
+        u32::try_from(number_of(self.0.run)).unwrap_or(0)
+    }
+
+    /// Removes the control group of an auxiliary command that has ended. One that is not empty stays.
+    pub fn discard(&self) {
+        if let (Ok(home), Some(path), true) =
+            (&*self.0.home_group, &self.0.group, self.is_auxiliary())
+        {
+            home.discard(path);
+        }
     }
 
     /// The main process, once there is one.

@@ -7,6 +7,10 @@
 //!  └─────────┴────────────┴─────────────┴─────────────┘
 //! ```
 //!
+//! The highest bit of the run's part tells an auxiliary command (a hook, a probe) from a run: it
+//! carries its unit's number like a run does, and ending the one must not end the other. So runs have
+//! 19 bits: a tag is shared by two runs of one unit only when half a million lie between them.
+//!
 //! Outermost, soft and hard limit are both the tag, with a 5 on top. Inside another abide the hard limit
 //! is that one's tag already and stays, so that it still finds everything; ours goes into the soft
 //! limit, with a 4 on top, which is always below. A third level has no number left: its runs
@@ -23,6 +27,10 @@ use rustix::process::{Resource, Rlimit, getrlimit};
 const OUTER: u64 = 5;
 const NESTED: u64 = 4;
 const PART: u64 = 0xf_ffff;
+/// In the run's part of a tag: an auxiliary command, not a run.
+const AUXILIARY: u64 = 0x8_0000;
+/// What is left of the run's part.
+const RUN: u64 = AUXILIARY - 1;
 
 /// What a run's processes have as `RLIMIT_LOCKS`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +80,8 @@ impl Tags {
     }
 
     pub(super) fn tag(&self, unit: UnitId, run: RunId) -> Option<Tag> {
-        let rest = self.home << 40 | (u64::from(unit.0) & PART) << 20 | run.0 & PART;
+        let kind = if is_auxiliary(run) { AUXILIARY } else { 0 };
+        let rest = self.home << 40 | (u64::from(unit.0) & PART) << 20 | kind | run.0 & RUN;
         match self.place {
             Place::Outermost => Some(Tag {
                 soft: OUTER << 60 | rest,
@@ -85,6 +94,38 @@ impl Tags {
             Place::None => None,
         }
     }
+}
+
+impl Tags {
+    /// The auxiliary command of this home that a process with this tag belongs to.
+    pub(super) fn auxiliary(&self, tag: Tag) -> Option<(UnitId, RunId)> {
+        let (number, top) = match self.place {
+            Place::Outermost => (tag.hard, OUTER),
+            Place::Nested(hard) if tag.hard == hard => (tag.soft, NESTED),
+            Place::Nested(_) | Place::None => return None,
+        };
+        let ours = number >> 40 == top << 20 | self.home && number & AUXILIARY != 0;
+        let unit = u32::try_from(number >> 20 & PART).ok()?;
+        let n = u32::try_from(number & RUN).ok()?;
+        ours.then(|| (UnitId(unit), auxiliary_run(n)))
+    }
+}
+
+/// Above every number that a run will ever have.
+const AUXILIARY_RUN: u64 = 1 << 63;
+
+/// The number by which the tree of an auxiliary command is known where a run's is asked for.
+pub(super) fn auxiliary_run(n: u32) -> RunId {
+    RunId(AUXILIARY_RUN | u64::from(n) & RUN)
+}
+
+pub(super) fn is_auxiliary(run: RunId) -> bool {
+    run.0 & AUXILIARY_RUN != 0
+}
+
+/// The `n` of [`auxiliary_run`].
+pub(super) fn number_of(run: RunId) -> u64 {
+    run.0 & RUN
 }
 
 fn place(limit: Rlimit) -> Place {
@@ -165,6 +206,29 @@ mod tests {
             None
         );
         assert_eq!(parse_limits(b""), None);
+    }
+
+    #[test]
+    fn an_auxiliary_command_is_told_from_a_run_of_the_same_unit_and_number() {
+        let tags = Tags {
+            home: 0xabcde,
+            place: Place::Outermost,
+        };
+        let tag = |run| tags.tag(UnitId(7), run).expect("nothing is in the way");
+        let (run, auxiliary) = (tag(RunId(3)), tag(auxiliary_run(3)));
+        assert!(!run.covers(auxiliary) && !auxiliary.covers(run));
+        assert_eq!(
+            tags.auxiliary(auxiliary),
+            Some((UnitId(7), auxiliary_run(3)))
+        );
+        assert_eq!(tags.auxiliary(run), None);
+        let other = Tags {
+            home: 0xabcdf,
+            ..tags
+        };
+        assert_eq!(other.auxiliary(auxiliary), None);
+        // A run of so high a number is still a run.
+        assert_eq!(tags.auxiliary(tag(RunId(0xf_ffff))), None);
     }
 
     #[test]
