@@ -6,6 +6,7 @@
 //! slow client, a child, nor on a spawn.
 
 pub mod api;
+pub mod assist;
 pub mod board;
 pub mod capture;
 pub mod driver;

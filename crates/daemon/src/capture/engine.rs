@@ -18,7 +18,7 @@ use super::state::{After, HANG, Phase, Slot, State, Then, Turn};
 use super::stream::{Passed, Stream};
 use super::tidy::Tidying;
 use super::unit::Unit;
-use super::{CaptureEvent, budget, held};
+use super::{CaptureEvent, StreamMark, budget, held};
 
 const TIMER: Key = u64::MAX;
 const STOP: Key = u64::MAX - 1;
@@ -517,6 +517,19 @@ impl Engine {
             .units
             .get(&unit)
             .map(|(unit, _)| Arc::clone(unit))
+    }
+
+    /// Where each of the unit's streams is at.
+    pub fn mark(&self, unit: UnitId) -> Vec<StreamMark> {
+        let streams: Vec<_> = {
+            let state = held(&self.state);
+            let keys = state.units.get(&unit).map(|(_, keys)| keys.as_slice());
+            let slots = keys.unwrap_or_default().iter();
+            slots
+                .filter_map(|key| Some(Arc::clone(&state.slots.get(key)?.stream)))
+                .collect()
+        };
+        streams.iter().map(|stream| stream.mark()).collect()
     }
 
     /// Why one of the unit's streams is not being kept.

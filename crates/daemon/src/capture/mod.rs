@@ -15,6 +15,7 @@
 mod budget;
 mod engine;
 mod follow;
+mod mark;
 mod state;
 mod stream;
 mod tidy;
@@ -35,6 +36,8 @@ use tokio::sync::Notify;
 
 use engine::Engine;
 pub use follow::Follow;
+pub(crate) use mark::StreamMark;
+pub use mark::{LastOutput, LogMark};
 
 /// One FIFO to take output from.
 #[derive(Debug)]
@@ -156,6 +159,26 @@ impl Capture {
             bytes: shared.bytes.load(Ordering::Relaxed),
             bytes_lost: shared.lost.load(Ordering::Relaxed),
             trouble: self.engine.trouble(unit),
+        }
+    }
+
+    /// When the unit wrote last, as far as this daemon has seen. `None`: it is not captured (it never ran).
+    /// Does not block.
+    #[must_use]
+    pub fn last_output(&self, unit: UnitId) -> Option<LastOutput> {
+        let shared = self.engine.unit(unit)?;
+        Some(LastOutput {
+            at: shared.last_output(),
+            trouble: self.engine.trouble(unit).is_some(),
+        })
+    }
+
+    /// Where the unit's output is at now, what is still on its way included: to be taken right before
+    /// a spawn, so that what the run before wrote last is not taken for this one's. Does not block.
+    #[must_use]
+    pub fn mark(&self, unit: UnitId) -> LogMark {
+        LogMark {
+            streams: self.engine.mark(unit),
         }
     }
 

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use abide_log::Writer;
+use abide_log::{Position, Writer};
 use abide_model::{LogSpec, Wall};
 use abide_platform::pipe;
 
-use super::held;
 use super::unit::Unit;
+use super::{StreamMark, held};
 
 /// After this much in one pass, others come first.
 const FAIR: u64 = 4 << 20;
@@ -31,6 +31,17 @@ pub struct Stream {
     pub size: AtomicUsize,
     /// Held for as long as a pass takes, which is for ever on a hung disk: never wait for it.
     pump: Mutex<Pump>,
+    /// Where the segments end, and what is on its way there: read by those who must not wait.
+    reached: Mutex<Reached>,
+}
+
+/// See [`Stream::mark`].
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    /// The end of the segments, once this daemon has written something.
+    at: Option<Position>,
+    /// Bytes in the stage.
+    staged: u64,
 }
 
 struct Pump {
@@ -83,6 +94,20 @@ impl Stream {
             stage,
             size: AtomicUsize::new(size),
             pump: Mutex::new(pump),
+            reached: Mutex::default(),
+        }
+    }
+
+    /// Where this stream is at. Does not wait for a disk: asks the FIFO, never the stage, whose lock is
+    /// held while a disk hangs. What moves while this looks may be counted as not written yet.
+    pub fn mark(&self) -> StreamMark {
+        let reached = *held(&self.reached);
+        // A FIFO that cannot be asked holds nothing that could be told of.
+        let pending = pipe::available(self.fifo.as_fd()).unwrap_or(0);
+        StreamMark {
+            stream: self.stream,
+            at: reached.at,
+            pending: reached.staged + pending,
         }
     }
 
@@ -108,7 +133,7 @@ impl Stream {
             Some(staged) => staged,
             None => pipe::available(stage)?,
         };
-        pump.staged = Some(staged);
+        self.staged(pump, staged);
         if staged == 0 {
             self.resize(pump);
         }
@@ -116,7 +141,7 @@ impl Stream {
         loop {
             if staged == 0 {
                 staged = pipe::fill(self.fifo.as_fd(), stage)?;
-                pump.staged = Some(staged);
+                self.staged(pump, staged);
             }
             if staged == 0 {
                 pump.was_full = false;
@@ -127,7 +152,7 @@ impl Stream {
                 let moved = self.batch(pump, &spec, staged, passed)?;
                 // 0: somebody else emptied the stage; nothing of ours does.
                 staged = if moved == 0 { 0 } else { staged - moved };
-                pump.staged = Some(staged);
+                self.staged(pump, staged);
             }
             let full = batch * 2 >= pump.size as u64;
             passed.busy |= full && pump.was_full;
@@ -136,6 +161,18 @@ impl Stream {
             if !full || passed.bytes >= FAIR {
                 return Ok(());
             }
+        }
+    }
+
+    fn staged(&self, pump: &mut Pump, staged: u64) {
+        pump.staged = Some(staged);
+        let mut reached = held(&self.reached);
+        reached.staged = staged;
+        if let Some(writer) = &pump.writer {
+            reached.at = Some(Position {
+                segment: writer.number(),
+                offset: writer.offset(),
+            });
         }
     }
 

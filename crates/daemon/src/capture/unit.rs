@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use abide_model::{LogSpec, UnitId, UnitName};
+use abide_model::{LogSpec, Mono, UnitId, UnitName};
+use abide_platform::clock;
 use tokio::sync::Notify;
 
 use super::held;
@@ -14,6 +15,8 @@ pub struct Unit {
     pub name: UnitName,
     pub bytes: AtomicU64,
     pub lost: AtomicU64,
+    /// When it wrote last, or else since when this is here, in nanoseconds of [`Mono`].
+    last: AtomicU64,
     spec: Mutex<Arc<LogSpec>>,
     /// How many are in `watchers`: nobody follows most units, and then nothing is locked.
     followers: AtomicUsize,
@@ -27,6 +30,7 @@ impl Unit {
             name,
             bytes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            last: AtomicU64::new(clock::now().mono.0),
             spec: Mutex::new(Arc::new(spec)),
             followers: AtomicUsize::new(0),
             watchers: Mutex::new(Vec::new()),
@@ -46,6 +50,10 @@ impl Unit {
         self.followers.load(Ordering::SeqCst) > 0 || self.lost.load(Ordering::Relaxed) > 0
     }
 
+    pub fn last_output(&self) -> Mono {
+        Mono(self.last.load(Ordering::Relaxed))
+    }
+
     pub fn watch(&self, notify: &Arc<Notify>) {
         let mut watchers = held(&self.watchers);
         watchers.retain(|watcher| watcher.strong_count() > 0);
@@ -59,6 +67,7 @@ impl Unit {
 
     /// Bytes are in a segment: wake whoever follows.
     pub fn wrote(&self, bytes: u64) {
+        self.last.store(clock::now().mono.0, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
         if self.followers.load(Ordering::SeqCst) > 0 {
             let mut watchers = held(&self.watchers);

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::Question;
+use super::readiness::Question;
 
 /// Whether the command ends with 0. It runs as the unit does: its variables, directory and user.
 /// When a try is given up, the command is killed with its whole process group.

@@ -1,149 +1,151 @@
-//! Finding out whether a program is ready: a thread of its own that asks, and tells the driver.
+//! Asking whether programs are ready, whether they are well, and whether they touched their heartbeat
+//! file. The asking is done on the thread of [`crate::assist`]; the driver is told through its reports.
 //!
-//! Only units that are starting are asked, so with nothing starting nothing here wakes up. A try
-//! that hangs holds up neither the others nor the driver: each has a time-out of its own, and there
-//! is at most one at a time for a run.
+//! - *Readiness* is asked again and again until the answer is yes, with growing pauses.
+//! - *Health* is asked once for each [`Prober::probe_once`]: the core says when. All probes of a round are
+//!   asked at once, under one time-out, which is the bound of whatever a target does: accept and
+//!   never answer, send for ever, send slowly.
+//! - A *heartbeat file* is looked at twice an interval.
+//!
+//! All of it ends with [`Prober::stop`]. A probe that hangs holds up no other, and a connection costs no
+//! thread; with nothing to ask nothing wakes up.
 
 mod exec;
-mod http;
+mod readiness;
+mod status;
 
 use std::collections::HashMap;
-use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use abide_model::{ProbeKind, RunId, UnitId};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use abide_model::{EffectId, HealthCheck, Launch, Mono, ProbeKind, RunId, UnitId, UnitName};
+use abide_platform::tree::RunTree;
 use tokio::task::AbortHandle;
 
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(5);
-/// The wait between the first two tries; grows to [`SLOWEST`].
-const QUICKEST: Duration = Duration::from_millis(20);
-/// The longest wait between two tries.
-const SLOWEST: Duration = Duration::from_secs(1);
+pub use readiness::{Probes, Question};
 
-/// What to ask, and in which surroundings a command is run.
+use crate::assist::{Assistants, Report};
+use crate::capture::{Capture, LogMark};
+use crate::home::Home;
+
+/// Whom a probe is about, and the surroundings of one that is a command.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// How to find out.
+pub struct Subject {
+    /// The unit.
+    pub unit: UnitId,
+    /// Its name.
+    pub name: UnitName,
+    /// The run.
+    pub run: RunId,
+    /// How it is run.
+    pub launch: Arc<Launch>,
+    /// Variables of abide's own for a command, from [`crate::assist::variables`]. May be empty where no
+    /// probe is a command.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Asks until a run is ready.
+#[derive(Clone, Debug)]
+pub struct ReadyWatch {
+    /// Whom.
+    pub subject: Subject,
+    /// How to find out. `Notify` and `Fd` are the driver's own business, and never ready here.
     pub probe: ProbeKind,
-    /// Variables of the unit, for a command.
-    pub environment: Vec<(String, String)>,
-    /// Directory of the unit, for a command.
-    pub directory: PathBuf,
-    /// User and group id of the unit, for a command.
-    pub identity: Option<(u32, u32)>,
     /// When the run began: an older file is a leftover of an earlier run.
+    pub since: SystemTime,
+    /// Where the run's output begins: from [`Capture::mark`], taken right before its spawn. `None`: not
+    /// known (an earlier daemon spawned it); then `since` says it.
+    pub mark: Option<LogMark>,
+}
+
+/// One round of health checks.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Named in [`Report::Done`]. It comes within the round's time-out, give or take; never after
+    /// [`Prober::stop`] has taken effect.
+    pub effect: EffectId,
+    /// Whom.
+    pub subject: Subject,
+    /// What to ask.
+    pub check: HealthCheck,
+    /// The processes of the run, for memory.
+    pub tree: RunTree,
+    /// When the run began, for silence.
+    pub began: Mono,
+}
+
+/// Looks at a file that a program touches instead of reporting in.
+#[derive(Clone, Debug)]
+pub struct BeatFile {
+    /// The unit.
+    pub unit: UnitId,
+    /// The run.
+    pub run: RunId,
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// The interval of the beats: it is looked at twice in each.
+    pub every: Duration,
+    /// When the run began: what was touched before is no beat of this run.
     pub since: SystemTime,
 }
 
-enum Order {
-    Watch(UnitId, RunId, Box<Question>),
-    Stop(UnitId),
+/// The driver's handle.
+pub struct Prober {
+    assistants: Assistants,
+    capture: Capture,
+    home: Home,
+    asked: HashMap<UnitId, Asked>,
 }
 
-/// The asking thread; started when it is first needed.
-pub struct Probes {
-    report: Option<Report>,
-    orders: Option<UnboundedSender<Order>>,
+/// What is being asked of one unit.
+#[derive(Default)]
+struct Asked {
+    ready: Option<AbortHandle>,
+    round: Option<AbortHandle>,
+    beats: Option<AbortHandle>,
 }
 
-type Report = Box<dyn Fn(UnitId, RunId) + Send>;
-
-impl Probes {
-    /// `report` is called on the asking thread, once for each run that is found ready.
-    pub fn new(report: impl Fn(UnitId, RunId) + Send + 'static) -> Self {
+impl Prober {
+    /// Nothing is started yet.
+    #[must_use]
+    pub fn new(assistants: Assistants, capture: Capture, home: Home) -> Self {
         Self {
-            report: Some(Box::new(report)),
-            orders: None,
+            assistants,
+            capture,
+            home,
+            asked: HashMap::new(),
         }
     }
 
-    /// Asks until the answer is yes, or until [`Probes::stop`]. Replaces an earlier watch of the unit.
-    ///
-    /// # Errors
-    /// The thread could not be started.
-    pub fn watch(&mut self, unit: UnitId, run: RunId, question: Question) -> io::Result<()> {
-        if let Some(report) = self.report.take() {
-            let (sender, receiver) = unbounded_channel();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            std::thread::Builder::new()
-                .name("probes".into())
-                .stack_size(256 << 10)
-                .spawn(move || runtime.block_on(serve(receiver, report)))?;
-            self.orders = Some(sender);
-        }
-        if let Some(orders) = &self.orders {
-            // A thread that is gone has panicked; the run then ends at its readiness deadline.
-            let _ = orders.send(Order::Watch(unit, run, Box::new(question)));
-        }
-        Ok(())
+    /// Asks until the run is ready ([`Report::Ready`]), or until [`Prober::stop`]. Replaces an earlier
+    /// watch of the unit. Never blocks.
+    pub fn watch_ready(&mut self, watch: ReadyWatch) {
+        let _ = (watch, &self.capture, &self.home, &self.assistants);
     }
 
-    /// Stops asking.
-    pub fn stop(&self, unit: UnitId) {
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(Order::Stop(unit));
+    /// Carries out one round: [`Report::Done`] with `Err("tcp 127.0.0.1:80: connection refused")` for the
+    /// first probe, in their order, that does not succeed. An earlier round of the unit that is
+    /// still under way is given up, without an answer. Never blocks.
+    pub fn probe_once(&mut self, round: Round) {
+        self.assistants.report(Report::Done {
+            effect: round.effect,
+            result: Err("not in this version".into()),
+        });
+    }
+
+    /// Reports a [`Report::Beat`] for each time that the file was seen touched. Replaces an earlier
+    /// watch of the unit. Never blocks.
+    pub fn watch_beats(&mut self, file: BeatFile) {
+        let _ = file;
+    }
+
+    /// Asks no more of this unit; commands that were asked are ended. To be called when its run has
+    /// ended, or is being ended. Never blocks.
+    pub fn stop(&mut self, unit: UnitId) {
+        if let Some(asked) = self.asked.remove(&unit) {
+            let all = [asked.ready, asked.round, asked.beats];
+            all.into_iter().flatten().for_each(|task| task.abort());
         }
-    }
-}
-
-async fn serve(mut orders: UnboundedReceiver<Order>, report: Report) {
-    let (found, mut yes) = unbounded_channel::<(UnitId, RunId)>();
-    let mut watches: HashMap<UnitId, (RunId, AbortHandle)> = HashMap::new();
-    loop {
-        tokio::select! {
-            order = orders.recv() => match order {
-                Some(Order::Watch(unit, run, question)) => {
-                    let found = found.clone();
-                    let task = tokio::spawn(async move {
-                        until_ready(&question).await;
-                        let _ = found.send((unit, run));
-                    });
-                    if let Some((_, old)) = watches.insert(unit, (run, task.abort_handle())) {
-                        old.abort();
-                    }
-                }
-                Some(Order::Stop(unit)) => {
-                    if let Some((_, task)) = watches.remove(&unit) {
-                        task.abort();
-                    }
-                }
-                None => return,
-            },
-            Some((unit, run)) = yes.recv() => {
-                if watches.get(&unit).is_some_and(|(current, _)| *current == run) {
-                    watches.remove(&unit);
-                    report(unit, run);
-                }
-            }
-        }
-    }
-}
-
-async fn until_ready(question: &Question) {
-    let mut wait = QUICKEST;
-    while !tokio::time::timeout(TRY, ask(question))
-        .await
-        .unwrap_or(false)
-    {
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(SLOWEST);
-    }
-}
-
-async fn ask(question: &Question) -> bool {
-    match &question.probe {
-        ProbeKind::Tcp(address) => TcpStream::connect(address.as_str()).await.is_ok(),
-        ProbeKind::Http(probe) => http::answers(&probe.url).await,
-        ProbeKind::Exec(argv) => exec::succeeds(argv, question).await,
-        ProbeKind::File(path) => std::fs::metadata(question.directory.join(path))
-            .and_then(|meta| meta.modified())
-            .is_ok_and(|modified| modified >= question.since),
-        ProbeKind::Notify | ProbeKind::Fd(_) | ProbeKind::Log(_) => false,
     }
 }

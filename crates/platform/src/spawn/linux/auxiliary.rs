@@ -4,8 +4,8 @@ use std::sync::Arc;
 use abide_model::{CgroupLimits, ExitStatus, Launch, Limits};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use super::plan::Plan;
 use super::execute;
+use super::plan::Plan;
 use crate::exit::from_wait_status;
 use crate::spawn::{Auxiliary, AuxiliaryOrder, Order, SpawnError};
 

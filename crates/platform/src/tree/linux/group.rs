@@ -58,7 +58,10 @@ impl HomeGroup {
 
     /// The groups of auxiliary commands that are there, with the unit and the number of each.
     pub(super) fn auxiliaries(&self) -> Vec<(UnitId, u32, PathBuf)> {
-        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten();
         entries
             .filter_map(|entry| {
                 let name = entry.file_name();
