@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ActualState, EventKind, Operation, OperationKind, OperationState, OperationStep, Signal,
+    ActualState, DesiredState, EventKind, Health, Operation, OperationKind, OperationState,
+    OperationStep, Signal,
 };
 
 /// The header that names the daemon's version in every answer.
@@ -45,6 +46,9 @@ pub struct DaemonStatus {
     pub sources: Vec<PathBuf>,
     /// The number of the last event.
     pub last_event: u64,
+    /// Beats for services that are not known here, refused since this daemon process began.
+    #[serde(default)]
+    pub beats_foreign: u64,
 }
 
 /// The body of every answer with a status of 400 or more.
@@ -315,23 +319,115 @@ pub struct EventView {
     pub kind: EventKind,
 }
 
-/// `POST /v1/heartbeat`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+/// `POST /v1/heartbeat`: a beat. Only its arrival counts; everything but `service` may be left out,
+/// and what is of another kind than expected, or not known, is passed over.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct BeatRequest {
-    /// The unit's full name.
+    /// The unit's full name, or its name without the group if only one unit has it.
+    #[serde(deserialize_with = "lenient::name")]
     pub service: String,
     /// The sender's clock, in seconds since 1970; for the drift that `status` shows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ts: Option<f64>,
+    /// The machine that it runs on, in beats from other machines.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What is, as its own abide says.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ActualState>,
+    /// What is wanted, as its own abide says.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<DesiredState>,
+    /// What checks and beats say there.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Up and ready.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Restarts that its abide did by itself.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u64>,
+    /// Its main process there.
+    #[serde(default, deserialize_with = "lenient::value")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// What senders of beats are forgiven.
+mod lenient {
+    use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
+
+    /// A text, or a whole number: some programs number their services.
+    pub(super) fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged, expecting = "`service` must be a text")]
+        enum Name {
+            Text(String),
+            Number(u64),
+        }
+        Ok(match Name::deserialize(from)? {
+            Name::Text(text) => text,
+            Name::Number(number) => number.to_string(),
+        })
+    }
+
+    /// A value of this kind; anything else is none.
+    pub(super) fn value<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: DeserializeOwned,
+    {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Value<T> {
+            Known(T),
+            Other(IgnoredAny),
+        }
+        Ok(match Value::<T>::deserialize(from)? {
+            Value::Known(value) => Some(value),
+            Value::Other(_) => None,
+        })
+    }
 }
 
 /// The answer to a beat that was taken.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BeatAnswer {
-    /// The unit.
+    /// The unit; `HOST/NAME` for a service of another machine that said its host.
     pub service: String,
     /// The sender's clock minus the daemon's, where the beat had a time.
     pub drift_ms: Option<i64>,
+}
+
+/// The answer to an array of beats. If none was taken, the status is that of the first refusal.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct BeatsAnswer {
+    /// How many were taken.
+    pub taken: u64,
+    /// Each that was not.
+    pub refused: Vec<BeatRefusal>,
+}
+
+/// One beat of an array that was not taken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BeatRefusal {
+    /// Its place in the array, from 0.
+    pub index: u64,
+    /// What it named.
+    pub service: Option<String>,
+    /// As in every answer of 400 or more.
+    pub error: String,
+    /// What cannot be done, and why.
+    pub message: String,
+    /// The way out, where it is not in the message.
+    pub help: Option<String>,
 }
 
 /// How log lines are answered.

@@ -42,6 +42,22 @@ pub enum Refusal {
     NotRunning(UnitName),
     /// The unit owes no beats.
     NoHeartbeat(UnitName),
+    /// The unit is being stopped: its beats do not count any more.
+    Stopping(UnitName),
+    /// Several units share this short name.
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// Some of those that it means.
+        units: Vec<UnitName>,
+    },
+    /// It is kept on another machine, or by nobody, and only reports here.
+    RunsElsewhere {
+        /// Its name.
+        service: String,
+        /// Its machine, where it says so.
+        host: Option<String>,
+    },
     /// The daemon goes down.
     ShuttingDown,
     /// The configuration is not valid; one text a mistake.
@@ -103,6 +119,23 @@ impl fmt::Display for Refusal {
                     "{name} owes no heartbeats; give it `heartbeat = {{ every = \"5s\" }}`"
                 )
             }
+            Self::Stopping(name) => {
+                write!(f, "{name} is being stopped, so its beats do not count")
+            }
+            Self::Ambiguous { name, units } => {
+                write!(f, "{name:?} means several units; give the full name: ")?;
+                for (i, name) in units.iter().enumerate() {
+                    if i > 0 {
+                        write!(f, ", ")?;
+                    }
+                    write!(f, "{name}")?;
+                }
+                Ok(())
+            }
+            Self::RunsElsewhere { service, host } => match host {
+                Some(host) => write!(f, "{service} runs on {host} and only reports here"),
+                None => write!(f, "{service} is not kept here and only reports here"),
+            },
             Self::ShuttingDown => write!(f, "the daemon is going down; `abide up` starts it again"),
             Self::InvalidConfig(text) | Self::BadRequest(text) => f.write_str(text),
             Self::Storage(why) => {

@@ -54,6 +54,7 @@ pub(super) async fn show(
             .map(|source| source.file)
             .collect(),
         last_event: context.handle().events().last(),
+        beats_foreign: context.handle().beats().foreign(),
     }))
 }
 

@@ -48,6 +48,14 @@ impl ApiError {
         error
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn body(self) -> ErrorBody {
+        *self.body
+    }
+
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.body.help = Some(help.into());
         self
@@ -78,6 +86,9 @@ impl From<Refusal> for ApiError {
             Refusal::RequiredBy { .. } => (StatusCode::CONFLICT, "required_by"),
             Refusal::NotRunning(_) => (StatusCode::CONFLICT, "not_running"),
             Refusal::NoHeartbeat(_) => (StatusCode::CONFLICT, "no_heartbeat"),
+            Refusal::Stopping(_) => (StatusCode::CONFLICT, "stopping"),
+            Refusal::Ambiguous { .. } => (StatusCode::CONFLICT, "ambiguous"),
+            Refusal::RunsElsewhere { .. } => (StatusCode::CONFLICT, "runs_elsewhere"),
             Refusal::Cycle(_) => (StatusCode::UNPROCESSABLE_ENTITY, "cycle"),
             Refusal::NoSuchDependency { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "no_such_dependency")

@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use abide_model::api::BeatRequest;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::error::{Answer, ApiError};
@@ -16,8 +17,12 @@ use super::error::{Answer, ApiError};
 /// The largest body of a request, in bytes: a generous configuration for `abide run`.
 const MAX_BODY: usize = 1 << 20;
 
-/// The largest body of a beat, in bytes.
-const MAX_BEAT: usize = 4 << 10;
+/// The largest body of a beat, or of several, in bytes.
+const MAX_BEAT: usize = 64 << 10;
+
+/// How much of a body that is too large is read, so that its sender sees the answer.
+const MAX_DISCARDED: usize = 4 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long the whole body of a request may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -27,9 +32,13 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
-/// As [`Body`], but small.
+/// One beat, or several.
 #[derive(Debug)]
-pub(super) struct SmallBody<T>(pub T);
+pub(super) enum BeatBody {
+    One(Box<BeatRequest>),
+    /// Each is looked at by itself.
+    Several(Vec<serde_json::Value>),
+}
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
@@ -39,46 +48,101 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for SmallBody<T> {
+impl<S: Sync> FromRequest<S> for BeatBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Answer<Self> {
-        read(request, MAX_BEAT).await.map(Self)
+        let bytes = receive(request, MAX_BEAT).await?;
+        match bytes.trim_ascii_start().first() {
+            Some(b'[') => parse(&bytes).map(Self::Several),
+            _ => object(&bytes).map(|beat| Self::One(Box::new(beat))),
+        }
     }
 }
 
 async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Answer<T> {
-    let body = Limited::new(request.into_body(), limit).collect();
-    let bytes = match tokio::time::timeout(BODY_WITHIN, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                format!("the body is larger than {limit} bytes"),
-            ));
-        }
-        Ok(Err(error)) => {
-            return Err(ApiError::bad_request(format!(
-                "the body cannot be read: {error}"
-            )));
-        }
-        Err(_) => {
-            return Err(ApiError::new(
+    let bytes = receive(request, limit).await?;
+    let nothing = matches!(bytes.trim_ascii(), b"" | b"null");
+    object(if nothing { b"{}" } else { &bytes })
+}
+
+fn object<T: DeserializeOwned>(text: &[u8]) -> Answer<T> {
+    // Serde would take an array as the fields in their order.
+    match text.trim_ascii_start().first() {
+        Some(b'{') => parse(text),
+        None => Err(ApiError::bad_request("there is no body; it must be JSON")),
+        Some(_) => Err(ApiError::bad_request("the body must be a JSON object")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Answer<T> {
+    serde_json::from_slice(text)
+        .map_err(|error| ApiError::bad_request(format!("the JSON body is not understood: {error}")))
+}
+
+/// The whole body. What is too large is refused before it is kept: at once if its length is announced,
+/// else as soon as it is seen.
+async fn receive(request: Request, limit: usize) -> Answer<Vec<u8>> {
+    let announced = announced(request.headers());
+    let waits = request.headers().contains_key(header::EXPECT);
+    let mut body = request.into_body();
+    let fits = announced.is_none_or(|length| length <= limit as u64);
+    if fits {
+        let kept = tokio::time::timeout(BODY_WITHIN, keep(&mut body, limit)).await;
+        let kept = kept.map_err(|_| {
+            ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "too_slow",
                 format!("the body did not arrive within {} s", BODY_WITHIN.as_secs()),
-            ));
+            )
+        })??;
+        if let Some(bytes) = kept {
+            return Ok(bytes);
         }
-    };
-    let nothing = matches!(bytes.trim_ascii(), b"" | b"null");
-    let text: &[u8] = if nothing { b"{}" } else { &bytes };
-    // Serde would take an array as the fields in their order.
-    if !text.trim_ascii_start().starts_with(b"{") {
-        return Err(ApiError::bad_request("the body must be a JSON object"));
     }
-    serde_json::from_slice(text)
-        .map_err(|error| ApiError::bad_request(format!("the JSON body is not understood: {error}")))
+    // Most clients look at the answer only after they have sent everything; those that announce much
+    // more, or asked first, do not.
+    if !waits && announced.is_none_or(|length| length <= MAX_DISCARDED as u64) {
+        // Later, the client sees the connection break off.
+        let _ = tokio::time::timeout(DISCARD_WITHIN, discard(&mut body)).await;
+    }
+    Err(ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        format!("the body is larger than {limit} bytes"),
+    ))
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// Reads as much as is allowed; `None`: there is more.
+async fn keep(body: &mut axum::body::Body, limit: usize) -> Answer<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|e| ApiError::bad_request(format!("the body cannot be read: {e}")))?;
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > limit {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads on and keeps nothing.
+async fn discard(body: &mut axum::body::Body) {
+    let mut left = MAX_DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Some(less) = left.checked_sub(frame.data_ref().map_or(0, |data| data.len())) else {
+            return;
+        };
+        left = less;
+    }
 }
 
 /// A part of the path.

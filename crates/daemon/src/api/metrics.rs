@@ -17,6 +17,7 @@ use super::Context;
 use super::document::Open;
 use super::error::{Answer, ApiError};
 use super::status::{blocking, log_status};
+use crate::handle::BeatCounts;
 
 type Labels = [(&'static str, String); 1];
 type Floats = Family<Labels, Gauge<f64, AtomicU64>>;
@@ -73,6 +74,8 @@ fn figures(context: &Context) -> Answer<String> {
     let looping = Integers::default();
     let restarts = Family::<Labels, Counter<u64>>::default();
     let lost = Family::<Labels, Counter<u64>>::default();
+    let beats = Family::<Labels, Counter<u64>>::default();
+    let beats_refused = Family::<Labels, Counter<u64>>::default();
     let since = Floats::default();
     let cpu = Family::<Labels, Counter<f64, AtomicU64>>::default();
     let memory = Integers::default();
@@ -89,6 +92,13 @@ fn figures(context: &Context) -> Answer<String> {
         restarts.get_or_create_owned(&label).inc_by(view.restarts);
         lost.get_or_create_owned(&label)
             .inc_by(log_status(context, unit).bytes_lost);
+        let counts = context.handle().beats().counts(unit.id);
+        if view.heartbeat.is_some() || counts != BeatCounts::default() {
+            beats.get_or_create_owned(&label).inc_by(counts.taken);
+            beats_refused
+                .get_or_create_owned(&label)
+                .inc_by(counts.refused);
+        }
         if let (Some(started), Some(_)) = (view.started, view.pid) {
             since
                 .get_or_create_owned(&label)
@@ -110,6 +120,23 @@ fn figures(context: &Context) -> Answer<String> {
         "unit_restarts",
         "Restarts by abide since a person started the unit.",
         restarts,
+    );
+    registry.register(
+        "unit_beats",
+        "Beats that were taken, since this daemon began.",
+        beats,
+    );
+    registry.register(
+        "unit_beats_refused",
+        "Beats in the unit's name that were refused, since this daemon began.",
+        beats_refused,
+    );
+    let foreign: Counter<u64> = Counter::default();
+    foreign.inc_by(context.handle().beats().foreign());
+    registry.register(
+        "beats_foreign",
+        "Beats for services that are not known here, since this daemon began.",
+        foreign,
     );
     registry.register_with_unit(
         "unit_log_lost",

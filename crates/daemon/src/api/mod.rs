@@ -78,6 +78,7 @@ struct Context {
     sampler: Arc<usage::Sampler>,
     followers: followers::Followers,
     listeners: Arc<listeners::Listeners>,
+    suggestions: Arc<beat::Suggestions>,
     /// Held while configuration is read and applied: one at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
     /// True when the API ends: whoever follows something stops.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use abide_model::{
-    ExitStatus, HeartbeatStatus, LastExit, LastExitStatus, LogStatus, SourceStatus, UnitStatus,
-    UnitType,
+    ExitStatus, HeartbeatStatus, LastExit, LastExitStatus, LogStatus, RefusedStatus, SourceStatus,
+    UnitStatus, UnitType,
 };
 
 use super::Context;
@@ -88,7 +88,10 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
         health_check: view.health_check.clone(),
         sockets: unit.facts.sockets.clone(),
         fds_stored: unit.facts.fds_stored,
-        refused: unit.facts.refused,
+        refused: RefusedStatus {
+            beats: unit.facts.refused.beats + context.handle().beats().counts(unit.id).refused,
+            ..unit.facts.refused
+        },
         log: log_status(context, unit),
         limits_unsupported: unit.limits_unsupported.clone(),
         source: Some(SourceStatus {

@@ -11,7 +11,7 @@ mod unit;
 pub use pattern::{Pattern, PatternError};
 pub use unit::{BeatView, UnitEntry, UnitFacts, UnitView};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,44 @@ pub struct Board {
 struct Units {
     by_name: BTreeMap<UnitName, Arc<UnitEntry>>,
     names: HashMap<UnitId, UnitName>,
+    /// By the name without the group, of units that have one.
+    by_short: HashMap<Box<str>, BTreeSet<UnitName>>,
+}
+
+impl Units {
+    fn insert(&mut self, entry: Arc<UnitEntry>) -> Option<Arc<UnitEntry>> {
+        let (id, name) = (entry.id, entry.name.clone());
+        self.names.entry(id).or_insert_with(|| name.clone());
+        let old = self.by_name.insert(name.clone(), entry);
+        if old.is_none()
+            && let Some(short) = short(&name)
+        {
+            self.by_short.entry(short.into()).or_default().insert(name);
+        }
+        old
+    }
+
+    fn remove(&mut self, id: UnitId) -> Option<Arc<UnitEntry>> {
+        let name = self.names.remove(&id)?;
+        // A new unit may have taken the name in the meantime.
+        if self.by_name.get(&name)?.id != id {
+            return None;
+        }
+        if let Some(short) = short(&name)
+            && let Some(named) = self.by_short.get_mut(short)
+        {
+            named.remove(&name);
+            if named.is_empty() {
+                self.by_short.remove(short);
+            }
+        }
+        self.by_name.remove(&name)
+    }
+}
+
+/// The name without the group, of one that has a group.
+fn short(name: &UnitName) -> Option<&str> {
+    name.as_str().split_once(':').map(|(_, short)| short)
 }
 
 /// What is true of the daemon as a whole.
@@ -98,11 +136,7 @@ impl Board {
     pub fn publish(&self, entry: UnitEntry) {
         let entry = Arc::new(entry);
         let mut units = lock(&self.units);
-        units
-            .names
-            .entry(entry.id)
-            .or_insert_with(|| entry.name.clone());
-        let old = units.by_name.insert(entry.name.clone(), entry);
+        let old = units.insert(entry);
         drop(units);
         drop(old); // outside of the lock: it may be the last owner of a spec
         self.unit_changes.send_modify(|n| *n += 1);
@@ -111,13 +145,7 @@ impl Board {
     /// The unit is forgotten.
     pub fn forget(&self, id: UnitId) {
         let mut units = lock(&self.units);
-        let old = match units.names.remove(&id) {
-            // A new unit may have taken the name in the meantime.
-            Some(name) if units.by_name.get(&name).is_some_and(|e| e.id == id) => {
-                units.by_name.remove(&name)
-            }
-            _ => None,
-        };
+        let old = units.remove(id);
         drop(units);
         drop(old);
         self.unit_changes.send_modify(|n| *n += 1);
@@ -169,6 +197,26 @@ impl Board {
     pub fn unit(&self, name: &str) -> Option<Arc<UnitEntry>> {
         let name = UnitName::new(name).ok()?;
         lock(&self.units).by_name.get(&name).cloned()
+    }
+
+    /// The units whose full name this is, or whose name without the group; in the latter case there
+    /// may be several.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Vec<Arc<UnitEntry>> {
+        if let Some(unit) = self.unit(name) {
+            return vec![unit];
+        }
+        let units = lock(&self.units);
+        let named = units.by_short.get(name).into_iter().flatten();
+        named
+            .filter_map(|name| units.by_name.get(name).cloned())
+            .collect()
+    }
+
+    /// The names that are nearest to one that no unit has; none if nothing is near.
+    #[must_use]
+    pub fn near(&self, name: &str) -> Vec<String> {
+        pattern::near(&self.units(), name)
     }
 
     /// The unit of this id.

@@ -18,7 +18,7 @@ pub enum PatternError {
     NoMatch {
         /// The pattern.
         pattern: String,
-        /// Units whose name without the group is the pattern.
+        /// Names that may have been meant.
         near: Vec<String>,
     },
     /// It is no pattern.
@@ -102,17 +102,39 @@ pub(super) fn resolve(board: &Board, text: &str) -> Result<Vec<Arc<UnitEntry>>, 
     let mut found = board.units();
     found.retain(|entry| pattern.matches(&entry.name));
     if found.is_empty() && !matches!(pattern, Pattern::All) {
-        let units = board.units();
-        let near = units
-            .iter()
-            .filter(|entry| entry.name.base() == text)
-            .take(3);
         return Err(PatternError::NoMatch {
             pattern: text.to_owned(),
-            near: near.map(|entry| entry.name.to_string()).collect(),
+            near: near(&board.units(), text),
         });
     }
     Ok(found)
+}
+
+/// The names that somebody who wrote `text` may have meant: those that are `text` with a group or an
+/// instance, else those that differ by a slip or two.
+pub(super) fn near(units: &[Arc<UnitEntry>], text: &str) -> Vec<String> {
+    let names = |near: &mut dyn Iterator<Item = &Arc<UnitEntry>>| -> Vec<String> {
+        near.take(3).map(|entry| entry.name.to_string()).collect()
+    };
+    let exact = names(&mut units.iter().filter(|entry| entry.name.base() == text));
+    // Longer is no name, and would take long.
+    if !exact.is_empty() || text.len() > MAX_LEN {
+        return exact;
+    }
+    let slips = (text.chars().count() / 3).min(2);
+    let distance = |entry: &Arc<UnitEntry>| {
+        let name = entry.name.as_str();
+        let full = strsim::damerau_levenshtein(text, name);
+        full.min(strsim::damerau_levenshtein(text, entry.name.base()))
+    };
+    let nearest = units.iter().map(|entry| (distance(entry), entry));
+    let nearest = nearest.filter(|(distance, _)| *distance <= slips);
+    let least = nearest.clone().map(|(distance, _)| distance).min();
+    names(
+        &mut nearest
+            .filter(|(distance, _)| Some(*distance) == least)
+            .map(|(_, entry)| entry),
+    )
 }
 
 #[cfg(test)]

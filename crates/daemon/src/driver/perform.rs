@@ -256,6 +256,7 @@ impl Daemon {
     fn forget(&mut self, id: UnitId) {
         self.probes.stop(id);
         self.capture.remove(id);
+        self.handle.beats().forget(id);
         let Some(unit) = self.units.remove(id) else {
             return;
         };

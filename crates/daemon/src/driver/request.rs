@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use abide_core::{Command, Input};
-use abide_model::{Refusal, UnitId};
+use abide_model::Refusal;
 use abide_platform::clock;
 
 use super::run::Daemon;
@@ -33,11 +33,6 @@ impl Daemon {
                 let (definitions, _) = self.definitions(&sources);
                 reply.send(self.core.plan(&definitions));
             }
-            Request::Beat {
-                unit,
-                drift_ms,
-                reply,
-            } => reply.send(self.beat(unit, drift_ms)),
             Request::Explain { unit, reply } => {
                 let explanation = self.core.explain(unit, clock::now());
                 reply.send(explanation.ok_or_else(|| Refusal::NoSuchUnit(unit.to_string())));
@@ -45,22 +40,21 @@ impl Daemon {
         }
     }
 
-    fn beat(&mut self, id: UnitId, drift_ms: Option<i64>) -> Result<(), Refusal> {
-        let now = clock::now();
-        let unit = self
-            .units
-            .get_mut(id)
-            .ok_or_else(|| Refusal::NoSuchUnit(id.to_string()))?;
-        if unit.spec.policy.heartbeat.is_none() {
-            return Err(Refusal::NoHeartbeat(unit.name.clone()));
+    /// Takes the beats that came since the last time.
+    pub(super) fn take_beats(&mut self) {
+        for beat in self.requests.beats() {
+            let Some(unit) = self.units.get_mut(beat.unit) else {
+                continue;
+            };
+            if unit.run.as_ref().is_none_or(|run| run.run != beat.run) {
+                continue;
+            }
+            unit.beat = Some((beat.at, beat.drift_ms));
+            self.dirty.insert(beat.unit);
+            self.input(Input::Beat {
+                unit: beat.unit,
+                run: beat.run,
+            });
         }
-        let run = match &unit.run {
-            Some(run) if self.core.unit(id).is_some_and(|view| view.pid.is_some()) => run.run,
-            _ => return Err(Refusal::NotRunning(unit.name.clone())),
-        };
-        unit.beat = Some((now.wall, drift_ms));
-        self.dirty.insert(id);
-        self.input(Input::Beat { unit: id, run });
-        Ok(())
     }
 }

@@ -173,6 +173,8 @@ impl Daemon {
             token::TIMER => {
                 self.timer.clear();
                 self.timer_set = None;
+                // What came in time must not count as missed.
+                self.take_beats();
                 self.time_out();
             }
             token::CALENDAR => {
@@ -201,6 +203,7 @@ impl Daemon {
                 while let Some(request) = self.requests.next() {
                     self.on_request(request);
                 }
+                self.take_beats();
             }
             Message::Spawned(unit, run, result) => self.on_spawned(unit, run, *result),
             Message::Swept(SweepEvent::Empty { unit, run }) => self.on_empty(unit, run),

@@ -1,8 +1,11 @@
 //! What others may ask of the driver: requests go into a queue, a wake-up tells the driver, the
 //! answer comes back through a channel of its own. Reading needs no request: that is the [`Board`].
 
+mod beats;
 mod load;
 mod request;
+
+pub use beats::{BeatCounts, BeatDesk, GATHER, Noted};
 
 pub use load::{load_files, load_remembered, load_scaled, load_text};
 pub use request::{ConfigSource, Reply, Request};
@@ -64,6 +67,7 @@ pub struct Handle {
     board: Arc<Board>,
     events: Arc<EventLog>,
     queue: Arc<Mutex<Queue>>,
+    beats: Arc<BeatDesk>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -81,19 +85,29 @@ struct Queue {
 
 /// The driver's end of the queue. When it is dropped, whoever waits is told that the driver is gone.
 #[derive(Debug)]
-pub struct Requests(Arc<Mutex<Queue>>);
+pub struct Requests {
+    queue: Arc<Mutex<Queue>>,
+    beats: Arc<BeatDesk>,
+}
 
 impl Requests {
     /// The next request, if one waits. Call it until `None` after each wake-up.
     #[must_use]
     pub fn next(&self) -> Option<Request> {
-        lock(&self.0).waiting.pop_front()
+        lock(&self.queue).waiting.pop_front()
+    }
+
+    /// The beats that came since the last time. To be looked at after each wake-up, and before
+    /// anything is made of missed ones.
+    #[must_use]
+    pub fn beats(&self) -> Vec<Noted> {
+        self.beats.take()
     }
 }
 
 impl Drop for Requests {
     fn drop(&mut self) {
-        let mut queue = lock(&self.0);
+        let mut queue = lock(&self.queue);
         queue.closed = true;
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
@@ -114,13 +128,15 @@ impl Handle {
         wake: impl Fn() + Send + Sync + 'static,
     ) -> (Self, Requests) {
         let queue = Arc::new(Mutex::new(Queue::default()));
+        let beats = Arc::new(BeatDesk::default());
         let handle = Self {
             board,
             events,
             queue: Arc::clone(&queue),
+            beats: Arc::clone(&beats),
             wake: Arc::new(wake),
         };
-        (handle, Requests(queue))
+        (handle, Requests { queue, beats })
     }
 
     /// What is published.
@@ -168,17 +184,20 @@ impl Handle {
         self.ask(|reply| Request::Plan { sources, reply }).await
     }
 
-    /// A beat of a unit's current run.
-    ///
-    /// # Errors
-    /// The unit does not run, or the driver cannot be reached.
-    pub async fn beat(&self, unit: UnitId, drift_ms: Option<i64>) -> Result<(), AskError> {
-        self.ask(|reply| Request::Beat {
-            unit,
-            drift_ms,
-            reply,
-        })
-        .await
+    /// Beats: noted here, they reach the driver with the next [`Handle::pass_beats_on`].
+    #[must_use]
+    pub fn beats(&self) -> &BeatDesk {
+        &self.beats
+    }
+
+    /// Wakes the driver for beats, as they come and not more often than [`GATHER`] allows; never
+    /// returns.
+    pub async fn pass_beats_on(&self) {
+        loop {
+            self.beats.noted().await;
+            (self.wake)();
+            tokio::time::sleep(GATHER).await;
+        }
     }
 
     /// Why a unit is in its state.

@@ -73,15 +73,6 @@ pub enum Request {
         /// The core's plan; the asker compares the specs by itself.
         reply: Reply<Vec<PlanStep>>,
     },
-    /// A beat for the unit's current run.
-    Beat {
-        /// The unit; it has a heartbeat in its spec.
-        unit: UnitId,
-        /// The sender's clock minus ours.
-        drift_ms: Option<i64>,
-        /// `NotRunning` when there is no run.
-        reply: Reply<()>,
-    },
     /// Why the unit is in its state.
     Explain {
         /// The unit.

@@ -15,7 +15,7 @@ use abide_daemon::handle::{ConfigSource, Handle, Request, Requests};
 use abide_daemon::home::Home;
 use abide_model::{
     ActualState, DesiredState, EventKind, Health, Operation, OperationId, OperationKind,
-    OperationState, OperationStep, Refusal, Spec, StepState, UnitId, UnitName, Wall,
+    OperationState, OperationStep, Refusal, RunId, Spec, StepState, UnitId, UnitName, Wall,
 };
 use abide_platform::pipe;
 use serde_json::Value;
@@ -106,6 +106,7 @@ impl Fake {
         view.state = ActualState::Running;
         view.ready = true;
         view.pid = Some(4242);
+        view.run = Some(RunId(1));
         change(&mut spec, &mut view);
         self.board.publish(entry(UnitId(id), spec, view));
     }
@@ -255,14 +256,6 @@ impl Driver {
                     },
                 });
                 reply.send(Ok(steps.collect()));
-            }
-            Request::Beat { unit, reply, .. } => {
-                let unit = self.board.unit_by_id(unit).expect("the API resolved it");
-                let answer = match unit.view.pid {
-                    Some(_) => Ok(()),
-                    None => Err(Refusal::NotRunning(unit.name.clone())),
-                };
-                reply.send(answer);
             }
             Request::Explain { reply, .. } => reply.send(Ok(Explanation {
                 state: ActualState::Waiting,

@@ -1,6 +1,7 @@
 //! The control API against a driver that does everything at once and starts nothing.
 
 mod access;
+mod beats;
 mod client;
 mod configuration;
 mod document;
