@@ -32,10 +32,16 @@ use super::{ApiConfig, Context, document, socket};
 /// Connections at once: on the socket, and on TCP. Two bounds, so that whoever can reach the port
 /// cannot keep the owner out.
 const MAX_SOCKET: u32 = 256;
-const MAX_TCP: u32 = 128;
+const MAX_TCP: u32 = 256;
 
-/// How long the head of a request may take, and how long an idle connection is kept.
+/// With more connections than this on TCP none is kept for a next request: a thousand programs that
+/// report every few seconds, each on a connection of its own, must not wait for each other.
+const CROWD: usize = 64;
+
+/// How long the head of a request may take, and how long an idle connection is kept; and the same
+/// for a connection that comes into a crowd.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+const HEAD_WITHIN_CROWD: Duration = Duration::from_secs(1);
 
 /// How long answers that are under way may take when the API ends.
 const GRACE: Duration = Duration::from_secs(1);
@@ -57,6 +63,15 @@ struct Shared {
     router: TowerToHyperService<Router>,
     version: HeaderValue,
     ending: watch::Receiver<bool>,
+    tcp_places: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// This connection has to make room soon.
+    fn crowded(&self, peer: Peer) -> bool {
+        let taken = MAX_TCP as usize - self.tcp_places.available_permits();
+        matches!(peer, Peer::Tcp { .. }) && taken > CROWD
+    }
 }
 
 impl Server {
@@ -85,21 +100,25 @@ impl Server {
             sampler: Arc::new(Sampler::default()),
             followers: Followers::new(),
             listeners: Arc::clone(&listeners),
+            suggestions: Arc::default(),
             configuring: Arc::default(),
             ending: ending.clone(),
         };
+        let places = Arc::new(Semaphore::new(MAX_SOCKET as usize));
+        let tcp_places = Arc::new(Semaphore::new(MAX_TCP as usize));
         let shared = Arc::new(Shared {
+            tcp_places: Arc::clone(&tcp_places),
             guard: self.guard,
             router: TowerToHyperService::new(document::router(context.clone())),
             version: version.unwrap_or(HeaderValue::from_static("unknown")),
             ending: ending.clone(),
         });
-        let places = Arc::new(Semaphore::new(MAX_SOCKET as usize));
-        let tcp_places = Arc::new(Semaphore::new(MAX_TCP as usize));
         let socket = UnixListener::from_std(self.socket)?;
         let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
+        let handle = context.handle().clone();
         let tcp = follow_addresses(context, shared, Arc::clone(&tcp_places));
         tokio::select! {
+            () = handle.pass_beats_on() => {}
             () = accept => {}
             () = tcp => {}
             _ = ending.wait_for(|ending| *ending) => {}
@@ -263,10 +282,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut ending = shared.ending.clone();
+    let head_within = if shared.crowded(peer) {
+        HEAD_WITHIN_CROWD
+    } else {
+        HEAD_WITHIN
+    };
     let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(head_within)
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(StallGuard::new(stream)), service);
     tokio::pin!(connection);
@@ -296,7 +320,11 @@ async fn answer(
         }
         Err(error) => error.into_response(),
     };
+    let crowded = shared.crowded(peer);
     let headers = response.headers_mut();
+    if crowded {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(abide_model::api::VERSION_HEADER, shared.version.clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
