@@ -17,6 +17,9 @@ pub struct Caller {
     /// Numbers of instances set by `abide scale`, by full name without instance (`shop:web`);
     /// they win over the file's `instances`.
     pub scale: BTreeMap<String, u32>,
+    /// The first port that abide may listen on. By default what this process may: 1 with the right to all
+    /// (`CAP_NET_BIND_SERVICE`), else what the system says, else 1024 (ip(7)).
+    pub first_port: u16,
     /// Who knows which users and groups exist.
     pub accounts: Box<dyn Accounts + Send + Sync>,
 }
@@ -28,9 +31,28 @@ impl Default for Caller {
             directory: PathBuf::from("/"),
             known: BTreeSet::new(),
             scale: BTreeMap::new(),
+            first_port: first_port(),
             accounts: Box::new(SystemFiles),
         }
     }
+}
+
+/// The first port that this process may listen on. What cannot be read is taken for the usual.
+fn first_port() -> u16 {
+    /// `CAP_NET_BIND_SERVICE` of capabilities(7).
+    const BIND: u64 = 1 << 10;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let capabilities = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    if capabilities.is_some_and(|all| all & BIND != 0) {
+        return 1;
+    }
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1024)
 }
 
 /// Which users and groups exist. A number always does.

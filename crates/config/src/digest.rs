@@ -16,16 +16,21 @@ use abide_model::{
     UnitType,
 };
 
-/// The digest; see above.
-pub(crate) fn launch_digest(launch: &Launch, policy: &Policy, log: &LogSpec) -> u64 {
-    canonical(launch, policy, log)
+/// The digest; see above. `notify_asked_for`: its notify socket is not there for its heartbeat alone.
+pub(crate) fn launch_digest(
+    launch: &Launch,
+    policy: &Policy,
+    log: &LogSpec,
+    notify_asked_for: bool,
+) -> u64 {
+    canonical(launch, policy, log, notify_asked_for)
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })
 }
 
-fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
+fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec, notify_asked_for: bool) -> String {
     // Taken apart without `..`, so that a new field makes its author decide.
     let Launch {
         command,
@@ -104,7 +109,9 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec) -> String {
     if policy.heartbeat.is_some() {
         line("heartbeat", &true);
     }
-    if notify.is_some() {
+    // A unit that owes heartbeats has the socket, too, and those of versions before the socket must not
+    // restart for it. Who may speak on it is the daemon's affair.
+    if notify.is_some() && notify_asked_for {
         line("notify", &true);
     }
     if *fd_store > 0 {

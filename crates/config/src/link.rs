@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use abide_model::UnitName;
+use abide_model::{ListenAddress, UnitName};
 
 use crate::decode::{Dependency, Draft, Kind};
 use crate::diagnostic::Diagnostics;
@@ -59,6 +59,7 @@ pub(crate) fn link(
         }
     }
     circles(files, &edges, diagnostics);
+    listeners(files, diagnostics);
     for ((f, d), kind, names) in resolved {
         for unit in &mut files[f].drafts[d].units {
             let policy = &mut unit.spec.policy;
@@ -283,4 +284,61 @@ fn circle(files: &[Linkable<'_>], members: &[(Place, &Edge)]) -> crate::Diagnost
         );
     }
     report
+}
+
+/// Reports addresses that two units listen on. Instances of one unit share theirs.
+fn listeners(files: &[Linkable<'_>], diagnostics: &mut Diagnostics) {
+    type Taken<'a> = (
+        &'a Linkable<'a>,
+        &'a Draft,
+        &'a Range<usize>,
+        &'a ListenAddress,
+    );
+    let mut taken: BTreeMap<ListenAddress, Taken<'_>> = BTreeMap::new();
+    // What stands in the way of one who wants all interfaces.
+    let mut ports: BTreeMap<ListenAddress, Taken<'_>> = BTreeMap::new();
+    let all = files
+        .iter()
+        .flat_map(|file| file.drafts.iter().map(move |draft| (file, draft)));
+    for (file, draft) in all {
+        for (address, span) in &draft.sockets {
+            let everywhere = everywhere(address);
+            let other = taken
+                .get(address)
+                .or_else(|| taken.get(everywhere.as_ref()?))
+                .or_else(|| ports.get(address));
+            if let Some((other, first, place, there)) = other {
+                let name = quoted(first.name.as_str());
+                let note = other.source.note(place, "the first one is here");
+                diagnostics.push(
+                    file.source
+                        .error(span.clone(), format!("{name} listens on {there} already"))
+                        .label("taken")
+                        .help("choose another address; copies that share one are `instances = N` of one unit")
+                        .note(note),
+                );
+                continue;
+            }
+            taken.insert(address.clone(), (file, draft, span, address));
+            if let Some(everywhere) = everywhere {
+                ports
+                    .entry(everywhere)
+                    .or_insert((file, draft, span, address));
+            }
+        }
+    }
+}
+
+/// The address of all interfaces that stands in the way of this one, if there is one.
+fn everywhere(address: &ListenAddress) -> Option<ListenAddress> {
+    use std::net::{Ipv4Addr, SocketAddr};
+    let all = |ip: &SocketAddr| {
+        ip.is_ipv4()
+            .then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, ip.port())))
+    };
+    match address {
+        ListenAddress::Tcp(ip) => all(ip).map(ListenAddress::Tcp),
+        ListenAddress::Udp(ip) => all(ip).map(ListenAddress::Udp),
+        ListenAddress::Unix(_) => None,
+    }
 }

@@ -8,6 +8,7 @@ use abide_config::{Caller, load};
 fn caller() -> Caller {
     Caller {
         directory: folder(),
+        first_port: 1024, // whoever runs the tests
         ..Caller::default()
     }
 }

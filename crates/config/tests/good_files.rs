@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, Hook, MonitorSpec, ProbeKind, ReportSpec, ReportStyle, Restart, RlimitKind,
-    Signal, Spec, StopAction, Streams, UnitName, UnitType,
+    Backoff, Command, Hook, MonitorSpec, NotifyAccess, ProbeKind, ReportSpec, ReportStyle, Restart,
+    RlimitKind, Signal, Spec, StopAction, Streams, UnitName, UnitType,
 };
 
 fn read(text: &str) -> Document {
@@ -435,6 +435,12 @@ fn only_what_needs_a_new_process_changes_the_digest() {
         "umask = \"022\"",
         "success_exit = [1]",
         "reload = {}",
+        "reload = { command = \"true\", within = \"5s\" }",
+        "health = { tcp = \"127.0.0.1:1\" }",
+        "ready = { log = \"x\" }",
+        "before_start = \"true\"",
+        "on_failure = [{ command = \"true\" }]",
+        "fd_store = 0",
         "# a comment",
     ] {
         assert_eq!(digest(same), plain, "{same}");
@@ -453,11 +459,56 @@ fn only_what_needs_a_new_process_changes_the_digest() {
         "log = { streams = \"split\" }",
         "heartbeat = { every = \"5s\" }",
         "shell = true",
+        "notify = \"main\"",
+        "ready = { notify = true }",
+        "ready = { fd = 3 }",
+        "reload = { confirm = true }",
+        "fd_store = 1",
+        "limits = { io_read = \"1M\" }",
+        "socket = { listen = \"127.0.0.1:8080\" }",
+        "socket = { listen = \"127.0.0.1:8080\", pass = \"stdin\" }",
+        "socket = { listen = { address = \"127.0.0.1:8080\", name = \"x\" } }",
     ] {
         assert_ne!(digest(other), plain, "{other}");
     }
+    let socket = |extra: &str| {
+        digest(&format!(
+            "socket = {{ listen = \"127.0.0.1:8080\"{extra} }}"
+        ))
+    };
+    for same in [
+        ", backlog = 1",
+        ", mode = \"600\"",
+        ", start = \"connection\"",
+        ", idle_stop = \"5m\"",
+    ] {
+        assert_eq!(socket(same), socket(""), "{same}");
+    }
     let ab = digest("environment = { A = \"1\", B = \"2\" }");
     assert_eq!(digest("environment = { B = \"2\", A = \"1\" }"), ab);
+}
+
+/// Every unit with a heartbeat has the notify socket, too: those of versions without it must not restart
+/// for that. The number is that of a version without it.
+#[test]
+fn the_digest_of_a_unit_with_a_heartbeat_stays_what_it_was_before_there_was_a_notify_socket() {
+    let with = |extra: &str| {
+        let text = "[service.a]\ncommand = \"sleep 1\"\nheartbeat = { every = \"5s\" }\n";
+        one(&format!("{text}{extra}\n"))
+    };
+    let plain = with("");
+    assert_eq!(plain.launch.notify, Some(NotifyAccess::Main));
+    assert_eq!(plain.policy.launch_digest, 7079280854700023385);
+    // What asks for it needs a process that has it.
+    let asked = with("notify = \"main\"").policy.launch_digest;
+    assert_ne!(asked, plain.policy.launch_digest);
+    for same in [
+        "notify = \"all\"",
+        "ready = { notify = true }",
+        "reload = { confirm = true }",
+    ] {
+        assert_eq!(with(same).policy.launch_digest, asked, "{same}");
+    }
 }
 
 /// A change here would restart every unit of every user at the next upgrade.

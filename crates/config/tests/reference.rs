@@ -44,12 +44,18 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::StopStep => {
             format!("stop = {{ steps = [{{ signal = \"INT\", {name} = {value} }}] }}")
         }
+        Table::Reload if name == "shell" => {
+            format!("reload = {{ command = \"true\", {name} = {value} }}")
+        }
         Table::Reload => format!("reload = {{ {name} = {value} }}"),
         Table::Ready if name == "within" => {
             format!("ready = {{ tcp = \"[::1]:1\", {name} = {value} }}")
         }
+        Table::Ready if matches!(name, "status" | "body") => {
+            format!("ready = {{ http = \"http://[::1]/\", {name} = {value} }}")
+        }
         Table::Ready => format!("ready = {{ {name} = {value} }}"),
-        Table::Heartbeat if name == "misses" => {
+        Table::Heartbeat if name != "every" => {
             format!("heartbeat = {{ every = \"1s\", {name} = {value} }}")
         }
         Table::Heartbeat => format!("heartbeat = {{ {name} = {value} }}"),
@@ -57,13 +63,30 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::Log => format!("log = {{ {name} = {value} }}"),
         Table::File | Table::Daemon | Table::Listen | Table::Hook => return None,
         Table::Report | Table::Monitor => return None,
+        Table::Socket if name == "listen" => format!("socket = {{ {name} = {value} }}"),
+        Table::Socket => format!("socket = {{ listen = \"127.0.0.1:8080\", {name} = {value} }}"),
+        Table::SocketListen if name == "address" => {
+            format!("socket = {{ listen = [{{ {name} = {value} }}] }}")
+        }
+        Table::SocketListen => {
+            format!("socket = {{ listen = [{{ address = \"[::1]:8080\", {name} = {value} }}] }}")
+        }
+        Table::Health if matches!(name, "http" | "tcp" | "exec" | "silence" | "memory") => {
+            format!("health = {{ {name} = {value} }}")
+        }
+        Table::Health if matches!(name, "status" | "body") => {
+            format!("health = {{ http = \"http://[::1]/\", {name} = {value} }}")
+        }
+        Table::Health => format!("health = {{ memory = \"1G\", {name} = {value} }}"),
     })
 }
 
 fn in_file(key: &Key, value: &str) -> String {
     let name = key.name;
     match (key.table, in_unit(key, value)) {
-        (_, Some(line)) if key.name == "command" => format!("[service.x]\n{line}\n"),
+        (_, Some(line)) if key.table == Table::Unit && key.name == "command" => {
+            format!("[service.x]\n{line}\n")
+        }
         (_, Some(line)) => format!("[service.x]\ncommand = \"sleep 1\"\n{line}\n"),
         (Table::Daemon, _) => format!("[daemon]\n{} = {value}\n", key.name),
         (Table::Report, _) if name == "url" => format!("[report]\nurl = {value}\n"),
@@ -97,9 +120,16 @@ fn every_example_and_every_default_is_taken() {
 
 #[test]
 fn every_default_is_what_the_code_does() {
-    let text = "[service.x]\ncommand = \"sleep 1\"\ngive_up = {}\nreload = {}\nready = { tcp = \"[::1]:1\" }\nheartbeat = { every = \"1s\" }\n";
+    let text = "[service.x]\ncommand = \"sleep 1\"\ngive_up = {}\nreload = {}\nready = { tcp = \"[::1]:1\" }\nheartbeat = { every = \"1s\" }\n\
+        socket = { listen = \"127.0.0.1:8080\" }\n[service.y]\ncommand = \"sleep 1\"\nhealth = { tcp = \"[::1]:1\" }\n";
     let document = parse(text, Path::new("/etc/abide.toml"), &Caller::default()).expect("valid");
-    let settings = &document.units[0].settings;
+    // What one unit cannot have together.
+    let of = |unit: &abide_config::Resolved, health: bool| {
+        let settings = unit.settings.iter();
+        let wanted = settings.filter(|setting| setting.key.starts_with("health.") == health);
+        wanted.cloned().collect::<Vec<_>>()
+    };
+    let settings = [of(&document.units[0], false), of(&document.units[1], true)].concat();
     let prefix = |table: Table| match table {
         Table::Unit => Some(""),
         Table::Backoff => Some("backoff."),
@@ -109,6 +139,8 @@ fn every_default_is_what_the_code_does() {
         Table::Ready => Some("ready."),
         Table::Heartbeat => Some("heartbeat."),
         Table::Log => Some("log."),
+        Table::Health => Some("health."),
+        Table::Socket => Some("socket."),
         _ => None,
     };
     let mut seen = Vec::new();

@@ -7,6 +7,7 @@ use crate::source::quoted;
 use crate::values::{Value as _, Wrong, show_text};
 
 /// Names or numbers, as written.
+#[derive(Clone)]
 pub(super) struct Account {
     pub user: Option<String>,
     pub group: Option<String>,

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::Reader;
 use super::command::{argv, find_program};
+use super::probe::Here;
 use super::reader::Field;
 use crate::keys::Table;
 use crate::values::{Wrong, show_duration, show_text, show_texts};
@@ -62,14 +63,7 @@ pub(super) fn written(reader: &Reader<'_>, field: &Field<'_>) -> Vec<Written> {
         }
         DeValue::Table(_) => table(reader, field, field.value).into_iter().collect(),
         DeValue::String(_) | DeValue::Array(_) => argv(reader, field, true)
-            .map(|(argv, spans)| Written {
-                path: field.path.clone(),
-                span: spans.first().cloned().unwrap_or(field.value.span()),
-                hook: Hook {
-                    command: Command::Argv(argv),
-                    timeout: TIMEOUT,
-                },
-            })
+            .map(|(argv, spans)| Written::new(field, spans.first().cloned(), Command::Argv(argv)))
             .into_iter()
             .collect(),
         other => {
@@ -112,14 +106,26 @@ fn table(
 }
 
 impl Written {
+    /// A command that is not under a time of its own.
+    pub fn new(field: &Field<'_>, program: Option<Range<usize>>, command: Command) -> Self {
+        Self {
+            path: field.path.clone(),
+            span: program.unwrap_or(field.value.span()),
+            hook: Hook {
+                command,
+                timeout: TIMEOUT,
+            },
+        }
+    }
+
     /// Fills in the instance and looks whether the program is there.
-    pub fn settle(
-        &self,
-        reader: &Reader<'_>,
-        directory: &Path,
-        path: &str,
-        fill: &dyn Fn(&str) -> String,
-    ) -> Hook {
+    pub fn settle(&self, reader: &Reader<'_>, here: &Here<'_>) -> Hook {
+        let Here {
+            directory,
+            path,
+            fill,
+            ..
+        } = *here;
         let command = match &self.hook.command {
             Command::Shell(line) => Command::Shell(fill(line)),
             Command::Argv(argv) => Command::Argv(argv.iter().map(|word| fill(word)).collect()),
@@ -139,7 +145,13 @@ impl Written {
     /// The hook of no unit: its program as it was found, so that the directory it is run in does not
     /// matter.
     pub fn found(&self, reader: &Reader<'_>, directory: &Path, path: &str) -> Hook {
-        let mut hook = self.settle(reader, directory, path, &str::to_owned);
+        let here = Here {
+            directory,
+            path,
+            fill: &str::to_owned,
+            first: true,
+        };
+        let mut hook = self.settle(reader, &here);
         if let Command::Argv(argv) = &mut hook.command
             && let Some(program) = argv.first_mut()
             && program.contains('/')

@@ -34,8 +34,8 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
         processes: table
             .get::<Int<1, { i64::MAX }>>("processes")
             .map(|n| n.0.unsigned_abs()),
-        io_read: None,
-        io_write: None,
+        io_read: rate(&table, "io_read"),
+        io_write: rate(&table, "io_write"),
     };
     if let (Some(memory), Some(field)) = (tree.memory, table.field("memory"))
         && memory < 64 << 10
@@ -73,6 +73,18 @@ pub(super) fn limits(reader: &Reader<'_>) -> Limits {
             .map(|time| time.0.map(seconds)),
     );
     Limits { tree, process }
+}
+
+/// Bytes a second.
+fn rate(table: &Reader<'_>, name: &str) -> Option<u64> {
+    let rate = table.get::<Size>(name)?.0;
+    if let Some(field) = table.field(name).filter(|_| rate < 4096) {
+        let wrong = Wrong::new("nothing can run with so little")
+            .label("less than 4K a second")
+            .help("write it such as \"10M\": bytes a second");
+        table.wrong(&field, wrong);
+    }
+    Some(rate)
 }
 
 /// Reads `log`.

@@ -37,6 +37,26 @@ pub(crate) struct Field<'c> {
     pub kind: LayerKind,
 }
 
+/// Something that was read, and where: for what can only be checked later, for each instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed<T> {
+    pub value: T,
+    /// The key, dotted.
+    pub path: String,
+    pub span: Range<usize>,
+}
+
+impl<T> Placed<T> {
+    /// At the value of a field.
+    pub fn at(field: &Field<'_>, value: T) -> Self {
+        Self {
+            value,
+            path: field.path.clone(),
+            span: field.value.span(),
+        }
+    }
+}
+
 /// Reads a table made of layers.
 pub(crate) struct Reader<'c> {
     pub context: &'c Context<'c>,
@@ -207,6 +227,17 @@ impl<'c> Reader<'c> {
     /// Reports a part of a value that was not taken.
     pub fn wrong_at(&self, field: &Field<'_>, span: Range<usize>, wrong: Wrong) {
         self.wrong_in(&field.path, span, wrong);
+    }
+
+    /// Reports something that was read before and turned out wrong.
+    pub fn wrong_placed<T>(&self, placed: &Placed<T>, wrong: Wrong) {
+        self.wrong_in(&placed.path, placed.span.clone(), wrong);
+    }
+
+    /// Reads a value and remembers where it stands.
+    pub fn placed<T: Value>(&self, name: &str) -> Option<Placed<T>> {
+        let value = self.get(name)?;
+        Some(Placed::at(&self.field(name)?, value))
     }
 
     /// Reports something about this key that was not taken.

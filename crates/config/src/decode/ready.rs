@@ -1,21 +1,43 @@
-//! `ready` and `heartbeat`.
+//! `ready`: when a unit counts as up.
 
-use std::path::Path;
 use std::time::Duration;
 
-use abide_model::{Heartbeat, HttpProbe, ProbeKind, Ready};
+use abide_model::{NotifyAccess, ProbeKind, Ready};
+use toml::de::DeValue;
 
 use super::Reader;
-use super::address::{host_port, url};
-use super::command::argv;
+use super::notify::whose;
+use super::pattern;
+use super::probe::{self, Here, Http};
+use super::reader::Placed;
 use crate::keys::Table;
-use crate::source::quoted;
-use crate::values::{Int, Value, Wrong, show_text, show_texts};
+use crate::values::{Int, Wrong};
 
-const WAYS: [&str; 4] = ["tcp", "http", "exec", "file"];
+const WAYS: [&str; 7] = ["tcp", "http", "exec", "file", "notify", "fd", "log"];
 
-/// Reads `ready`. Paths are still as written; [`settle`] makes them absolute.
-pub(super) fn ready(reader: &Reader<'_>) -> Option<Ready> {
+/// The highest descriptor that a program may say its readiness on; abide's own begin at 200.
+pub(super) const LAST_FD: u32 = 199;
+
+/// `ready` as it is written.
+#[derive(Clone)]
+pub(super) struct Written {
+    within: Duration,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Tcp(Placed<String>),
+    Http(Http),
+    Exec(Placed<Vec<String>>),
+    File(Placed<String>),
+    Notify(Option<NotifyAccess>),
+    Fd(Placed<u32>),
+    Log(Placed<String>),
+}
+
+/// Reads `ready`.
+pub(super) fn ready(reader: &Reader<'_>) -> Option<Written> {
     let table = reader.top_table("ready", Table::Ready)?;
     let within: Duration = table.get_or("within", Duration::from_secs(30));
     if let Some(field) = table.field("within").filter(|_| within.is_zero()) {
@@ -24,19 +46,15 @@ pub(super) fn ready(reader: &Reader<'_>) -> Option<Ready> {
             Wrong::new("nothing is ready in no time").help("such as \"30s\""),
         );
     }
+    let http = probe::http(&table);
     let fields: Vec<_> = WAYS
         .iter()
         .filter_map(|way| Some((*way, table.field(way)?)))
         .collect();
-    let Some((way, field)) = fields.first() else {
-        // A way of a later version was named before; one report is enough.
-        if !["notify", "fd", "log"]
-            .iter()
-            .any(|way| table.field(way).is_some())
-            && let Some(whole) = reader.field("ready")
-        {
+    let Some((way, _)) = fields.first() else {
+        if let Some(whole) = reader.field("ready") {
             let wrong = Wrong::new("does not say how to find out")
-                .help("name one of `tcp`, `http`, `exec` and `file`: `ready = { tcp = \"127.0.0.1:6379\" }`");
+                .help("name one of `tcp`, `http`, `exec`, `file`, `notify`, `fd` and `log`: `ready = { tcp = \"127.0.0.1:6379\" }`");
             reader.wrong(&whole, wrong);
         }
         return None;
@@ -47,97 +65,88 @@ pub(super) fn ready(reader: &Reader<'_>) -> Option<Ready> {
         table.wrong(place, wrong);
         return None;
     }
-    let probe = if *way == "exec" {
-        let (command, _) = argv(&table, field, true)?;
-        table.note(field, show_texts(command.iter().map(String::as_str)));
-        ProbeKind::Exec(command)
-    } else {
-        let text = match String::read(field.value.get_ref()) {
-            Ok(text) => text,
-            Err(wrong) => {
-                table.wrong(field, wrong);
-                return None;
-            }
-        };
-        table.note(field, show_text(&text));
-        match *way {
-            "tcp" => ProbeKind::Tcp(text),
-            "http" => ProbeKind::Http(HttpProbe::get(text)),
-            _ => ProbeKind::File(text.into()),
-        }
-    };
-    Some(Ready { within, probe })
-}
-
-/// Fills in the instance, makes paths absolute and checks what can be checked.
-pub(super) fn settle(
-    probe: &ProbeKind,
-    directory: &Path,
-    fill: &dyn Fn(&str) -> String,
-) -> Result<ProbeKind, Wrong> {
-    Ok(match probe {
-        ProbeKind::Tcp(text) => {
-            let text = fill(text);
-            host_port(&text).ok_or_else(|| {
-                Wrong::new(format!("{} is not HOST:PORT", quoted(&text)))
-                    .help("write it such as \"127.0.0.1:6379\" or \"[::1]:6379\"")
-            })?;
-            ProbeKind::Tcp(text)
-        }
-        ProbeKind::Http(probe) => {
-            let text = fill(&probe.url);
-            url(&text)?;
-            ProbeKind::Http(HttpProbe {
-                url: text,
-                ..probe.clone()
+    let way = match *way {
+        "tcp" => Way::Tcp(table.placed("tcp")?),
+        "http" => Way::Http(http?),
+        "exec" => Way::Exec(probe::exec(&table)?),
+        "file" => Way::File(table.placed("file")?),
+        "notify" => Way::Notify(notify(&table)?),
+        "fd" => {
+            let number = table.placed::<Int<3, { LAST_FD as i64 }>>("fd")?;
+            Way::Fd(Placed {
+                value: u32::try_from(number.value.0).unwrap_or(LAST_FD),
+                path: number.path,
+                span: number.span,
             })
         }
-        ProbeKind::Notify | ProbeKind::Fd(_) | ProbeKind::Log(_) => probe.clone(),
-        ProbeKind::Exec(argv) => ProbeKind::Exec(argv.iter().map(|text| fill(text)).collect()),
-        ProbeKind::File(path) => {
-            let path = fill(&path.to_string_lossy());
-            if path.is_empty() {
-                return Err(Wrong::new("it is empty").help("name a file"));
-            }
-            ProbeKind::File(directory.join(path))
+        _ => Way::Log(table.placed("log")?),
+    };
+    Some(Written { within, way })
+}
+
+/// `notify = true` leaves open whose messages are taken.
+fn notify(table: &Reader<'_>) -> Option<Option<NotifyAccess>> {
+    let field = table.field("notify")?;
+    match field.value.get_ref() {
+        DeValue::Boolean(true) => {
+            table.note(&field, "true".into());
+            Some(None)
         }
-    })
-}
-
-/// Reports what [`settle`] found, at the value it is about.
-pub(super) fn wrong(reader: &Reader<'_>, wrong: Wrong) {
-    if let Some(table) = reader.top_table("ready", Table::Ready)
-        && let Some(field) = WAYS.iter().find_map(|way| table.field(way))
-    {
-        table.wrong(&field, wrong);
+        DeValue::Boolean(false) => {
+            let wrong = Wrong::new("`false` is no way to find out")
+                .help("take `ready` out: it is then ready as soon as it runs");
+            table.wrong(&field, wrong);
+            None
+        }
+        _ => whose(table, "notify").map(Some),
     }
 }
 
-/// Reads `heartbeat`.
-pub(super) fn heartbeat(reader: &Reader<'_>) -> Option<Heartbeat> {
-    let table = reader.tables("heartbeat", Table::Heartbeat)?;
-    let misses = table.get_or::<Int<1, 1000>>("misses", Int(3)).0;
-    if table.field("every").is_none()
-        && let Some(field) = reader.field("heartbeat")
-    {
-        reader.wrong(
-            &field,
-            Wrong::new("without `every`").help("such as `heartbeat = { every = \"5s\" }`"),
-        );
+impl Written {
+    /// Whether it is told on the notify socket, and by whom if that is said.
+    pub fn notify(&self) -> Option<Option<NotifyAccess>> {
+        match self.way {
+            Way::Notify(access) => Some(access),
+            _ => None,
+        }
     }
-    let every: Duration = table.get("every")?;
-    if let Some(field) = table
-        .field("every")
-        .filter(|_| every < Duration::from_millis(10))
-    {
-        table.wrong(
-            &field,
-            Wrong::new("more often than every 10ms").help("such as \"5s\""),
-        );
+
+    /// The descriptor that it is told on.
+    pub fn fd(&self) -> Option<&Placed<u32>> {
+        match &self.way {
+            Way::Fd(number) => Some(number),
+            _ => None,
+        }
     }
-    Some(Heartbeat {
-        every,
-        misses: u32::try_from(misses).unwrap_or(u32::MAX),
-        file: None,
-    })
+
+    /// The check of one instance; a mistake is reported.
+    pub fn settle(&self, reader: &Reader<'_>, here: &Here<'_>) -> Option<Ready> {
+        let probe = match &self.way {
+            Way::Tcp(written) => ProbeKind::Tcp(probe::tcp(reader, written, here)?),
+            Way::Http(http) => ProbeKind::Http(http.settle(reader, here)?),
+            Way::Exec(written) => ProbeKind::Exec(probe::settle_exec(reader, written, here)?),
+            Way::File(written) => {
+                let path = (here.fill)(&written.value);
+                if path.is_empty() {
+                    let wrong = Wrong::new("it is empty").help("name a file");
+                    reader.wrong_placed(written, wrong);
+                    return None;
+                }
+                ProbeKind::File(here.directory.join(path))
+            }
+            Way::Notify(_) => ProbeKind::Notify,
+            Way::Fd(number) => ProbeKind::Fd(number.value),
+            Way::Log(written) => {
+                let text = (here.fill)(&written.value);
+                if here.first && !pattern::check(reader, written, &text) {
+                    return None;
+                }
+                ProbeKind::Log(text)
+            }
+        };
+        Some(Ready {
+            within: self.within,
+            probe,
+        })
+    }
 }

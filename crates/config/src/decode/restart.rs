@@ -121,7 +121,7 @@ pub(super) fn backoff(reader: &Reader<'_>) -> Backoff {
 /// Reads `give_up`.
 pub(super) fn give_up(reader: &Reader<'_>) -> Option<GiveUp> {
     let table = reader.tables("give_up", Table::GiveUp)?;
-    let restarts = table.get_or::<Int<1, 1_000_000>>("restarts", Int(20)).0;
+    let restarts = table.get_or::<Int<1, 10_000>>("restarts", Int(20)).0;
     let within = table.get_or("within", Duration::from_secs(600));
     if let Some(field) = table.field("within").filter(|_| within.is_zero()) {
         table.wrong(

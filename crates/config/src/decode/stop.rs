@@ -1,8 +1,8 @@
-//! How a unit is asked to stop, and to reload.
+//! How a unit is asked to stop.
 
 use std::time::Duration;
 
-use abide_model::{Reload, Signal, StopAction, StopPlan, StopStep};
+use abide_model::{Signal, StopAction, StopPlan, StopStep};
 use toml::de::DeValue;
 
 use super::{Layer, Reader};
@@ -137,10 +137,4 @@ fn show_step(step: &StopStep) -> String {
         ),
         None => format!("{{ signal = {} }}", signal.show()),
     }
-}
-
-/// Reads `reload`.
-pub(super) fn reload(reader: &Reader<'_>) -> Option<Reload> {
-    let table = reader.tables("reload", Table::Reload)?;
-    Some(Reload::signal(table.get_or("signal", Signal::HUP)))
 }

@@ -1,11 +1,11 @@
 //! All of a unit but what depends on its instance, and one unit of it.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use abide_model::{
-    Command, EnvironmentSpec, Hooks, Launch, LogSpec, Policy, ProbeKind, Ready, Source, Spec,
-    StdinSpec, UnitName,
+    Command, EnvironmentSpec, HookKind, Hooks, Launch, LogSpec, Policy, Source, Spec, StdinSpec,
+    UnitName,
 };
 use toml::de::DeValue;
 
@@ -13,8 +13,12 @@ use super::account::Account;
 use super::command::{command, find_program};
 use super::directory::directory;
 use super::environment::environment;
+use super::notify::Notify;
+use super::probe::Here;
 use super::unit::{Dependency, Kind, dependencies};
-use super::{Reader, limits, ready, restart, stop};
+use super::{
+    Reader, health, heartbeat, hook, limits, notify, ready, reload, restart, socket, stop,
+};
 use crate::digest::launch_digest;
 use crate::document::{Origin, Resolved, Setting};
 use crate::keys::{self, Table};
@@ -31,6 +35,13 @@ pub(super) struct Template {
     policy: Policy,
     launch: Launch,
     log: LogSpec,
+    reload: Option<reload::Written>,
+    hooks: Vec<(HookKind, hook::Written)>,
+    ready: Option<ready::Written>,
+    notify: Notify,
+    health: Option<health::Written>,
+    heartbeat: Option<heartbeat::Written>,
+    socket: Option<socket::Written>,
     pub dependencies: Vec<Dependency>,
     numbered: bool,
 }
@@ -63,6 +74,19 @@ impl Template {
             .get::<Int<-1000, 1000>>("oom_score")
             .map(|n| narrow(n.0));
         stdin(reader);
+        let reload = reload::reload(reader);
+        let hooks = hooks(reader);
+        let ready = ready::ready(reader);
+        let heartbeat = heartbeat::heartbeat(reader);
+        let notify = notify::notify(
+            reader,
+            ready.as_ref().and_then(ready::Written::notify),
+            reload.as_ref().is_some_and(|reload| reload.confirm),
+            heartbeat.is_some(),
+        );
+        let health = health::health(reader, reader.field("ready").is_some());
+        let socket = socket::socket(reader, unit_type);
+        clash(reader, ready.as_ref(), socket.as_ref(), notify.fd_store);
         let policy = Policy {
             unit_type,
             enabled,
@@ -71,12 +95,12 @@ impl Template {
             backoff: restart::backoff(reader),
             give_up: restart::give_up(reader),
             stop: stop::stop(reader),
-            reload: stop::reload(reader),
-            ready: ready::ready(reader),
-            heartbeat: ready::heartbeat(reader),
+            reload: None,
+            ready: None,
+            heartbeat: None,
             health: None,
             hooks: Hooks::default(),
-            socket: None,
+            socket: socket.as_ref().map(socket::Written::gate),
             requires: Vec::new(),
             wants: Vec::new(),
             after: Vec::new(),
@@ -93,8 +117,8 @@ impl Template {
             oom_score,
             stdin: StdinSpec::Null,
             limits: limits::limits(reader),
-            notify: None,
-            fd_store: 0,
+            notify: notify.access,
+            fd_store: notify.fd_store,
             socket: None,
         };
         let dependencies = [Kind::Requires, Kind::Wants, Kind::After]
@@ -110,6 +134,13 @@ impl Template {
             policy,
             launch,
             log: limits::log(reader),
+            reload,
+            hooks,
+            ready,
+            notify,
+            health,
+            heartbeat,
+            socket,
             dependencies,
             numbered: reader.field("instances").is_some(),
         }
@@ -182,19 +213,31 @@ impl Template {
             }
             command
         });
-        let mut policy = self.policy.clone();
-        if let (Some(ready), Some(directory)) = (&self.policy.ready, &directory) {
-            policy.ready = settle_ready(reader, ready, directory, &path, &fill);
-        }
+        let directory = directory?;
+        let here = Here {
+            directory: &directory,
+            path: &path,
+            fill: &fill,
+            first: number.is_none_or(|number| number == 1),
+        };
+        let policy = self.policy(reader, &here);
+        let socket = self
+            .socket
+            .as_ref()
+            .map(|socket| socket.settle(reader, &here, base.base()));
         let launch = Launch {
             command: command?,
-            directory: directory?,
+            directory: directory.clone(),
             environment,
             user: account.user.clone(),
             group: account.group.clone(),
+            socket: socket.unwrap_or_default(),
             ..self.launch.clone()
         };
-        policy.launch_digest = launch_digest(&launch, &policy, &self.log);
+        let policy = Policy {
+            launch_digest: launch_digest(&launch, &policy, &self.log, self.notify.asked_for),
+            ..policy
+        };
         let spec = Spec {
             name,
             description: self.description.clone(),
@@ -208,6 +251,84 @@ impl Template {
             settings: settings(reader, numbered.then_some(text.as_str())),
         })
     }
+
+    /// What the core reads, for one instance.
+    fn policy(&self, reader: &Reader<'_>, here: &Here<'_>) -> Policy {
+        let mut policy = self.policy.clone();
+        let mut hooks: Vec<_> = self
+            .hooks
+            .iter()
+            .map(|(kind, hook)| (*kind, hook.settle(reader, here)))
+            .collect();
+        if let Some(health) = &self.health {
+            let (check, commands) = health.settle(reader, here);
+            policy.health = Some(check);
+            hooks.extend(
+                commands
+                    .into_iter()
+                    .map(|hook| (HookKind::OnUnhealthy, hook)),
+            );
+        }
+        policy.hooks = Hooks(hooks);
+        policy.reload = self
+            .reload
+            .as_ref()
+            .map(|reload| reload.settle(reader, here));
+        policy.ready = self
+            .ready
+            .as_ref()
+            .and_then(|ready| ready.settle(reader, here));
+        policy.heartbeat = self
+            .heartbeat
+            .as_ref()
+            .map(|beat| beat.settle(reader, here));
+        policy
+    }
+
+    /// Where each of its sockets is written.
+    pub fn socket_places(&self) -> Vec<Range<usize>> {
+        self.socket
+            .iter()
+            .flat_map(|socket| socket.places().cloned())
+            .collect()
+    }
+}
+
+/// Reads the keys of the hooks.
+fn hooks(reader: &Reader<'_>) -> Vec<(HookKind, hook::Written)> {
+    HookKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != HookKind::OnUnhealthy) // stands in `health`
+        .flat_map(|kind| {
+            let hooks = hook::hooks(reader, kind.as_str());
+            hooks.into_iter().map(move |hook| (kind, hook))
+        })
+        .collect()
+}
+
+/// Reports a descriptor of `ready` that another one already has.
+fn clash(
+    reader: &Reader<'_>,
+    ready: Option<&ready::Written>,
+    socket: Option<&socket::Written>,
+    stored: u32,
+) {
+    let Some(number) = ready.and_then(ready::Written::fd) else {
+        return;
+    };
+    let sockets = socket.map_or(0, socket::Written::descriptors);
+    let free = 3 + sockets + stored;
+    if number.value >= free {
+        return;
+    }
+    let whose = match number.value < 3 + sockets {
+        true => "the program finds its sockets",
+        false => "the program finds what it left with abide",
+    };
+    let wrong = Wrong::new(format!("on descriptor {} {whose}", number.value))
+        .label("taken")
+        .help(format!("the first one that is free is {free}"));
+    reader.wrong_placed(number, wrong);
 }
 
 /// Warns of an `{instance}` that nothing replaces.
@@ -262,33 +383,6 @@ fn rank(setting: &Setting) -> usize {
     keys::of(Table::Unit)
         .position(|row| row.name == key)
         .unwrap_or(usize::MAX)
-}
-
-fn settle_ready(
-    reader: &Reader<'_>,
-    ready: &Ready,
-    directory: &Path,
-    path: &str,
-    fill: &dyn Fn(&str) -> String,
-) -> Option<Ready> {
-    let probe = ready::settle(&ready.probe, directory, fill).and_then(|probe| {
-        if let ProbeKind::Exec(argv) = &probe
-            && let Some(program) = argv.first()
-        {
-            find_program(program, directory, path)?;
-        }
-        Ok(probe)
-    });
-    match probe {
-        Ok(probe) => Some(Ready {
-            within: ready.within,
-            probe,
-        }),
-        Err(wrong) => {
-            ready::wrong(reader, wrong);
-            None
-        }
-    }
 }
 
 fn description(reader: &Reader<'_>) -> Option<String> {

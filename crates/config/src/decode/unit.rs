@@ -1,9 +1,10 @@
 //! One unit: its layers read, its instances told apart.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use abide_model::{Source, UnitName};
+use abide_model::{ListenAddress, Source, UnitName};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -52,6 +53,8 @@ pub(crate) struct Draft {
     /// One, or one per instance.
     pub units: Vec<Resolved>,
     pub inherited: Vec<String>,
+    /// Where it listens, and where that is written.
+    pub sockets: BTreeMap<ListenAddress, Range<usize>>,
 }
 
 /// Checks the values of `[defaults]` that no unit may ever use.
@@ -114,11 +117,28 @@ pub(crate) fn unit<'c>(
         file: context.source.path.clone(),
         line,
     };
-    let units = numbers
+    let units: Vec<Resolved> = numbers
         .into_iter()
         .filter_map(|number| template.instance(&reader, &name, number, &account, &source))
         .collect();
+    let places = template.socket_places();
+    let mut sockets = BTreeMap::new();
+    for unit in &units {
+        let listen = unit
+            .spec
+            .launch
+            .socket
+            .iter()
+            .flat_map(|socket| &socket.listen);
+        // Instances share what is the same.
+        for (listen, span) in listen.zip(&places) {
+            sockets
+                .entry(listen.address.clone())
+                .or_insert_with(|| span.clone());
+        }
+    }
     Some(Draft {
+        sockets,
         name,
         span: key.span(),
         dependencies: template.dependencies,

@@ -19,6 +19,9 @@ pub(super) fn translate(table: Table, word: &str) -> Option<&'static str> {
         | Table::Reload
         | Table::Heartbeat
         | Table::Hook
+        | Table::Health
+        | Table::Socket
+        | Table::SocketListen
         | Table::Report
         | Table::Monitor => return None,
     };
@@ -64,6 +67,10 @@ const FILE: &[(&str, &str)] = &[
 ];
 
 const UNIT: &[(&str, &str)] = &[
+    (
+        "hooks",
+        "a hook is a key of its own: `before_start = \"…\"`, `after_start`, `before_stop`, `after_stop`, `on_failure`, `on_give_up`",
+    ),
     // compose and friends
     ("depends_on", "write `requires = [\"NAME\"]`"),
     ("dependson", "write `requires = [\"NAME\"]`"),

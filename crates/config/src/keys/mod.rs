@@ -42,6 +42,12 @@ pub enum Table {
     Limits,
     /// `log`.
     Log,
+    /// `health`.
+    Health,
+    /// `socket`.
+    Socket,
+    /// `socket`, a table of `listen`.
+    SocketListen,
     /// `before_start` and the other hooks, when they are tables.
     Hook,
     /// `[report]`.
@@ -68,6 +74,9 @@ impl Table {
             Self::Heartbeat => "`heartbeat`",
             Self::Limits => "`limits`",
             Self::Log => "`log`",
+            Self::Health => "`health`",
+            Self::Socket => "`socket`",
+            Self::SocketListen => "a table of `socket.listen`",
             Self::Hook => "a hook",
             Self::Report => "[report]",
             Self::Monitor => "[monitor]",

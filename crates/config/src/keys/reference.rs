@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Inside, Key, Table, of};
 
 /// The tables in the order of the reference, with what is said above each.
-const SECTIONS: [(Table, &str, &str); 15] = [
+const SECTIONS: [(Table, &str, &str); 18] = [
     (
         Table::File,
         "The file",
@@ -30,6 +30,21 @@ const SECTIONS: [(Table, &str, &str); 15] = [
         Table::Heartbeat,
         "`heartbeat`",
         "Only when the table is there.",
+    ),
+    (
+        Table::Health,
+        "`health`",
+        "Only when the table is there. At least one of `http`, `tcp`, `exec`, `silence` and `memory`; of several, all must be good.",
+    ),
+    (
+        Table::Socket,
+        "`socket`",
+        "Only when the table is there; as `[service.NAME.socket]`, too.",
+    ),
+    (
+        Table::SocketListen,
+        "`socket.listen`",
+        "When an entry is a table.",
     ),
     (Table::Limits, "`limits`", ""),
     (Table::Log, "`log`", ""),

@@ -6,7 +6,7 @@ use super::Wrong;
 use crate::keys::nearest;
 use crate::source::quoted;
 
-pub(super) fn read<T: Copy>(
+pub(crate) fn read<T: Copy>(
     value: &DeValue<'_>,
     what: &str,
     words: &[(&str, T)],

@@ -6,12 +6,13 @@ mod number;
 mod signal;
 mod size;
 
+pub(crate) use choice::read as one_of;
 pub(crate) use duration::DurationOrUnlimited;
 pub(crate) use duration::show_duration;
 pub(crate) use number::{Int, Mode, Percent, Ratio};
 pub(crate) use size::{Size, SizeOrUnlimited, show_size};
 
-use abide_model::{ReportStyle, Restart, Signal, Streams, UnitType};
+use abide_model::{NotifyAccess, ReportStyle, Restart, Signal, SocketPass, Streams, UnitType};
 use toml::de::DeValue;
 
 /// Why a value was not taken.
@@ -213,4 +214,24 @@ choice!(ReportStyle, "a style of report", [
     "array" => "write \"batch\"",
     "plain" => "write \"each\"",
     "json" => "write \"batch\" or \"each\"",
+]);
+
+choice!(NotifyAccess, "whose messages are taken", [
+    "main" => NotifyAccess::Main,
+    "exec" => NotifyAccess::Exec,
+    "all" => NotifyAccess::All,
+], foreign: [
+    "none" => "take it out: without `notify` there is no socket",
+    "false" => "take it out: without `notify` there is no socket",
+    "true" => "write \"main\", \"exec\" or \"all\"",
+]);
+
+choice!(SocketPass, "a way to hand sockets over", [
+    "fds" => SocketPass::Fds,
+    "stdin" => SocketPass::Stdin,
+], foreign: [
+    "inetd" => "write \"stdin\"",
+    "fd" => "write \"fds\"",
+    "socket" => "write \"stdin\"",
+    "systemd" => "write \"fds\"",
 ]);
