@@ -73,7 +73,8 @@ pub struct Watch {
     last_command: Mono,
     /// The last time the graph or a policy may have changed.
     last_change: Mono,
-    last_stop: Mono,
+    /// When a person last stopped each unit by name.
+    stopped_at: BTreeMap<UnitId, Mono>,
     operations: BTreeSet<OperationId>,
     /// A full disk made a daemon forget what an earlier one was told.
     pub forgot_writes: bool,
@@ -92,7 +93,8 @@ impl Watch {
         }
         match command {
             Command::Stop(units) => {
-                self.last_stop = now.mono;
+                self.stopped_at
+                    .extend(units.iter().map(|unit| (*unit, now.mono)));
                 self.stops.insert(request, units.clone());
             }
             Command::Start(units) | Command::Restart(units) => {
@@ -401,7 +403,10 @@ impl Watch {
             )?;
         }
         let all_go = reason.contains("goes down");
-        let undisturbed = self.last_stop > self.last_change && reason == "stopped by hand";
+        // What began to depend on it after that stop was asked for does not stop with it.
+        let stopped_at = self.stopped_at.get(&unit);
+        let undisturbed =
+            stopped_at.is_some_and(|at| *at > self.last_change) && reason == "stopped by hand";
         if !(all_go || undisturbed) {
             return Ok(());
         }
@@ -500,7 +505,7 @@ impl Watch {
             self.forgot_writes = true;
             self.held.clear();
         }
-        self.last_stop = Mono(0);
+        self.stopped_at.clear();
         for view in core.units() {
             let book = self.books.entry(view.id).or_default();
             // A restart by the old daemon may have begun without having been written down.
