@@ -40,6 +40,8 @@ pub enum Refusal {
     },
     /// The unit does not run, so there is nothing to signal.
     NotRunning(UnitName),
+    /// The unit does not say how to read its configuration again.
+    NoReload(UnitName),
     /// The unit owes no beats.
     NoHeartbeat(UnitName),
     /// The unit is being stopped: its beats do not count any more.
@@ -112,6 +114,12 @@ impl fmt::Display for Refusal {
             }
             Self::NotRunning(name) => {
                 write!(f, "{name} is not running; `abide why {name}` says why")
+            }
+            Self::NoReload(name) => {
+                write!(
+                    f,
+                    "{name} has no `reload`; give it one (`reload = {{ signal = \"SIGHUP\" }}`), or use `abide restart {name}`"
+                )
             }
             Self::NoHeartbeat(name) => {
                 write!(

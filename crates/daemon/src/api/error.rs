@@ -85,6 +85,7 @@ impl From<Refusal> for ApiError {
             Refusal::OwnedByOther { .. } => (StatusCode::CONFLICT, "owned_by_other"),
             Refusal::RequiredBy { .. } => (StatusCode::CONFLICT, "required_by"),
             Refusal::NotRunning(_) => (StatusCode::CONFLICT, "not_running"),
+            Refusal::NoReload(_) => (StatusCode::CONFLICT, "no_reload"),
             Refusal::NoHeartbeat(_) => (StatusCode::CONFLICT, "no_heartbeat"),
             Refusal::Stopping(_) => (StatusCode::CONFLICT, "stopping"),
             Refusal::Ambiguous { .. } => (StatusCode::CONFLICT, "ambiguous"),
