@@ -20,13 +20,17 @@ mod words;
 
 pub use effect::{Effect, Sweep};
 pub use input::{Command, Input, Outcome, UnitDef};
-pub use record::{Change, EndWhy, RollingPart, SavedPhase, Turn, UnitRecord};
+pub use record::{Change, EndWhy, RollingPart, Said, SavedPhase, Turn, UnitRecord};
 pub use restart::DEFAULT_RESET_AFTER;
 pub use supervisor::Supervisor;
 pub use view::{Explanation, PlanChange, PlanStep, UnitView};
 
 use abide_model::{ExitStatus, Mono, Operation, RunId, UnitId, Wall};
 use serde::{Deserialize, Serialize};
+
+/// An answer that does not come so long after the time that its effect may take is taken for lost.
+/// Generous, so that a machine which is busy with other things makes no unit unhealthy.
+pub const ANSWER_SLACK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// So many restarts in a row without a stable run, and a unit counts as crash-looping.
 pub const CRASH_LOOP_ROW: u32 = 3;

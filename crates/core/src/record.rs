@@ -69,6 +69,9 @@ pub struct UnitRecord {
     /// Its part in a rolling operation that is not over.
     #[serde(default)]
     pub rolling: Option<RollingPart>,
+    /// What the program of the run in `run` said of itself.
+    #[serde(default, skip_serializing_if = "Said::is_nothing")]
+    pub said: Said,
 }
 
 /// What a unit has to do with a rolling operation that is not over.
@@ -102,6 +105,26 @@ pub enum Turn {
     Added,
     /// It goes when all that are restarted were found good, else it stays.
     Leaving,
+}
+
+/// What a running program said of itself on its notify socket, and will not say again.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Said {
+    /// It owes a beat this often, whatever its policy says; zero: none.
+    #[serde(default)]
+    pub beat_every: Option<Duration>,
+    /// This process is its main process, not the one that was spawned.
+    #[serde(default)]
+    pub main: Option<u32>,
+    /// It is about to end.
+    #[serde(default)]
+    pub stopping: bool,
+}
+
+impl Said {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a unit stood. Deadlines are of the boot's monotonic clock; on another boot they are void.

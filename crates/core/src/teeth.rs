@@ -56,12 +56,36 @@ pub enum Fault {
     TreeNotWatched,
     /// What a stopped main process left behind has no end of its time.
     WatchWithoutDeadline,
+    /// A program that says it is past help is left alone.
+    BeatTriggerIgnored,
+    /// A bad round counts while the unit is still in its grace.
+    GraceIgnored,
+    /// An answer that came too late counts for the next round.
+    LateAnswerCounts,
+    /// Health checks go on while a run is being stopped.
+    ProbesWhileStopping,
+    /// A round begins before the one before it has its answer.
+    TwoProbesAtOnce,
+    /// The first round begins at the instant when a run is ready.
+    ChecksNotSpread,
+    /// A good round leaves the count of bad ones as it is.
+    FailuresNeverReset,
+    /// A unit that is to be restarted when it is unhealthy is not.
+    UnhealthyIgnored,
+    /// A reload whose confirmation does not come goes on for ever.
+    ReloadNeverEnds,
+    /// A new daemon does not ask again for a reload that was under way.
+    ReloadForgottenAtResume,
+    /// A program that said it was about to end may live for ever.
+    SelfStopWithoutDeadline,
+    /// A program that asks for time gets exactly that, though it had more.
+    ExtendMovesEarlier,
 }
 
 #[cfg(feature = "teeth")]
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 37] = [
         Self::DroppedRunIdCheck,
         Self::TimerNotCleared,
         Self::StopForgetsKill,
@@ -87,6 +111,18 @@ impl Fault {
         Self::BackoffForgottenAtResume,
         Self::TreeNotWatched,
         Self::WatchWithoutDeadline,
+        Self::BeatTriggerIgnored,
+        Self::GraceIgnored,
+        Self::LateAnswerCounts,
+        Self::ProbesWhileStopping,
+        Self::TwoProbesAtOnce,
+        Self::ChecksNotSpread,
+        Self::FailuresNeverReset,
+        Self::UnhealthyIgnored,
+        Self::ReloadNeverEnds,
+        Self::ReloadForgottenAtResume,
+        Self::SelfStopWithoutDeadline,
+        Self::ExtendMovesEarlier,
     ];
 }
 

@@ -410,6 +410,9 @@ impl Supervisor {
             }
         }
         self.event(def.id, None, EventKind::Changed);
+        if old.health != def.policy.health {
+            self.checks_changed(def.id);
+        }
         let relaunch = needs_new_run(&old, &def.policy);
         let Some(unit) = self.units.get_mut(&def.id) else {
             return;

@@ -35,7 +35,7 @@ impl Supervisor {
             Command::Stop(ids) => self.stop(&ids),
             Command::Restart(ids) => self.restart(&ids),
             Command::RestartRolling { units, .. } => self.restart(&units),
-            Command::Reload(_) => Err(Refusal::ShuttingDown),
+            Command::Reload(ids) => self.reload(&ids),
             Command::Reset(ids) => self.reset(&ids),
             Command::Remove(ids) => self.remove(&ids, OperationKind::Remove),
             Command::Enable(ids) => self.enable(&ids, true),
@@ -47,7 +47,7 @@ impl Supervisor {
     }
 
     /// All of these are known and not being removed.
-    fn known(&self, ids: &[UnitId]) -> Result<BTreeSet<UnitId>, Refusal> {
+    pub(super) fn known(&self, ids: &[UnitId]) -> Result<BTreeSet<UnitId>, Refusal> {
         for id in ids {
             match self.units.get(id) {
                 Some(unit) if !unit.removing => {}

@@ -65,6 +65,18 @@ impl Supervisor {
                         self.awaited.insert(id, Awaited::AskStop(unit));
                     }
                 }
+                Effect::Probe { unit, run } => {
+                    if self.is_round_wanted(unit, run) {
+                        let id = self.push(intent);
+                        self.round_emitted(unit, id);
+                    }
+                }
+                Effect::Reload { unit, run } => {
+                    if self.is_reload_wanted(unit, run) {
+                        let id = self.push(intent);
+                        self.reload_emitted(unit, id);
+                    }
+                }
                 Effect::KillTree { unit, .. } => {
                     last_durable = self.write_unit(unit).or(last_durable);
                     self.push(intent);

@@ -79,8 +79,18 @@ impl Supervisor {
             Phase::Failed { reason } => format!("given up: {reason}"),
             Phase::Exited => "it ended as it should".into(),
             Phase::Live(run) => match (&run.stage, unit.started) {
+                (Stage::Alive, Some(_)) if run.stopping_itself && run.end.is_none() => {
+                    "it said that it is stopping by itself".into()
+                }
                 (Stage::Alive, Some(started)) if run.ready && run.end.is_none() => {
-                    format!("it was started {} ago and is up", ago(started.mono))
+                    let mut cause = format!("it was started {} ago and is up", ago(started.mono));
+                    if let Some(reload) = &run.reload {
+                        cause += &format!(", reloading for {}", ago(reload.since));
+                    }
+                    for remark in [unit.remark_on_checks(), unit.remark_on_beats()] {
+                        cause += &remark.map_or(String::new(), |remark| format!("; {remark}"));
+                    }
+                    cause
                 }
                 (Stage::Alive, Some(started)) if run.end.is_none() => {
                     format!(
@@ -148,6 +158,16 @@ impl Supervisor {
                         }
                         if let Some(wait) = due(WakeReason::Heartbeat) {
                             changes.push(format!("a heartbeat is due in {wait}"));
+                        }
+                        changes.extend(self.checks_ahead(unit, now.mono));
+                        if let Some(wait) = due(WakeReason::Reload) {
+                            changes.push(format!("if it has not reloaded in {wait}, the reload has failed, and it runs on"));
+                        }
+                        if let Some(wait) = due(WakeReason::SelfStop) {
+                            changes.push(format!("if it has not ended in {wait}, it is ended and restarted by its policy"));
+                        }
+                        if unit.is_marked() {
+                            changes.push(format!("`abide restart {name}` restarts it"));
                         }
                         if let Some(wait) = due(WakeReason::Stable) {
                             changes.push(format!(

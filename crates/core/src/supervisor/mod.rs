@@ -54,12 +54,16 @@
 //! wait: [`settle`]. A new command: `command.rs`, and what it must write down in `record.rs`.
 
 mod apply;
+mod beats;
 mod command;
 mod emit;
 mod explain;
 mod graph;
+mod health;
 mod hooks;
+mod notify;
 mod operation;
+mod reload;
 mod resume;
 mod run;
 mod settle;
@@ -136,6 +140,8 @@ enum Awaited {
     AskStop(UnitId),
     Save(UnitId),
     Hook(UnitId, RunId, HookKind),
+    Probe(UnitId),
+    Reload(UnitId),
     Halted,
 }
 
@@ -222,13 +228,37 @@ impl Supervisor {
                     self.beat(unit);
                 }
             }
-            Input::BeatInterval { .. }
-            | Input::BeatTrigger { .. }
-            | Input::Reloading { .. }
-            | Input::SelfStopping { .. }
-            | Input::MainChanged { .. }
-            | Input::ExtendTimeout { .. }
-            | Input::Connection { .. } => {}
+            Input::BeatInterval { unit, run, every } => {
+                if self.current(unit, run).is_some() {
+                    self.beat_interval(unit, every);
+                }
+            }
+            Input::BeatTrigger { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.beat_trigger(unit);
+                }
+            }
+            Input::Reloading { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.said_reloading(unit);
+                }
+            }
+            Input::SelfStopping { unit, run } => {
+                if self.current(unit, run).is_some() {
+                    self.self_stopping(unit);
+                }
+            }
+            Input::MainChanged { unit, run, pid } => {
+                if self.current(unit, run).is_some() {
+                    self.main_changed(unit, pid);
+                }
+            }
+            Input::ExtendTimeout { unit, run, by } => {
+                if self.current(unit, run).is_some() {
+                    self.extend_timeout(unit, by);
+                }
+            }
+            Input::Connection { .. } => {}
             // Every deadline is on the clock that never jumps.
             Input::ClockChanged => {}
         }
@@ -248,6 +278,9 @@ impl Supervisor {
                 (Owner::Unit(unit), WakeReason::Stable) => self.became_stable(unit),
                 (Owner::Unit(unit), WakeReason::Kill) => self.kill_again(unit),
                 (Owner::Unit(unit), WakeReason::Save) => self.save(unit, true),
+                (Owner::Unit(unit), WakeReason::Health) => self.check_due(unit),
+                (Owner::Unit(unit), WakeReason::Reload) => self.reload_overdue(unit),
+                (Owner::Unit(unit), WakeReason::SelfStop) => self.self_stop_overdue(unit),
                 (Owner::Unit(_) | Owner::Operation(_), _) => {}
                 (Owner::Supervisor, _) => self.halt_without_disk(),
             }
@@ -353,6 +386,8 @@ impl Supervisor {
                 };
                 self.hook_done(effect, (unit, run, hook), result);
             }
+            (Awaited::Probe(unit), outcome) => self.probe_answered(unit, outcome),
+            (Awaited::Reload(unit), outcome) => self.reload_answered(unit, outcome),
             (Awaited::Halted, _) => self.halted(),
             // An `Ok` to a spawn says nothing of a process: there is none.
             (Awaited::Spawn(unit), Outcome::Ok) => {

@@ -165,6 +165,10 @@ impl Operations {
             let save = match (over, tracked.saved) {
                 (false, false) => Some(Save::Begun(Box::new(tracked.operation.clone()))),
                 (true, true) => Some(Save::Ended),
+                // Other steps are seen again from the units themselves.
+                (false, true) if tracked.operation.kind == OperationKind::Reload => {
+                    Some(Save::Begun(Box::new(tracked.operation.clone())))
+                }
                 (false, true) | (true, false) => None,
             };
             tracked.saved = !over;

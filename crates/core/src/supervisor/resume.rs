@@ -3,8 +3,8 @@
 //! In the same boot, and if not everything had been stopped on purpose, each unit goes on exactly
 //! where it was: what lives is adopted; what ended meanwhile counts as an exit now; a stop or a kill
 //! that was under way is repeated if it may not have been carried out; a backoff keeps its due time.
-//! Only what a program owes to abide (readiness, beats) gets its full time again: that nobody listened
-//! was not its fault.
+//! Only what a program owes to abide (readiness, beats, health) gets its full time again: that nobody
+//! listened was not its fault.
 //!
 //! After another boot, or after a `down`, nothing lives: what is enabled and was not stopped by hand is
 //! started.
@@ -81,11 +81,19 @@ impl Supervisor {
                 kind,
             });
         }
+        let mut reloads = Vec::new();
         for operation in saved.operations {
-            self.restore_operation(operation, &taken_by, continues);
+            if operation.kind == OperationKind::Reload {
+                reloads.extend(self.restore_reload(operation, continues));
+            } else {
+                self.restore_operation(operation, &taken_by, continues);
+            }
         }
         for (id, seen) in ids {
             self.go_on(id, seen);
+        }
+        for (id, operation) in reloads {
+            self.reload_again(id, operation);
         }
         if !continues {
             self.start_enabled();
@@ -146,6 +154,11 @@ impl Supervisor {
             unit.started = record.started;
             unit.since = record.since;
             unit.phase = self.restored_phase(&unit, record.phase, record.end, record.old_stop);
+            if let Some(run) = unit.run_mut() {
+                run.beats.every = record.said.beat_every;
+                run.main = record.said.main;
+                run.stopping_itself = record.said.stopping;
+            }
         } else if let Some(Observed {
             run,
             state: ObservedState::Alive { .. },
@@ -308,6 +321,30 @@ impl Supervisor {
         }
     }
 
+    /// Gives the units that are to be told again. What was told of a step was written down.
+    fn restore_reload(
+        &mut self,
+        mut operation: Operation,
+        continues: bool,
+    ) -> Vec<(UnitId, OperationId)> {
+        operation.state = OperationState::Running;
+        let mut again = Vec::new();
+        for step in &mut operation.steps {
+            if step.state != StepState::Pending {
+                continue;
+            }
+            match self.graph.id(&step.unit) {
+                Some(unit) if continues => again.push((unit, operation.id)),
+                _ => {
+                    step.state = StepState::Failed;
+                    step.note = Some("its run ended before it had reloaded".into());
+                }
+            }
+        }
+        self.operations.resume(operation);
+        again
+    }
+
     /// Sets in motion what was under way.
     fn go_on(&mut self, id: UnitId, seen: Option<Observed>) {
         let now = self.now;
@@ -328,6 +365,7 @@ impl Supervisor {
         {
             Some(ObservedState::Alive { pid }) => {
                 run.pid = Some(pid);
+                run.main = run.main.filter(|main| *main == pid);
                 if !confirmed {
                     unit.started = Some(now);
                     self.save(id, false);
@@ -385,8 +423,12 @@ impl Supervisor {
             Stage::Alive => {
                 run.ready |= !has_probe;
                 let watch = !run.ready;
+                let stopping = run.stopping_itself;
                 self.arm(id);
-                if watch && let Some(within) = ready_within {
+                if stopping {
+                    let by = now.after(plan.within);
+                    self.timers.set(Some(id), WakeReason::SelfStop, by);
+                } else if watch && let Some(within) = ready_within {
                     self.intents.push(Effect::WatchReady {
                         unit: id,
                         run: run_id,

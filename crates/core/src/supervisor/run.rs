@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use abide_model::{
-    EventKind, ExitClass, ExitStatus, Health, HookKind, LastExit, RunId, UnitId, UnitType,
-};
+use abide_model::{EventKind, ExitClass, ExitStatus, HookKind, LastExit, RunId, UnitId, UnitType};
 
 use crate::record::EndWhy;
 use crate::supervisor::unit::{Phase, Run, Stage, Unit};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, Sweep, WakeReason, restart};
-
-/// A beat is owed at most this often; a shorter interval would have the supervisor spin.
-const SHORTEST_BEAT: Duration = Duration::from_millis(1);
 
 /// What follows for the tree when its main process has exited.
 enum Follow {
@@ -37,12 +32,15 @@ impl Supervisor {
         let run_id = run.id;
         unit.started = Some(now);
         if !run.exited {
-            run.pid = Some(pid);
-            run.ready = !has_probe;
+            run.pid.get_or_insert(pid);
+            run.ready = !has_probe || run.said_ready;
         }
-        let watch = !run.exited && has_probe && matches!(run.stage, Stage::Alive);
-        let ready = run.ready;
+        let watch = !run.exited && !run.ready && matches!(run.stage, Stage::Alive);
+        let (ready, said_ready) = (run.ready, run.ready && run.said_ready);
         self.event(id, Some(run_id), EventKind::Started { pid });
+        if said_ready {
+            self.event(id, Some(run_id), EventKind::Ready);
+        }
         if ready {
             self.became_ready(id);
         }
@@ -66,23 +64,6 @@ impl Supervisor {
             self.note_exit(id, ExitStatus::SpawnFailed(reason));
         }
         self.run_over(id);
-    }
-
-    /// The readiness check succeeded.
-    pub(super) fn told_ready(&mut self, id: UnitId) {
-        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
-            return;
-        };
-        let alive = matches!(run.stage, Stage::Alive) && !run.exited && run.spawn.is_none();
-        if !alive || run.ready {
-            return;
-        }
-        run.ready = true;
-        let run_id = run.id;
-        self.event(id, Some(run_id), EventKind::Ready);
-        self.became_ready(id);
-        self.arm(id);
-        self.save(id, false);
     }
 
     /// The run is ready, for the first time. Its deadlines are armed by the caller.
@@ -111,61 +92,6 @@ impl Supervisor {
         }
     }
 
-    /// The program reported in.
-    pub(super) fn beat(&mut self, id: UnitId) {
-        let now = self.now.mono;
-        let Some(unit) = self.units.get_mut(&id) else {
-            return;
-        };
-        let Some(every) = unit.policy.heartbeat.as_ref().map(|h| h.every) else {
-            return;
-        };
-        let Some(run) = unit.run_mut() else { return };
-        if !matches!(run.stage, Stage::Alive) || run.exited {
-            return;
-        }
-        if run.missed > 0 || run.health != Health::Healthy {
-            run.missed = 0;
-            run.health = Health::Healthy;
-            self.touched.insert(id);
-        }
-        if self.timers.get(Some(id), WakeReason::Heartbeat).is_some() {
-            let due = now.after(every.max(SHORTEST_BEAT));
-            self.timers.set(Some(id), WakeReason::Heartbeat, due);
-        }
-    }
-
-    /// An interval passed without a beat.
-    pub(super) fn beat_missed(&mut self, id: UnitId) {
-        let now = self.now.mono;
-        let Some(unit) = self.units.get_mut(&id) else {
-            return;
-        };
-        let Some(heartbeat) = unit.policy.heartbeat.clone() else {
-            return;
-        };
-        let Some(run) = unit.run_mut() else { return };
-        let counts = matches!(run.stage, Stage::Alive) && run.end.is_none() && !run.exited;
-        if !counts && !planted(Fault::MissedBeatWhileStopping) {
-            return;
-        }
-        run.missed = run.missed.saturating_add(1);
-        let (run_id, missed) = (run.id, run.missed);
-        let too_many = missed >= heartbeat.misses.max(1);
-        if too_many {
-            run.health = Health::Unhealthy;
-        }
-        self.event(id, Some(run_id), EventKind::HeartbeatMissed { missed });
-        self.touch(id);
-        if !too_many {
-            let due = now.after(heartbeat.every.max(SHORTEST_BEAT));
-            self.timers.set(Some(id), WakeReason::Heartbeat, due);
-        } else if counts && let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) {
-            run.end = Some(EndWhy::MissedBeats(missed));
-            self.begin_end(id);
-        }
-    }
-
     /// The run has lasted long enough to end a row of crashes.
     pub(super) fn became_stable(&mut self, id: UnitId) {
         if planted(Fault::BackoffNeverResets) {
@@ -185,25 +111,29 @@ impl Supervisor {
 
     /// Sets the deadlines that a living run has under its unit's policy, and no others.
     pub(super) fn arm(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        if let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut)
+            && run.ready
+        {
+            run.ready_at.get_or_insert(now);
+        }
         let Some(unit) = self.units.get(&id) else {
             return;
         };
         let (Some(run), Some(started)) = (unit.run(), unit.started) else {
             return;
         };
-        if !matches!(run.stage, Stage::Alive) || run.exited || run.spawn.is_some() {
+        if !run.is_alive() {
             return;
         }
         let owner = Some(id);
-        let now = self.now.mono;
         let ready_by = match &unit.policy.ready {
-            Some(ready) if !run.ready => Some(started.mono.after(ready.within)),
+            Some(ready) if !run.ready && !run.stopping_itself => {
+                Some(started.mono.after(ready.within).max(run.not_before))
+            }
             _ => None,
         };
-        let beat_by = match &unit.policy.heartbeat {
-            Some(heartbeat) if run.ready => Some(now.after(heartbeat.every.max(SHORTEST_BEAT))),
-            _ => None,
-        };
+        let beat_by = unit.beats_owed().map(|owed| now.after(owed.every));
         let stable_at = (unit.row > 0).then(|| {
             started
                 .mono
@@ -219,19 +149,27 @@ impl Supervisor {
                 None => self.timers.clear(owner, reason),
             }
         }
+        self.arm_checks(id);
     }
 
-    /// The deadlines of a living run, which end with it.
+    /// The deadlines of a living run, and what it is in the middle of, which end with it.
     pub(super) fn disarm(&mut self, id: UnitId) {
         if planted(Fault::TimerNotCleared) {
             return;
         }
-        for reason in [WakeReason::Ready, WakeReason::Heartbeat, WakeReason::Stable] {
+        for reason in [
+            WakeReason::Ready,
+            WakeReason::Heartbeat,
+            WakeReason::Stable,
+            WakeReason::SelfStop,
+        ] {
             if reason == WakeReason::Heartbeat && planted(Fault::MissedBeatWhileStopping) {
                 continue;
             }
             self.timers.clear(Some(id), reason);
         }
+        self.end_checks(id);
+        self.cut_reload_short(id);
     }
 
     pub(super) fn clear_timers(&mut self, id: UnitId) {
@@ -283,7 +221,7 @@ impl Supervisor {
         };
         run.exited = true;
         run.pid = None;
-        run.health = Health::Unknown;
+        run.forget_health();
         let run_id = run.id;
         // Before its spawn was answered it is not known how long it ran: not long enough to be stable.
         let ran_for = match (&status, unit.started) {

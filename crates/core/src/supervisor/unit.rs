@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abide_model::{
-    ActualState, EffectId, Health, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan,
-    UnitId, UnitName, UnitType,
+    ActualState, EffectId, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan, UnitId,
+    UnitName, UnitType,
 };
 
-use crate::record::{EndWhy, RollingPart, SavedPhase, UnitRecord};
+use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnitRecord};
+use crate::supervisor::beats::Beats;
+use crate::supervisor::health::Checks;
+use crate::supervisor::reload::Reloading;
 use crate::{CRASH_LOOP_ROW, Sweep};
 
 /// How many run ids are reserved on the disk at a time.
@@ -85,13 +88,18 @@ pub(super) struct Run {
     pub stage: Stage,
     /// How to stop it, where the policy was changed under it.
     pub old_stop: Option<StopPlan>,
-    /// Beats missed in a row.
-    pub missed: u32,
-    pub health: Health,
-    /// Bad rounds of health checks in a row.
-    pub failures: u32,
-    /// Why the last bad one was bad.
-    pub last_error: Option<String>,
+    /// It said that it is ready before its spawn was answered.
+    pub said_ready: bool,
+    pub ready_at: Option<Mono>,
+    /// It said that it is about to end.
+    pub stopping_itself: bool,
+    /// It asked for time: nothing that it is at is overdue before this.
+    pub not_before: Mono,
+    /// Its main process, where that is not the one that was spawned.
+    pub main: Option<u32>,
+    pub beats: Beats,
+    pub checks: Checks,
+    pub reload: Option<Reloading>,
 }
 
 /// How far the end of a run is.
@@ -209,6 +217,7 @@ impl Unit {
                 self.policy.unit_type == UnitType::Service
                     && self.wanted
                     && run.ready
+                    && !run.stopping_itself
                     && !run.exited
                     && run.end.is_none()
             }
@@ -272,6 +281,7 @@ impl Unit {
             last_exit: self.last_exit.clone(),
             operation: self.operation.map(|(id, _)| id),
             rolling: self.rolling.as_deref().cloned(),
+            said: run.map(Run::said).unwrap_or_default(),
         }
     }
 
@@ -303,9 +313,23 @@ impl Unit {
 }
 
 impl Run {
+    /// Its program was executed, and nothing was done to end it.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.stage, Stage::Alive) && !self.exited && self.spawn.is_none()
+    }
+
     /// Why the run ends although nobody wants it down any more: what it runs was changed meanwhile.
     pub fn unless_outdated(&self) -> Option<EndWhy> {
         self.old_stop.is_some().then_some(EndWhy::Changed)
+    }
+
+    /// What a new daemon must know of what the program said.
+    fn said(&self) -> Said {
+        Said {
+            beat_every: self.beats.every,
+            main: self.main,
+            stopping: self.stopping_itself,
+        }
     }
 
     pub(super) fn ordered(id: RunId, now: Mono) -> Self {
@@ -319,10 +343,14 @@ impl Run {
             end: None,
             stage: Stage::Alive,
             old_stop: None,
-            missed: 0,
-            health: Health::Unknown,
-            failures: 0,
-            last_error: None,
+            said_ready: false,
+            ready_at: None,
+            stopping_itself: false,
+            not_before: Mono(0),
+            main: None,
+            beats: Beats::default(),
+            checks: Checks::default(),
+            reload: None,
         }
     }
 }

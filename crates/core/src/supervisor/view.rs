@@ -26,10 +26,13 @@ impl Supervisor {
             run: unit.last_run,
             pid: run.and_then(|run| run.pid),
             started: run.and(unit.started),
-            ready: run
-                .is_some_and(|run| run.ready && !run.exited && matches!(run.stage, Stage::Alive))
-                || unit.is_up(),
-            health: run.map_or(Health::Unknown, |run| run.health),
+            ready: run.is_some_and(|run| {
+                run.ready
+                    && !run.stopping_itself
+                    && !run.exited
+                    && matches!(run.stage, Stage::Alive)
+            }) || unit.is_up(),
+            health: run.map_or(Health::Unknown, Run::health),
             restarts: unit.restarts,
             row: unit.row,
             crash_looping: unit.is_crash_looping(),
@@ -38,9 +41,9 @@ impl Supervisor {
                 Phase::Backoff { due } => Some(due),
                 _ => None,
             },
-            missed: run.map_or(0, |run| run.missed),
-            failures: run.map_or(0, |run| run.failures),
-            last_error: run.and_then(|run| run.last_error.as_deref()),
+            missed: run.map_or(0, |run| run.beats.missed),
+            failures: run.map_or(0, |run| run.checks.failures),
+            last_error: run.and_then(|run| run.checks.last_error.as_deref()),
             reason: self.reason(unit),
         }
     }
@@ -88,25 +91,23 @@ impl Supervisor {
             (Stage::Alive, None) if run.spawn.is_some() => {
                 Some("its program is being started".into())
             }
+            (Stage::Alive, None) if run.stopping_itself => {
+                Some("it said that it is stopping by itself".into())
+            }
             (Stage::Alive, None) if !run.ready => {
                 let within = unit.policy.ready.as_ref().map(|ready| ready.within);
                 within.map(|within| format!("not ready yet, has {}", words::duration(within)))
             }
-            (Stage::Alive, None) if unit.is_crash_looping() => {
-                let exit = unit
-                    .last_exit
-                    .as_ref()
-                    .map_or("", |exit| exit.reason.as_str());
-                Some(format!(
-                    "keeps crashing: {exit}; restart {} in a row",
-                    unit.row
-                ))
+            (Stage::Alive, None) => {
+                let remarks = [
+                    unit.remark_on_checks(),
+                    unit.remark_on_beats(),
+                    run.reload.as_ref().map(|_| "reloading".into()),
+                    remark_on_crashes(unit),
+                ];
+                let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+                (!remarks.is_empty()).then(|| remarks.join("; "))
             }
-            (Stage::Alive, None) if unit.row > 0 => unit
-                .last_exit
-                .as_ref()
-                .map(|exit| format!("{}; restart {} in a row", exit.reason, unit.row)),
-            (Stage::Alive, None) => None,
             (Stage::Asked { .. }, why) => why.as_ref().map(ToString::to_string),
             (Stage::Killing { tries, .. }, why) => {
                 let why = match why {
@@ -148,5 +149,20 @@ impl Supervisor {
             Phase::Live(run) if run.exited => "ended just now".into(),
             Phase::Live(_) => "is not ready yet".into(),
         }
+    }
+}
+
+fn remark_on_crashes(unit: &Unit) -> Option<String> {
+    let exit = unit.last_exit.as_ref().filter(|_| unit.row > 0);
+    let exit = exit.map_or("", |exit| exit.reason.as_str());
+    if unit.is_crash_looping() {
+        Some(format!(
+            "keeps crashing: {exit}; restart {} in a row",
+            unit.row
+        ))
+    } else if unit.row > 0 && !exit.is_empty() {
+        Some(format!("{exit}; restart {} in a row", unit.row))
+    } else {
+        None
     }
 }
