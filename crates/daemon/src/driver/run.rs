@@ -247,6 +247,8 @@ impl Daemon {
                     self.keeper_lost = true;
                     return;
                 }
+                // Nothing reacts to these yet; `os_state` shows them when it is looked at.
+                KeeperEvent::Stopped { .. } | KeeperEvent::Continued { .. } => {}
                 KeeperEvent::Exit(entry) => match (entry.state, entry.exit()) {
                     // The worker that spawned it says the same, in more words.
                     (RunState::ExecFailed { .. }, _) | (_, None) => {

@@ -21,6 +21,27 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// A hold on the process that has this number now.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is none, or when it has ended.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+        let pidfd = match open(pid) {
+            Ok(fd) => Some(fd),
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => None,
+            // EINVAL: the number of a thread.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(gone()),
+            Err(e) => return Err(e),
+        };
+        let handle = Self::new(identity_of(pid, pidfd.as_ref().map(AsFd::as_fd)), pidfd);
+        if handle.alive() {
+            Ok(handle)
+        } else {
+            Err(gone())
+        }
+    }
+
     pub(crate) fn new(identity: Identity, pidfd: Option<OwnedFd>) -> Self {
         Self { identity, pidfd }
     }
@@ -130,6 +151,7 @@ pub(crate) fn inodes_tell() -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stat {
     pub state: u8,
+    pub parent: i32,
     pub session: i32,
     /// utime + stime + cutime + cstime, in clock ticks.
     pub ticks: u64,
@@ -152,6 +174,7 @@ pub(crate) fn parse_stat(text: &[u8]) -> Option<Stat> {
     let text = std::str::from_utf8(text.get(end + 2..)?).ok()?;
     let mut stat = Stat {
         state: 0,
+        parent: 0,
         session: 0,
         ticks: 0,
         threads: 0,
@@ -167,6 +190,7 @@ pub(crate) fn parse_stat(text: &[u8]) -> Option<Stat> {
     {
         match field {
             3 => stat.state = *word.as_bytes().first()?,
+            4 => stat.parent = word.parse().ok()?,
             6 => stat.session = word.parse().ok()?,
             14..=17 => stat.ticks = stat.ticks.saturating_add(word.parse().unwrap_or(0)),
             20 => stat.threads = word.parse().ok()?,
@@ -190,14 +214,23 @@ fn same_by_start_time(identity: &Identity) -> bool {
 /// Who this process is now. `None`: there is none of that number.
 #[must_use]
 pub fn identify(pid: u32) -> Option<Identity> {
-    let inode = open(pid).ok().and_then(|fd| inode(fd.as_fd()));
-    let start = stat(pid).map(|s| s.start);
-    (inode.is_some() || start.is_some()).then(|| Identity {
+    let identity = identity_of(pid, open(pid).ok().as_ref().map(AsFd::as_fd));
+    (identity.inode.is_some() || identity.start.is_some()).then_some(identity)
+}
+
+fn identity_of(pid: u32, pidfd: Option<BorrowedFd<'_>>) -> Identity {
+    Identity {
         pid,
         boot: boot(),
-        inode,
-        start,
-    })
+        inode: pidfd.and_then(inode),
+        start: stat(pid).map(|s| s.start),
+    }
+}
+
+/// The parent of a process: who reaps it, unless it ends before. `None`: there is no such process.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid).and_then(|stat| u32::try_from(stat.parent).ok())
 }
 
 /// Finds a recorded process again. What differs is not ours.

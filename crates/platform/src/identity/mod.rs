@@ -12,7 +12,7 @@ pub(crate) const fn record_size() -> usize {
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Handle, exit_of_stranger, identify, probe};
+pub use linux::{Handle, exit_of_stranger, identify, parent, probe};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     Stat, ended, inode, inodes_tell, open, parse_stat, send_through, stat as stat_of,

@@ -20,6 +20,9 @@ pub struct Record {
     pub run: RunId,
     /// Its main process.
     pub process: Identity,
+    /// The process that the run began with, whose number is that of its session and process group,
+    /// where the main process is another one by now.
+    pub leader: Option<u32>,
     /// Its processes carry the tag that [`crate::tree::Trees`] computes from unit and run.
     pub tagged: bool,
     /// The control group it was put in.
@@ -37,6 +40,36 @@ impl Record {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Writes into a run's record file that its main process is another one from now on. Like the
+    /// record itself that is one write in place. `Ok(false)`: the file is not that run's, and was left alone.
+    ///
+    /// # Errors
+    /// Those of reading and writing the file.
+    pub fn change_main(path: &Path, run: RunId, main: &Identity) -> io::Result<bool> {
+        let Some(record) = Self::read(path)?.filter(|record| record.run == run) else {
+            return Ok(false);
+        };
+        let mut text = Self::head(
+            record.unit,
+            record.run,
+            main.boot,
+            record.tagged,
+            record.group.as_deref(),
+        );
+        let leader = record.leader.unwrap_or(record.process.pid);
+        text.push_str(&format!("leader={leader}\npid={}", main.pid));
+        for (key, value) in [("inode", main.inode), ("start", main.start)] {
+            if let Some(value) = value {
+                text.push_str(&format!("\n{key}={value}"));
+            }
+        }
+        text.push_str("\nend=1\n");
+        text.push_str(&" ".repeat(SIZE.saturating_sub(text.len())));
+        let file = std::fs::OpenOptions::new().write(true).open(path)?;
+        std::os::unix::fs::FileExt::write_all_at(&file, text.as_bytes(), 0)?;
+        Ok(true)
     }
 
     /// The lines that are known before there is a process.
@@ -81,6 +114,7 @@ impl Record {
                 inode: number("inode"),
                 start: number("start"),
             },
+            leader: number("leader").and_then(|n| u32::try_from(n).ok()),
             tagged: number("tagged") == Some(1),
             group: value("group").map(PathBuf::from),
         })
@@ -107,6 +141,33 @@ mod tests {
         assert_eq!(record.process, process);
         assert!(record.tagged);
         assert_eq!(record.group.as_deref(), Some(group));
+    }
+
+    #[test]
+    fn a_record_says_which_process_is_the_main_one_now_and_which_was_the_first() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("record");
+        let group = Path::new("/sys/fs/cgroup/abide-1/web");
+        let head = Record::head(UnitId(3), RunId(9), Boot(0xabc), true, Some(group));
+        let text = format!("{head}pid=77\ninode=1234\nend=1\n");
+        std::fs::write(&path, format!("{text:SIZE$}")).expect("a file");
+        let main = |pid| Identity {
+            pid,
+            boot: Boot(0xabc),
+            inode: Some(u64::MAX),
+            start: Some(5),
+        };
+        assert!(!Record::change_main(&path, RunId(8), &main(78)).expect("it can be read"));
+        for pid in [78, 7] {
+            assert!(Record::change_main(&path, RunId(9), &main(pid)).expect("it is written"));
+            let record = Record::read(&path).expect("it can be read").expect("whole");
+            assert_eq!((record.process, record.leader), (main(pid), Some(77)));
+            assert_eq!(
+                (record.tagged, record.group.as_deref()),
+                (true, Some(group))
+            );
+            assert_eq!(std::fs::metadata(&path).expect("there").len(), SIZE as u64);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use linux::{
 
 use std::os::fd::OwnedFd;
 
-use abide_model::{ExitStatus, RunId, UnitId};
+use abide_model::{ExitStatus, RunId, Signal, UnitId};
 
 pub use launch::{Launch, StartError};
 
@@ -79,6 +79,9 @@ pub enum RunState {
         /// The error number.
         errno: i32,
     },
+    /// It has ended, and its exit went to somebody else: [`Link::main_changed`] named a process that
+    /// was gone when the keeper heard of it.
+    Vanished,
 }
 
 impl RunEntry {
@@ -87,6 +90,7 @@ impl RunEntry {
     pub fn exit(&self) -> Option<ExitStatus> {
         match self.state {
             RunState::Running => None,
+            RunState::Vanished => Some(ExitStatus::Unknown),
             RunState::Ended { wait_status } => Some(crate::exit::from_wait_status(wait_status)),
             RunState::ExecFailed { step, errno } => Some(ExitStatus::SpawnFailed(format!(
                 "cannot {step}: {}",
@@ -114,8 +118,28 @@ pub struct Table {
 /// What the keeper tells its daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeeperEvent {
-    /// A run's main process was reaped. It stays in the keeper's table until [`Link::taken`].
+    /// A run's main process was reaped. It stays in the keeper's table until [`Link::taken`]. If
+    /// `entry.pid` is not the main process that [`Link::main_changed`] told last, the exit was on its
+    /// way already, and is of no meaning any more: not to be answered.
     Exit(RunEntry),
+    /// A run's main process was stopped (SIGSTOP, SIGTSTP, a debugger). Told once, and only to a
+    /// daemon that is there: after its start a daemon has to look for itself.
+    Stopped {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// What stopped it.
+        signal: Signal,
+    },
+    /// A stopped main process goes on. Of several stops and continuations in a row only the last one
+    /// may be told.
+    Continued {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
     /// The keeper is gone. The daemon should [`hand_over`] to a new one.
     Lost,
 }

@@ -3,12 +3,14 @@
 //! the frames that name them. Both ends are the same executable on the same machine, or of versions
 //! that [`VERSION`] tells apart, so numbers are in the machine's own byte order.
 
-use abide_model::{RunId, UnitId};
+use abide_model::{RunId, Signal, UnitId};
 
 use super::{Key, RunEntry, RunState};
 use crate::spawn::Step;
 
-/// Of the frames below. A daemon that meets another one refuses.
+/// Of the frames below. A daemon that meets another one refuses. New kinds of frame do not change it
+/// as long as keeper and daemon are the same executable, which this release always makes them: the
+/// keeper executes its own. One that could meet a daemon newer than itself would have to.
 pub(crate) const VERSION: u32 = 1;
 
 /// Bytes of a frame.
@@ -27,6 +29,8 @@ pub(crate) enum Frame {
     Release(Key),
     /// Daemon.
     Taken { unit: UnitId, run: RunId },
+    /// Daemon: this is the run's main process from now on.
+    Main { unit: UnitId, run: RunId, pid: u32 },
     /// Daemon.
     Ready,
     /// Daemon.
@@ -42,6 +46,14 @@ pub(crate) enum Frame {
     End,
     /// Keeper: a run of the table, or one that ended. Child: `Running` or `ExecFailed`.
     Run(RunEntry),
+    /// Keeper: a run's main process was stopped by this signal.
+    Stopped {
+        unit: UnitId,
+        run: RunId,
+        signal: Signal,
+    },
+    /// Keeper: it goes on.
+    Continued { unit: UnitId, run: RunId },
 }
 
 const HELLO: u32 = 1;
@@ -53,10 +65,14 @@ const LEAVING: u32 = 6;
 const WELCOME: u32 = 7;
 const END: u32 = 8;
 const RUN: u32 = 9;
+const MAIN: u32 = 10;
+const STOPPED: u32 = 11;
+const CONTINUED: u32 = 12;
 
 const RUNNING: u32 = 0;
 const ENDED: u32 = 1;
 const EXEC_FAILED: u32 = 2;
+const VANISHED: u32 = 3;
 
 impl Frame {
     /// Allocates nothing and calls nothing: a half-spawned child uses it too.
@@ -66,6 +82,12 @@ impl Frame {
             Self::Hold(key) => (HOLD, key.unit, key.sub, key.kind, 0, 0, 0),
             Self::Release(key) => (RELEASE, key.unit, key.sub, key.kind, 0, 0, 0),
             Self::Taken { unit, run } => (TAKEN, unit.0, run.0, 0, 0, 0, 0),
+            Self::Main { unit, run, pid } => (MAIN, unit.0, run.0, pid, 0, 0, 0),
+            Self::Stopped { unit, run, signal } => {
+                let signal = signal.0.cast_unsigned();
+                (STOPPED, unit.0, run.0, 0, signal, 0, 0)
+            }
+            Self::Continued { unit, run } => (CONTINUED, unit.0, run.0, 0, 0, 0, 0),
             Self::Ready => (READY, 0, 0, 0, 0, 0, 0),
             Self::Leaving => (LEAVING, 0, 0, 0, 0, 0, 0),
             Self::Welcome {
@@ -80,6 +102,7 @@ impl Frame {
                     RunState::Running => (RUNNING, 0, 0),
                     RunState::Ended { wait_status } => (ENDED, wait_status, 0),
                     RunState::ExecFailed { step, errno } => (EXEC_FAILED, errno, step as u32),
+                    RunState::Vanished => (VANISHED, 0, 0),
                 };
                 (
                     RUN,
@@ -125,6 +148,13 @@ impl Frame {
             HOLD => Self::Hold(key),
             RELEASE => Self::Release(key),
             TAKEN => Self::Taken { unit, run },
+            MAIN => Self::Main { unit, run, pid: c },
+            STOPPED => Self::Stopped {
+                unit,
+                run,
+                signal: Signal(d.cast_signed()),
+            },
+            CONTINUED => Self::Continued { unit, run },
             READY => Self::Ready,
             LEAVING => Self::Leaving,
             WELCOME => Self::Welcome {
@@ -145,6 +175,7 @@ impl Frame {
                         step: Step::from_number(f)?,
                         errno: detail,
                     },
+                    VANISHED => RunState::Vanished,
                     _ => return None,
                 };
                 Self::Run(RunEntry {
@@ -186,6 +217,21 @@ mod tests {
                 unit: UnitId(1),
                 run: RunId(u64::MAX),
             },
+            Frame::Main {
+                unit: UnitId(1),
+                run: RunId(u64::MAX),
+                pid: 4711,
+            },
+            Frame::Stopped {
+                unit: UnitId(1),
+                run: RunId(2),
+                signal: Signal(19),
+            },
+            Frame::Continued {
+                unit: UnitId(1),
+                run: RunId(2),
+            },
+            entry(RunState::Vanished),
             Frame::Ready,
             Frame::Leaving,
             Frame::Welcome {

@@ -76,7 +76,9 @@ impl NotifySocket {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned);
         let address = match (address.path_bytes(), address.abstract_name()) {
             (Some(path), _) if !path.is_empty() => text(path).map_err(|_| wrong())?,
-            (None, Some(name)) => format!("@{}", text(name).map_err(|_| wrong())?),
+            (None, Some(name)) if !name.is_empty() => {
+                format!("@{}", text(name).map_err(|_| wrong())?)
+            }
             // It was never bound.
             _ => return Err(wrong()),
         };

@@ -17,7 +17,7 @@ pub fn sample(runs: &[RunTree]) -> Vec<Usage> {
             Some(members) => {
                 for pid in members {
                     if let Some(stat) = stat_of(pid) {
-                        add(usage, &stat, run.leader() == Some(pid));
+                        add(usage, &stat, run.main() == Some(pid));
                     }
                 }
             }
@@ -44,7 +44,7 @@ pub fn sample(runs: &[RunTree]) -> Vec<Usage> {
         });
         if let Some((run, usage)) = owner.and_then(|at| Some((runs.get(at)?, usages.get_mut(at)?)))
         {
-            add(usage, &stat, run.leader() == Some(pid));
+            add(usage, &stat, run.main() == Some(pid));
         }
     }
     usages

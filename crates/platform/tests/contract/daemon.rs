@@ -125,6 +125,7 @@ impl Daemon {
                     ..Identity::default()
                 },
                 tagged: true,
+                leader: None,
                 group: None,
             });
             let tree = self.trees.adopt(&name(entry.run), &record);
@@ -276,6 +277,7 @@ impl Daemon {
             while let Some(event) = self.link.recv() {
                 match event {
                     KeeperEvent::Exit(entry) => drop(self.exits.insert(entry.run.0, entry)),
+                    KeeperEvent::Stopped { .. } | KeeperEvent::Continued { .. } => {}
                     KeeperEvent::Lost => panic!("the keeper is gone"),
                 }
             }

@@ -10,7 +10,7 @@ use abide_model::{Mono, RunId, Signal, UnitId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::daemon::{Daemon, Ended, Next};
-use super::reap::{Child, next_ended, reap, stop_changes};
+use super::reap::{Change, exists, next_change, next_ended, reap};
 use super::socket::{Received, Sent, receive, send};
 use crate::clock::now;
 use crate::keeper::wire::{BATCH, Frame, VERSION};
@@ -31,6 +31,10 @@ const CHLD: Signal = Signal(17);
 
 /// How long a stopped daemon may stay stopped before it is continued, and then before it is killed.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
+
+/// Stops and continuations that are looked at in a row, so that a process which is stopped and continued
+/// without end keeps nothing else waiting.
+const CHANGES: usize = 256;
 
 /// How far the talk with the daemon is.
 #[derive(Clone, Copy)]
@@ -61,6 +65,10 @@ pub(super) struct Keeper {
     by_pid: BTreeMap<u32, (UnitId, RunId)>,
     /// Exits that the daemon has not been told yet.
     untold: Vec<(UnitId, RunId)>,
+    /// The last stop or continuation of each run that the daemon has not been told yet.
+    changes: BTreeMap<(UnitId, RunId), Change>,
+    /// There may be more of them than were looked at.
+    more_changes: bool,
     /// The socket of the current daemon.
     socket: Option<OwnedFd>,
     /// Sockets of daemons that are gone, while a half-spawned child may still write to one.
@@ -82,6 +90,8 @@ impl Keeper {
             runs: BTreeMap::new(),
             by_pid: BTreeMap::new(),
             untold: Vec::new(),
+            changes: BTreeMap::new(),
+            more_changes: false,
             socket: None,
             old: adopt.into_iter().collect(),
             talk: Talk::Silent,
@@ -110,6 +120,7 @@ impl Keeper {
             if let Some(code) = self.reap() {
                 return code;
             }
+            self.watch_changes();
             self.start_when_due();
             self.watch_stopped();
             self.forward();
@@ -144,7 +155,11 @@ impl Keeper {
         let stopped = self
             .stopped
             .map(|(Stopped::Waiting(at) | Stopped::Continued(at))| at.after(STOPPED_FOR));
-        [self.daemon.due(), stopped].into_iter().flatten().min()
+        let changes = self.more_changes.then_some(Mono(0));
+        [self.daemon.due(), stopped, changes]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reads what the daemon, and children of this and earlier ones, have written.
@@ -186,6 +201,7 @@ impl Keeper {
                 // All earlier writers are through: the daemon holds the home's lock.
                 self.drain_old();
                 self.untold.clear();
+                self.changes.clear();
                 self.talk = Talk::Descriptors(None);
             }
             Frame::Hold(key) => {
@@ -197,16 +213,48 @@ impl Keeper {
                 self.descriptors.remove(&key);
             }
             Frame::Taken { unit, run } => {
-                if let Some(entry) = self.runs.remove(&(unit, run))
-                    && self.by_pid.get(&entry.pid) == Some(&(unit, run))
-                {
-                    self.by_pid.remove(&entry.pid);
+                if let Some(entry) = self.runs.remove(&(unit, run)) {
+                    self.forget_pid(entry.pid, (unit, run));
                 }
             }
+            Frame::Main { unit, run, pid } => self.change_main((unit, run), pid),
             Frame::Ready => self.daemon.ready(),
             Frame::Leaving => self.daemon.leaving(),
             Frame::Run(entry) => self.record(entry),
-            Frame::Welcome { .. } | Frame::End => {}
+            Frame::Welcome { .. }
+            | Frame::End
+            | Frame::Stopped { .. }
+            | Frame::Continued { .. } => {}
+        }
+    }
+
+    /// A run goes on with another main process, though the one before may have ended already: the
+    /// daemon knows that. The new one need not be a child of ours; it becomes one when its parent ends
+    /// before it.
+    fn change_main(&mut self, id: (UnitId, RunId), pid: u32) {
+        let another = self.by_pid.get(&pid).is_some_and(|other| *other != id);
+        let Some(entry) = self.runs.get_mut(&id) else {
+            return;
+        };
+        if another || Some(pid) == self.daemon.pid() || entry.pid == pid {
+            return;
+        }
+        let before = std::mem::replace(&mut entry.pid, pid);
+        self.untold.retain(|untold| *untold != id);
+        // One that is gone was reaped as an orphan, or by its own parent; nobody else would say so.
+        if exists(pid) {
+            entry.state = RunState::Running;
+            self.by_pid.insert(pid, id);
+        } else {
+            entry.state = RunState::Vanished;
+            self.untold.push(id);
+        }
+        self.forget_pid(before, id);
+    }
+
+    fn forget_pid(&mut self, pid: u32, id: (UnitId, RunId)) {
+        if self.by_pid.get(&pid) == Some(&id) {
+            self.by_pid.remove(&pid);
         }
     }
 
@@ -239,6 +287,7 @@ impl Keeper {
                 if entry.state == RunState::Running {
                     entry.state = RunState::Ended { wait_status };
                 }
+                self.changes.remove(&id);
                 self.untold.push(id);
             }
             // Anything else is an orphan of some run: it only had to be reaped.
@@ -277,16 +326,31 @@ impl Keeper {
         }
     }
 
+    /// Collects who was stopped, and who goes on. Nothing is kept for a daemon that is not there.
+    fn watch_changes(&mut self) {
+        self.more_changes = true;
+        for _ in 0..CHANGES {
+            let Some((pid, change)) = next_change() else {
+                self.more_changes = false;
+                break;
+            };
+            if Some(pid) == self.daemon.pid() {
+                self.stopped = match change {
+                    Change::Stopped(_) => Some(Stopped::Waiting(now().mono)),
+                    Change::Continued => None,
+                };
+            } else if let Some(id) = self.by_pid.get(&pid) {
+                self.changes.insert(*id, change);
+            }
+        }
+        if matches!(self.talk, Talk::Silent) {
+            self.changes.clear();
+        }
+    }
+
     /// A daemon that is stopped decides nothing.
     fn watch_stopped(&mut self) {
-        let Some(pid) = self.daemon.pid() else { return };
         let at = now().mono;
-        while let Some(change) = stop_changes(pid) {
-            self.stopped = match change {
-                Child::Stopped => Some(Stopped::Waiting(at)),
-                Child::Continued => None,
-            };
-        }
         match self.stopped {
             Some(Stopped::Waiting(since)) if at.since(since) >= STOPPED_FOR => {
                 self.daemon.signal(Signal::CONT);
@@ -360,12 +424,25 @@ impl Keeper {
                     }
                 }
                 Talk::Live => {
-                    let told = self.untold.iter().take(BATCH);
+                    // A run's stop is told before its exit, and never after.
+                    let changes = self.changes.iter().take(BATCH);
+                    frames.extend(changes.map(|((unit, run), change)| match *change {
+                        Change::Stopped(signal) => Frame::Stopped {
+                            unit: *unit,
+                            run: *run,
+                            signal,
+                        },
+                        Change::Continued => Frame::Continued {
+                            unit: *unit,
+                            run: *run,
+                        },
+                    }));
+                    let told = self.untold.iter().take(BATCH - frames.len());
                     frames.extend(
                         told.filter_map(|id| self.runs.get(id))
                             .map(|e| Frame::Run(*e)),
                     );
-                    if self.untold.is_empty() {
+                    if self.untold.is_empty() && self.changes.is_empty() {
                         return;
                     }
                     Talk::Live
@@ -386,7 +463,11 @@ impl Keeper {
                 Sent::Never => return,
             }
             if matches!(self.talk, Talk::Live) {
-                self.untold.drain(..self.untold.len().min(BATCH));
+                let told = self.changes.len().min(BATCH);
+                for _ in 0..told {
+                    self.changes.pop_first();
+                }
+                self.untold.drain(..self.untold.len().min(BATCH - told));
             }
             self.talk = then;
         }

@@ -15,7 +15,7 @@ use super::inherited::{Base, descriptor};
 use super::socket::{Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD};
 use crate::keeper::wire::{Frame, VERSION};
-use crate::keeper::{KeeperEvent, Key, LinkError, RunEntry, Table};
+use crate::keeper::{KeeperEvent, Key, LinkError, Table};
 
 /// How long the keeper, which does nothing but answer, may take to answer.
 const PATIENCE: Timespec = Timespec {
@@ -30,7 +30,7 @@ const PATIENCE: Timespec = Timespec {
 pub struct Link {
     socket: Arc<OwnedFd>,
     out: VecDeque<(Frame, Option<OwnedFd>)>,
-    exits: VecDeque<RunEntry>,
+    events: VecDeque<KeeperEvent>,
     lost: bool,
 }
 
@@ -77,7 +77,7 @@ impl Link {
         let mut link = Self {
             socket: Arc::new(socket),
             out: VecDeque::new(),
-            exits: VecDeque::new(),
+            events: VecDeque::new(),
             lost: false,
         };
         link.push(Frame::Hello { version: VERSION }, None);
@@ -120,9 +120,8 @@ impl Link {
                     }
                     Frame::Hold(key) => table.descriptors.extend(fds.next().map(|fd| (key, fd))),
                     Frame::Run(entry) if !complete => table.runs.push(entry),
-                    Frame::Run(entry) => self.exits.push_back(entry),
                     Frame::End => complete = true,
-                    _ => {}
+                    frame => self.events.extend(event(frame)),
                 }
             }
         }
@@ -165,6 +164,20 @@ impl Link {
         self.push(Frame::Taken { unit, run }, None);
     }
 
+    /// From now on `pid` is the main process of this run: its exit is the run's exit, that of the one
+    /// before is dropped. Also right after that one has ended, as programs do that go to the background;
+    /// the run is alive again then. Remembered by the keeper over the daemon's death; the run's record
+    /// file is for [`crate::identity::Record::change_main`].
+    ///
+    /// To be called for a process that was just seen alive ([`crate::identity::Handle::open`]) and belongs
+    /// to the run ([`crate::tree::RunTree::contains`]). If it has ended meanwhile, that is told as an exit
+    /// ([`crate::keeper::RunState::Vanished`]). While its parent is another process than the keeper
+    /// ([`crate::identity::parent`]), that one may reap it, and the keeper never hears of its exit: then
+    /// the daemon sees it by the pidfd, and says [`Link::taken`].
+    pub fn main_changed(&mut self, unit: UnitId, run: RunId, pid: u32) {
+        self.push(Frame::Main { unit, run, pid }, None);
+    }
+
     /// The daemon serves: whoever waits for it is told, and from now on it is brought back whatever
     /// its exit code, but for 0 and [`crate::keeper::EXIT_REFUSED`].
     pub fn ready(&mut self) {
@@ -191,14 +204,10 @@ impl Link {
     /// The next event, if there is one. To be called until `None` whenever the descriptor is
     /// readable, and once after [`Link::connect`].
     pub fn recv(&mut self) -> Option<KeeperEvent> {
-        while self.exits.is_empty() && !self.lost {
+        while self.events.is_empty() && !self.lost {
             match receive(self.socket.as_fd()) {
                 Received::Message(message) => {
-                    self.exits
-                        .extend(message.frames().filter_map(|frame| match frame {
-                            Frame::Run(entry) => Some(entry),
-                            _ => None,
-                        }));
+                    self.events.extend(message.frames().filter_map(event));
                 }
                 Received::Nothing => return None,
                 Received::End => {
@@ -208,7 +217,7 @@ impl Link {
                 }
             }
         }
-        self.exits.pop_front().map(KeeperEvent::Exit)
+        self.events.pop_front()
     }
 
     fn push(&mut self, frame: Frame, fd: Option<OwnedFd>) {
@@ -232,6 +241,15 @@ impl Link {
                 Sent::Yes | Sent::Never => drop(self.out.pop_front()),
             }
         }
+    }
+}
+
+fn event(frame: Frame) -> Option<KeeperEvent> {
+    match frame {
+        Frame::Run(entry) => Some(KeeperEvent::Exit(entry)),
+        Frame::Stopped { unit, run, signal } => Some(KeeperEvent::Stopped { unit, run, signal }),
+        Frame::Continued { unit, run } => Some(KeeperEvent::Continued { unit, run }),
+        _ => None,
     }
 }
 

@@ -245,6 +245,21 @@ pub(super) fn all_members(path: &Path) -> Vec<u32> {
     all
 }
 
+/// Whether `/proc/PID/cgroup` tells of a process in this group, or below it. By the names of the unit's
+/// and the home's group: what is above them looks different from inside a cgroup namespace.
+pub(super) fn is_below(group: &Path, text: &str) -> bool {
+    let mut names = group.iter().rev();
+    let (Some(unit), Some(home)) = (names.next(), names.next()) else {
+        return false;
+    };
+    // hierarchy:controllers:path (cgroups(7))
+    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.map(Path::new).any(|path| {
+        let names: Vec<_> = path.iter().collect();
+        names.windows(2).any(|pair| pair == [home, unit])
+    })
+}
+
 /// No living process is in it, or below it. A group that is gone is empty.
 pub(super) fn is_empty(path: &Path) -> bool {
     look(path).0

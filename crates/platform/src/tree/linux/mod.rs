@@ -43,8 +43,10 @@ struct Inner {
     home: u64,
     home_group: Arc<Result<HomeGroup, String>>,
     group: Option<PathBuf>,
-    /// Main process, and number of its session and process group; 0: not spawned yet.
+    /// The process it began with, and number of its session and process group; 0: not spawned yet.
     leader: AtomicU32,
+    /// The main process, if that is another one by now; else 0.
+    main: AtomicU32,
 }
 
 /// Where a child is to be born.
@@ -158,7 +160,11 @@ impl Trees {
             .clone()
             .or_else(usual)
             .filter(|path| path.is_dir());
-        self.tree(record.unit, record.run, tag, group, record.process.pid)
+        let main = record.process.pid;
+        let leader = record.leader.unwrap_or(main);
+        let tree = self.tree(record.unit, record.run, tag, group, leader);
+        tree.change_main(main);
+        tree
     }
 
     fn tree(
@@ -177,6 +183,7 @@ impl Trees {
             home_group: Arc::clone(&self.group),
             group,
             leader: AtomicU32::new(leader),
+            main: AtomicU32::new(0),
         }))
     }
 
@@ -236,10 +243,45 @@ impl RunTree {
         }
     }
 
-    /// The main process, once there is one.
+    /// The process that it began with, once there is one: its number is that of its session and
+    /// process group.
     #[must_use]
     pub fn leader(&self) -> Option<u32> {
         Some(self.0.leader.load(Ordering::Acquire)).filter(|pid| *pid != 0)
+    }
+
+    /// The main process, once there is one: the first, or the one that took its place.
+    #[must_use]
+    pub fn main(&self) -> Option<u32> {
+        let changed = Some(self.0.main.load(Ordering::Acquire)).filter(|pid| *pid != 0);
+        changed.or_else(|| self.leader())
+    }
+
+    /// From now on that is the main process. [`RunTree::signal`] reaches it also where it has left the
+    /// process group that the run began with.
+    pub fn change_main(&self, pid: u32) {
+        let other = Some(pid).filter(|pid| Some(*pid) != self.leader());
+        self.0.main.store(other.unwrap_or(0), Ordering::Release);
+    }
+
+    /// Whether a process belongs to the run: by its control group, else by the tag, else by its
+    /// session. Also for one that has ended and was not reaped. `None`: it was gone before that could
+    /// be looked at.
+    #[must_use]
+    pub fn contains(&self, pid: u32) -> Option<bool> {
+        if let Some(group) = &self.0.group {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+            return Some(group::is_below(group, &text));
+        }
+        let stat = crate::identity::stat_of(pid)?;
+        let mut tag = Some(None);
+        let belongs = self.has_member(stat.session, || {
+            tag = Path::new(&format!("/proc/{pid}/limits"))
+                .exists()
+                .then(|| read_tag(pid));
+            tag.flatten()
+        });
+        tag.map(|_| belongs)
     }
 
     /// Its control group, if it is in one.
@@ -295,6 +337,7 @@ impl RunTree {
     /// When no process of it may be signalled.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let Some(group) = &self.0.group else {
+            self.signal_changed_main(signal);
             return self.signal_process_group(signal).map(drop);
         };
         let mut result = Ok(());
@@ -307,6 +350,23 @@ impl RunTree {
             }
         }
         if reached { Ok(()) } else { result }
+    }
+
+    /// A main process that has left the process group that the run began with, and what is in its own.
+    fn signal_changed_main(&self, signal: Signal) {
+        let main = self.0.main.load(Ordering::Acquire);
+        let Ok(pid) = i32::try_from(main) else { return };
+        if pid == 0 || self.contains(main) != Some(true) {
+            return;
+        }
+        // SAFETY: getpgid takes a number.
+        let group = unsafe { libc::getpgid(pid) };
+        if group == pid {
+            // One that ends in this instant needs no signal.
+            let _ = send(-pid, signal);
+        } else if u32::try_from(group).ok() != self.leader() {
+            let _ = send(pid, signal);
+        }
     }
 
     /// False: there is no such process group, or it is not ours any more.
