@@ -32,7 +32,7 @@ use abide_platform::tree::Trees;
 pub use variables::{About, variables};
 
 use care::{Ask, Care, Ended, Lane};
-pub(crate) use floor::Floor;
+pub(crate) use floor::{Blocks, Floor};
 
 /// Processes that were killed are waited for so long before the answer is given without them.
 pub const STUCK: Duration = Duration::from_secs(5);
