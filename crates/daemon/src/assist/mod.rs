@@ -29,6 +29,9 @@ use abide_model::{Command, EffectId, HookKind, Launch, RunId, UnitId, UnitName};
 use abide_platform::keeper::KeeperSocket;
 use abide_platform::tree::Trees;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use variables::{About, variables};
 
 use care::{Ask, Care, Ended, Lane};
