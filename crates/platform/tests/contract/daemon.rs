@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)] // one kill of itself
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -12,14 +12,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use abide_model::{ExitStatus, Launch, RunId, Signal, UnitId};
-use abide_platform::identity::{Identity, Record};
+use abide_model::{
+    ExitStatus, Launch, Listen, ListenAddress, RunId, Signal, SocketPass, SocketSpec, UnitId,
+};
+use abide_platform::identity::{Handle, Identity, Record};
 use abide_platform::keeper::{KeeperEvent, Key, Link, RunEntry, Table, tell_starter};
+use abide_platform::notify::NotifySocket;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::{Order, spawn};
 use abide_platform::tree::{Answer, RunTree, Sweep, SweepEvent, Sweeper, Trees};
-use abide_platform::{clock, lock, usage};
-use rustix::event::{PollFd, PollFlags, poll};
+use abide_platform::{clock, listen, lock, usage};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
 /// Every wait of a test ends by then.
@@ -29,30 +32,108 @@ pub const UNIT: UnitId = UnitId(7);
 
 #[derive(Serialize, Deserialize, Debug)]
 pub enum Ask {
-    Spawn { run: u64, launch: Box<Launch> },
-    SpawnAndDie { run: u64, launch: Box<Launch> },
-    Exit { run: u64 },
-    Take { run: u64 },
+    Spawn {
+        run: u64,
+        launch: Box<Launch>,
+    },
+    SpawnAndDie {
+        run: u64,
+        launch: Box<Launch>,
+    },
+    Exit {
+        run: u64,
+    },
+    Take {
+        run: u64,
+    },
     Table,
-    Kill { run: u64 },
-    Processes { run: u64 },
-    Hold { key: u64, content: String },
-    Held { key: u64 },
+    Kill {
+        run: u64,
+    },
+    Processes {
+        run: u64,
+    },
+    Hold {
+        key: u64,
+        content: String,
+    },
+    Held {
+        key: u64,
+    },
+    /// As `Spawn`, with these sockets: those that are held, or else new ones.
+    Pass {
+        run: u64,
+        launch: Box<Launch>,
+        listen: Vec<Listen>,
+        how: How,
+    },
+    /// Waits until the run with a ready descriptor has said so.
+    Ready,
+    /// How many connections to them there are.
+    Connected {
+        addresses: Vec<ListenAddress>,
+    },
+    /// Where the sockets of the table listen.
+    Listening,
+    /// The address of the notify socket, which is held, or else new.
+    Notify,
+    /// Waits for the next message.
+    Message {
+        run: u64,
+    },
+    /// Another main process, also in the record.
+    Main {
+        run: u64,
+        pid: u32,
+    },
+    /// Whether a process belongs to a run.
+    Contains {
+        run: u64,
+        pid: u32,
+    },
+    /// Waits for a stop or continuation.
+    Change,
+    /// A signal to all of a run.
+    Signal {
+        run: u64,
+        signal: i32,
+    },
     Signals,
-    Leave { code: i32 },
+    Leave {
+        code: i32,
+    },
 }
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
 pub enum Tell {
-    Spawned { pid: u32 },
+    Spawned {
+        pid: u32,
+    },
     Refused(String),
     Exit(ExitStatus),
     Runs(Vec<u64>),
     Count(u64),
     Content(Option<String>),
+    Addresses(Vec<ListenAddress>),
+    Message {
+        text: String,
+        pid: u32,
+        descriptors: usize,
+        member: Option<bool>,
+    },
+    Member(Option<bool>),
+    Stopped(i32),
+    Continued,
     Signals(Vec<Signal>),
     Pid(u32),
     Done,
+}
+
+/// How a program finds its sockets, and what else it finds.
+#[derive(Serialize, Deserialize, Debug, Default)]
+pub struct How {
+    pub stdin: bool,
+    pub ready: Option<u32>,
 }
 
 struct Daemon {
@@ -63,6 +144,10 @@ struct Daemon {
     swept: Receiver<SweepEvent>,
     known: BTreeMap<u64, RunTree>,
     exits: BTreeMap<u64, RunEntry>,
+    /// Stops and continuations.
+    changes: VecDeque<Tell>,
+    ready: Option<io::PipeReader>,
+    notify: Option<NotifySocket>,
     signals: Signals,
     home: std::path::PathBuf,
 }
@@ -101,6 +186,9 @@ pub fn main(home: &Path) -> ! {
         swept,
         known: BTreeMap::new(),
         exits: BTreeMap::new(),
+        changes: VecDeque::new(),
+        ready: None,
+        notify: None,
         signals,
         home: home.to_owned(),
     };
@@ -179,6 +267,96 @@ impl Daemon {
                     Err(e) => Tell::Refused(e.to_string()),
                 }
             }
+            Ask::Pass {
+                run,
+                launch,
+                listen,
+                how,
+            } => {
+                let mut order = self.order(run, *launch);
+                let mut sockets = self.sockets(listen);
+                if how.stdin {
+                    order.stdin = Some(sockets.remove(0).0);
+                }
+                order.sockets = sockets;
+                if let Some(number) = how.ready {
+                    let (reader, writer) = io::pipe().expect("a pipe");
+                    self.ready = Some(reader);
+                    order.ready_fd = Some((number, writer.into()));
+                }
+                match spawn(&order) {
+                    Ok(spawned) => Tell::Spawned { pid: spawned.pid },
+                    Err(e) => Tell::Refused(e.to_string()),
+                }
+            }
+            Ask::Ready => {
+                let mut text = [0; 10];
+                let ready = self.ready.as_mut().expect("a ready descriptor was passed");
+                wait_for_input(ready);
+                let read = io::Read::read(ready, &mut text).expect("a pipe");
+                Tell::Content(Some(String::from_utf8_lossy(&text[..read]).into_owned()))
+            }
+            Ask::Connected { addresses } => {
+                let count = listen::connected(&addresses).expect("proc can be read");
+                Tell::Count(count as u64)
+            }
+            Ask::Listening => Tell::Addresses(
+                self.table
+                    .descriptors
+                    .iter()
+                    .filter(|(key, _)| key.kind == SOCKET)
+                    .filter_map(|(_, fd)| listen::address_of(fd))
+                    .collect(),
+            ),
+            Ask::Notify => {
+                let address = self.notify().address().to_owned();
+                Tell::Content(Some(address))
+            }
+            Ask::Message { run } => {
+                let tree = self.known.get(&run).cloned();
+                let socket = self.notify();
+                wait_for_input(&*socket);
+                let message = socket.peek().expect("it works").expect("a message");
+                socket.consume().expect("it works");
+                let pid = message.sender.expect("the kernel says").pid;
+                Tell::Message {
+                    text: String::from_utf8(message.text).expect("text"),
+                    pid,
+                    descriptors: message.descriptors.len(),
+                    member: tree.and_then(|tree| tree.contains(pid)),
+                }
+            }
+            Ask::Main { run, pid } => {
+                let identity = match Handle::open(pid) {
+                    Ok(handle) => handle.identity(),
+                    Err(_) => Identity {
+                        pid,
+                        ..Identity::default()
+                    },
+                };
+                let record = self.home.join(format!("record-{run}"));
+                let changed = Record::change_main(&record, RunId(run), &identity);
+                assert!(changed.expect("records can be written"));
+                self.known[&run].change_main(pid);
+                self.link.main_changed(UNIT, RunId(run), pid);
+                self.exits.remove(&run);
+                Tell::Done
+            }
+            Ask::Contains { run, pid } => {
+                let tree = self.known.get(&run).expect("the run is known");
+                Tell::Member(tree.contains(pid))
+            }
+            Ask::Change => {
+                while self.changes.is_empty() {
+                    self.hear("nothing stops or goes on");
+                }
+                self.changes.pop_front().expect("there is one")
+            }
+            Ask::Signal { run, signal } => {
+                let tree = self.known.get(&run).expect("the run is known");
+                tree.signal(Signal(signal)).expect("it may be signalled");
+                Tell::Done
+            }
             Ask::SpawnAndDie { run, launch } => {
                 let order = self.order(run, *launch);
                 let tree = order.tree.clone();
@@ -241,14 +419,7 @@ impl Daemon {
             }
             Ask::Signals => {
                 let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
-                poll(
-                    &mut fds,
-                    Some(&rustix::event::Timespec {
-                        tv_sec: 20,
-                        tv_nsec: 0,
-                    }),
-                )
-                .expect("poll");
+                poll(&mut fds, Some(&POLL_PATIENCE)).expect("poll");
                 Tell::Signals(std::iter::from_fn(|| self.signals.take()).collect())
             }
             Ask::Leave { code } => {
@@ -264,25 +435,99 @@ impl Daemon {
             if let Some(status) = self.exits.get(&run).and_then(RunEntry::exit) {
                 return status;
             }
-            let mut fds = [PollFd::new(&self.link, PollFlags::IN)];
-            let patience = rustix::event::Timespec {
-                tv_sec: 20,
-                tv_nsec: 0,
-            };
-            assert_ne!(
-                poll(&mut fds, Some(&patience)),
-                Ok(0),
-                "run {run} does not end"
-            );
-            while let Some(event) = self.link.recv() {
-                match event {
-                    KeeperEvent::Exit(entry) => drop(self.exits.insert(entry.run.0, entry)),
-                    KeeperEvent::Stopped { .. } | KeeperEvent::Continued { .. } => {}
-                    KeeperEvent::Lost => panic!("the keeper is gone"),
+            self.hear(&format!("run {run} does not end"));
+        }
+    }
+
+    /// Waits for the keeper to say something.
+    fn hear(&mut self, or_else: &str) {
+        let mut fds = [PollFd::new(&self.link, PollFlags::IN)];
+        assert_ne!(poll(&mut fds, Some(&POLL_PATIENCE)), Ok(0), "{or_else}");
+        while let Some(event) = self.link.recv() {
+            match event {
+                KeeperEvent::Exit(entry) => {
+                    // That of an earlier main process says nothing.
+                    let tree = self.known.get(&entry.run.0);
+                    if tree.is_none_or(|tree| tree.main() == Some(entry.pid)) {
+                        self.exits.insert(entry.run.0, entry);
+                    }
                 }
+                KeeperEvent::Stopped { signal, .. } => {
+                    self.changes.push_back(Tell::Stopped(signal.0));
+                }
+                KeeperEvent::Continued { .. } => self.changes.push_back(Tell::Continued),
+                KeeperEvent::Lost => panic!("the keeper is gone"),
             }
         }
     }
+
+    fn sockets(&mut self, listen: Vec<Listen>) -> Vec<(Arc<OwnedFd>, String)> {
+        let spec = SocketSpec {
+            listen,
+            pass: SocketPass::Fds,
+            backlog: 128,
+            mode: 0o600,
+            owner: None,
+            group: None,
+        };
+        let mut sockets = Vec::new();
+        for (sub, which) in (0..).zip(&spec.listen) {
+            let held = self.table.descriptors.iter().find(|(key, fd)| {
+                key.kind == SOCKET && listen::address_of(fd).as_ref() == Some(&which.address)
+            });
+            let fd = match held {
+                Some((_, fd)) => fd.try_clone().expect("a descriptor"),
+                None => {
+                    let fd = listen::bind(&spec, which, None).expect("it is free");
+                    let key = Key {
+                        kind: SOCKET,
+                        unit: UNIT.0,
+                        sub,
+                    };
+                    self.link.hold(key, fd.as_fd()).expect("a descriptor");
+                    fd
+                }
+            };
+            sockets.push((Arc::new(fd), which.name.clone()));
+        }
+        sockets
+    }
+
+    fn notify(&mut self) -> &NotifySocket {
+        let key = Key {
+            kind: NOTIFY,
+            unit: UNIT.0,
+            sub: 0,
+        };
+        let held = self.table.descriptors.iter().find(|(k, _)| *k == key);
+        let (link, home) = (&mut self.link, &self.home);
+        self.notify.get_or_insert_with(|| match held {
+            Some((_, fd)) => {
+                let fd = fd.try_clone().expect("a descriptor");
+                NotifySocket::from_held(fd).expect("it is one")
+            }
+            None => {
+                let socket = NotifySocket::bind(Some(&home.join("notify")), "unused");
+                let socket = socket.expect("it is bound");
+                link.hold(key, socket.as_fd()).expect("a descriptor");
+                socket
+            }
+        })
+    }
+}
+
+/// Kinds of keys.
+const SOCKET: u32 = 2;
+const NOTIFY: u32 = 3;
+
+const POLL_PATIENCE: Timespec = Timespec {
+    tv_sec: 20,
+    tv_nsec: 0,
+};
+
+fn wait_for_input(fd: &impl AsFd) {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    assert_ne!(poll(&mut fds, Some(&POLL_PATIENCE)), Ok(0), "nothing comes");
 }
 
 fn keyed(key: u64) -> Key {

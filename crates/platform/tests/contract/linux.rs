@@ -26,7 +26,7 @@ pub struct Linux {
     clippy::disallowed_methods,
     reason = "other processes end without telling us"
 )]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -133,12 +133,12 @@ impl Linux {
         serde_json::from_str(&answer).ok()
     }
 
-    fn ask(&mut self, ask: &Ask) -> Tell {
+    pub fn ask(&mut self, ask: &Ask) -> Tell {
         self.say(ask)
             .unwrap_or_else(|| panic!("the daemon died of {ask:?}"))
     }
 
-    fn start_run(&mut self, run: u64, launch: Launch) -> Result<u32, String> {
+    pub fn start_run(&mut self, run: u64, launch: Launch) -> Result<u32, String> {
         match self.ask(&Ask::Spawn {
             run,
             launch: Box::new(launch),
@@ -147,6 +147,10 @@ impl Linux {
             Tell::Refused(error) => Err(error),
             other => panic!("{other:?}"),
         }
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// So that the next connection is to the next daemon.
@@ -179,7 +183,7 @@ impl Linux {
     }
 }
 
-fn kill(pid: u32, signal: rustix::process::Signal) {
+pub fn kill(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
     rustix::process::kill_process(pid, signal).expect("it is there");
 }

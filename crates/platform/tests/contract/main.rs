@@ -8,6 +8,8 @@ mod clauses;
 mod daemon;
 mod fake;
 mod linux;
+mod main_process;
+mod passing;
 mod platform;
 mod programs;
 mod runner;

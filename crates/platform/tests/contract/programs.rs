@@ -2,9 +2,15 @@
 
 #![allow(unsafe_code)] // fork, and leaving everything behind, is what these are for
 
-use std::io::Write;
+use std::io::{IoSlice, Write};
+use std::mem::MaybeUninit;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, FromRawFd};
+use std::os::unix::net::UnixDatagram;
 use std::process::exit;
 use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 pub fn main(arguments: &[String]) -> ! {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -25,6 +31,10 @@ pub fn main(arguments: &[String]) -> ! {
             hop()
         }
         ["report", file] => report(file),
+        ["serve", fd] => serve(fd.parse().expect("a number")),
+        ["ready", fd] => ready(fd.parse().expect("a number")),
+        ["notify", text] => notify(text),
+        ["background", file] => background(file),
         _ => exit(64),
     }
 }
@@ -73,6 +83,53 @@ fn hop() -> ! {
         }
         libc::_exit(0)
     }
+}
+
+/// Answers each connection with its own number.
+fn serve(fd: i32) -> ! {
+    // SAFETY: it was passed to this program for this.
+    let listener = unsafe { TcpListener::from_raw_fd(fd) };
+    loop {
+        let (mut stream, _) = listener.accept().expect("it blocks until somebody comes");
+        write!(stream, "{}", std::process::id()).expect("somebody listens");
+    }
+}
+
+fn ready(fd: i32) -> ! {
+    // SAFETY: as above.
+    let mut file = unsafe { std::fs::File::from_raw_fd(fd) };
+    file.write_all(b"\n").expect("somebody reads");
+    idle()
+}
+
+/// As sd_notify(3), with a descriptor along.
+fn notify(text: &str) -> ! {
+    let address = std::env::var("NOTIFY_SOCKET").expect("it is set");
+    let socket = UnixDatagram::unbound().expect("a socket");
+    socket.connect(address).expect("somebody holds it");
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [writer.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+    let part = [IoSlice::new(text.as_bytes())];
+    sendmsg(&socket, &part, &mut control, SendFlags::empty()).expect("it is sent");
+    idle()
+}
+
+/// Makes a process of its own session that goes on, and says which.
+fn background(file: &str) -> ! {
+    // SAFETY: as above.
+    unsafe {
+        if libc::fork() != 0 {
+            idle()
+        }
+        libc::setsid();
+    }
+    let new = format!("{file}.new");
+    std::fs::write(&new, std::process::id().to_string()).expect("it is written");
+    std::fs::rename(&new, file).expect("it is there");
+    idle()
 }
 
 /// Writes down what it finds itself in.

@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, exit};
 
 use crate::platform::Platform;
-use crate::{clauses, fake::Fake, linux, linux::Linux};
+use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, passing};
+
+/// A test that needs the real thing, with and without control groups.
+pub type Both = (&'static str, fn(&mut Linux));
 
 /// Why a test does not apply here.
 pub struct Skipped(pub &'static str);
@@ -60,6 +63,22 @@ pub fn main() {
                     return Err(Skipped("no control group can be made here"));
                 };
                 clause(&mut linux as &mut dyn Platform)
+            }
+        };
+        run(format!("linux::{me}::{name}"), &on(false));
+        run(
+            format!("linux::{me}::in_a_control_group::{name}"),
+            &on(true),
+        );
+    }
+    for (name, test) in passing::ALL.iter().chain(main_process::ALL) {
+        let on = |groups: bool| {
+            move || {
+                let Some(mut linux) = Linux::start(groups) else {
+                    return Err(Skipped("no control group can be made here"));
+                };
+                test(&mut linux);
+                Ok(())
             }
         };
         run(format!("linux::{me}::{name}"), &on(false));

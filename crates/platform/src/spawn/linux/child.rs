@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::identity::record_size;
 use crate::keeper::wire::Frame;
 use crate::keeper::{RunEntry, RunState};
-use crate::spawn::{READ_END, Step};
+use crate::spawn::Step;
 
 /// The highest signal number, and the bytes of the kernel's signal set.
 const SIGNALS: i32 = 64;
@@ -37,7 +37,7 @@ pub(super) extern "C" fn begin(plan: *mut libc::c_void) -> libc::c_int {
     }
 }
 
-fn errno() -> i32 {
+pub(super) fn errno() -> i32 {
     // SAFETY: the location is that of the thread that waits for us.
     unsafe { *libc::__errno_location() }
 }
@@ -64,6 +64,7 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
         tell_keeper(plan, pid, RunState::Running).map_err(|errno| (Step::Record, errno))?;
         plan.recorded.store(1, Ordering::Relaxed);
         write_record(plan, pid);
+        plan.envp.set_pid(pid);
         descriptors(plan)?;
         limits(plan)?;
         if let Some(nice) = plan.nice {
@@ -107,9 +108,10 @@ unsafe fn default_signals() {
 
 /// One datagram to the keeper. It may wait until the keeper has read others.
 unsafe fn tell_keeper(plan: &Plan<'_>, pid: u32, state: RunState) -> Result<(), i32> {
-    let Some(socket) = plan.keeper else {
+    let Some(socket) = &plan.keeper else {
         return Ok(());
     };
+    let socket = socket.load(Ordering::Relaxed);
     let entry = RunEntry {
         unit: plan.unit,
         run: plan.run,
@@ -244,24 +246,17 @@ unsafe fn write_file(path: &std::ffi::CStr, text: &[u8]) -> Result<(), i32> {
 }
 
 /// Everything closes on exec (and not before: the home's lock and the keeper's socket are needed
-/// until then), but for the streams and the read ends.
+/// until then), but for what the program is to find.
 unsafe fn descriptors(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     const CLOEXEC: u32 = 1 << 2; // CLOSE_RANGE_CLOEXEC, Linux 5.11
-    // SAFETY: system calls on numbers. Sources are never READ_END itself, which is reserved.
+    // SAFETY: system calls on numbers.
     unsafe {
         if libc::syscall(libc::SYS_close_range, 3, u32::MAX, CLOEXEC) != 0 {
             close_all_on_exec();
         }
-        for (from, to) in [(plan.stdin, 0), (plan.stdout, 1), (plan.stderr, 2)] {
-            check(Step::Descriptors, libc::dup2(from, to))?;
-        }
-        for (from, to) in plan.read_ends.iter().zip([READ_END, READ_END + 1]) {
-            if *from >= 0 {
-                check(Step::Descriptors, libc::dup2(*from, to))?;
-            }
-        }
+        let laid_out = plan.layout.lay_out(plan.keeper.as_ref());
+        laid_out.map_err(|errno| (Step::Descriptors, errno))
     }
-    Ok(())
 }
 
 /// For kernels without close_range: every number that may be open.

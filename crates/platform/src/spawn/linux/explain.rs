@@ -53,6 +53,9 @@ pub(super) fn explain(plan: &Plan<'_>, order: &Order, step: Step, errno: i32) ->
         Step::OomScore => {
             format!("set oom_score: {why}; an ordinary user may only raise it")
         }
+        Step::Descriptors => format!(
+            "lay out its descriptors: {why}; abide's own limit of open files may be too low for their numbers (see `ulimit -H -n`)"
+        ),
         Step::Record => {
             format!("tell the keeper of the new process: {why}")
         }

@@ -4,6 +4,7 @@ mod account;
 mod auxiliary;
 mod child;
 mod clone;
+mod descriptors;
 mod explain;
 mod plan;
 mod reserve;

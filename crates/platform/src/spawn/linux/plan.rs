@@ -11,6 +11,7 @@ use abide_model::{Command, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
+use super::descriptors::{Layout, PidLine, listen_variables};
 use crate::exit::errno_text;
 use crate::identity::Record;
 use crate::keeper::KeeperSocket;
@@ -23,19 +24,29 @@ const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Strings and the null-terminated array of pointers to them that execve wants.
 pub(super) struct Strings {
     _strings: Vec<CString>,
+    pid: Option<PidLine>,
     pointers: Vec<*const libc::c_char>,
 }
 
 impl Strings {
-    fn new(strings: Vec<CString>) -> Self {
+    fn new(strings: Vec<CString>, pid: Option<PidLine>) -> Self {
         let pointers = strings
             .iter()
             .map(|s| CStr::as_ptr(s))
+            .chain(pid.as_ref().map(PidLine::as_ptr))
             .chain([std::ptr::null()])
             .collect();
         Self {
             _strings: strings,
+            pid,
             pointers,
+        }
+    }
+
+    /// Allocates nothing.
+    pub(super) fn set_pid(&self, pid: u32) {
+        if let Some(line) = &self.pid {
+            line.set(pid);
         }
     }
 
@@ -69,11 +80,9 @@ pub(super) struct Plan<'a> {
     pub argv: Strings,
     pub envp: Strings,
     pub directory: CString,
-    pub stdin: RawFd,
-    pub stdout: RawFd,
-    pub stderr: RawFd,
-    pub read_ends: [RawFd; 2],
-    pub keeper: Option<RawFd>,
+    pub layout: Layout,
+    /// Its socket, which the child may have to move.
+    pub keeper: Option<AtomicI32>,
     /// The control group's directory.
     pub group: Option<OwnedFd>,
     /// Its `cgroup.procs`, for kernels that cannot clone into a group.
@@ -128,16 +137,18 @@ fn null() -> io::Result<RawFd> {
 impl<'a> Plan<'a> {
     pub(super) fn new(order: &'a Order) -> Result<Self, SpawnError> {
         let launch = &*order.launch;
-        if !order.sockets.is_empty() || order.stdin.is_some() || order.ready_fd.is_some() {
-            return Err(prepare("pass descriptors: not built yet".into()));
-        }
         let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
         let root = credentials.as_ref().map_or_else(
             || rustix::process::geteuid().is_root(),
             |credentials| credentials.uid == 0,
         );
         let own = launch.environment.variables.iter().chain(&order.variables);
-        let variables = environment(own.cloned().chain(order.tree.marker()), &account, root);
+        let own = own.cloned().chain(order.tree.marker());
+        let mut variables = environment(own.chain(listen_variables(order)), &account, root);
+        let pid_line = (!order.sockets.is_empty()).then(PidLine::new);
+        if pid_line.is_some() {
+            variables.retain(|(name, _)| name != "LISTEN_PID");
+        }
         let path = variables
             .iter()
             .find(|(name, _)| name == "PATH")
@@ -169,8 +180,7 @@ impl<'a> Plan<'a> {
                 ))
             })?;
         let null = null().map_err(|e| prepare(format!("open /dev/null: {e}")))?;
-        let stdout = order.stdout.as_ref().map_or(null, AsRawFd::as_raw_fd);
-        let read_end = |n: usize| order.read_ends.get(n).map_or(-1, |fd| fd.as_raw_fd());
+        let layout = Layout::new(order, null).map_err(prepare)?;
         let mut warnings = Vec::new();
         let place = order.tree.enter(&launch.limits.tree).map_err(|e| {
             failure(
@@ -233,14 +243,11 @@ impl<'a> Plan<'a> {
             unit: order.unit,
             run: order.run,
             programs,
-            argv: Strings::new(strings(argv, "the command")?),
-            envp: Strings::new(strings(lines, "the environment")?),
+            argv: Strings::new(strings(argv, "the command")?, None),
+            envp: Strings::new(strings(lines, "the environment")?, pid_line),
             directory: c_string(directory, "the directory")?,
-            stdin: null,
-            stdout,
-            stderr: order.stderr.as_ref().map_or(stdout, AsRawFd::as_raw_fd),
-            read_ends: [read_end(0), read_end(1)],
-            keeper: keeper.map(KeeperSocket::raw),
+            layout,
+            keeper: keeper.map(|keeper| AtomicI32::new(keeper.raw())),
             group: place.directory,
             group_procs: None,
             record,
