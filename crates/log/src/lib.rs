@@ -18,7 +18,6 @@ mod reader;
 mod retention;
 mod segment;
 mod series;
-mod tail;
 mod time;
 mod writer;
 
@@ -28,6 +27,5 @@ pub use query::{Query, Source};
 pub use reader::{ReadError, Reader, Record};
 pub use retention::tidy;
 pub use series::Position;
-pub use tail::Tail;
 pub use time::rfc3339;
 pub use writer::Writer;

@@ -8,7 +8,7 @@ use abide_model::{EventKind, UnitId};
 use crate::WakeReason;
 use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
-use crate::supervisor::unit::{Holding, Stage, Unit};
+use crate::supervisor::unit::{Stage, Unit};
 use crate::teeth::{Fault, planted};
 
 impl Supervisor {
@@ -86,8 +86,7 @@ impl Supervisor {
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
-        // Before its program is there, only a hook can have said so.
-        if run.exited || run.pid == Some(pid) || run.is_held_by(Holding::BeforeStart) {
+        if run.exited || run.pid == Some(pid) {
             return;
         }
         run.pid = Some(pid);
@@ -125,8 +124,7 @@ impl Supervisor {
                     WakeReason::SelfStop,
                 ]
             }
-            // A hook has its own time.
-            Stage::Alive | Stage::Killing { .. } | Stage::Hook(_) => return,
+            Stage::Alive | Stage::Killing { .. } => return,
         };
         for &reason in reasons {
             if let Some(deadline) = self.timers.get(Some(id), reason) {

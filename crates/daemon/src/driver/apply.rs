@@ -99,6 +99,7 @@ impl Daemon {
             if old.as_ref().is_some_and(|old| **old == *spec) {
                 continue;
             }
+            self.note_sockets(id);
             if old.is_some_and(|old| old.log != spec.log) {
                 self.capture.reconfigure(id, &spec.log);
             }

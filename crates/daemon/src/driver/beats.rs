@@ -5,6 +5,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
+use abide_core::Input;
+use abide_model::{RunId, UnitId};
+use abide_platform::clock;
 use abide_platform::keeper::Key;
 
 use super::run::Daemon;
@@ -77,5 +80,16 @@ impl Daemon {
             address,
             listener: Some(listener),
         })
+    }
+}
+
+impl Daemon {
+    /// A beat that came by another way than HTTP.
+    pub(super) fn take_beat(&mut self, unit: UnitId, run: RunId) {
+        if let Some(known) = self.units.get_mut(unit) {
+            known.beat = Some((clock::now().wall, None));
+            self.dirty.insert(unit);
+        }
+        self.input(Input::Beat { unit, run });
     }
 }

@@ -28,7 +28,8 @@ impl Daemon {
             }
             None => self.keeper.taken(id, run),
         }
-        self.probes.stop(id);
+        self.prober.stop(id);
+        self.drop_ready_pipe(id, run);
         let unit = id;
         self.input(Input::Exited { unit, run, status });
         if empty {
@@ -55,7 +56,7 @@ impl Daemon {
 
     /// Ends what is left of a run, or watches it end.
     pub(super) fn sweep(&mut self, unit: UnitId, run: RunId, sweep: Sweep) {
-        self.probes.stop(unit);
+        self.prober.stop(unit);
         if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run))
             && current.main == Main::Spawning
         {

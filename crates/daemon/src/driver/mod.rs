@@ -12,17 +12,23 @@
 //! back through the [`inbox`].
 
 mod apply;
+mod attend;
 mod beats;
 mod ending;
 mod find;
 mod inbox;
 mod job;
+mod keep;
+mod main_process;
+mod notify;
 mod perform;
 mod prepare;
 mod publish;
+mod ready;
 mod recorder;
 mod request;
 mod run;
+mod sockets;
 mod start;
 mod streams;
 mod unit;

@@ -2,24 +2,25 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
-use abide_model::{EffectId, EventKind, Now, ProbeKind, RunId, StopAction, UnitId, UnitName};
-use abide_platform::spawn::{Order, Surroundings, surroundings};
+use abide_model::{EffectId, EventKind, Now, RunId, StopAction, UnitId, UnitName};
+use abide_platform::spawn::Order;
 use abide_platform::tree;
 
 use super::run::Daemon;
 use super::streams::{self, FIFO, STAGE};
 use super::unit::{Main, Run};
 use crate::events::last_ids;
-use crate::probe::Question;
 use crate::store::Entry;
 
 impl Daemon {
     /// Carries out one effect, or has it wait for what it must come after.
     pub(super) fn perform(&mut self, id: EffectId, effect: Effect, now: Now) {
         if let Effect::Spawn {
+            after: Some(after), ..
+        }
+        | Effect::RunHook {
             after: Some(after), ..
         }
         | Effect::Reply {
@@ -32,22 +33,28 @@ impl Daemon {
         }
         match effect {
             Effect::Spawn { unit, run, .. } => self.spawn(id, effect, unit, run),
-            // Nothing of a spec can ask for these yet.
-            Effect::Probe { .. }
-            | Effect::RunHook { .. }
-            | Effect::Reload { .. }
-            | Effect::LookIdle { .. } => self.input(Input::Done {
-                effect: id,
-                outcome: Outcome::Failed {
-                    reason: "not in this version".into(),
-                },
-            }),
-            Effect::CancelHook { .. }
-            | Effect::WatchSocket(_)
-            | Effect::UnwatchSocket(_)
-            | Effect::Advance(_)
-            | Effect::Revert(_)
-            | Effect::Settled(_) => {}
+            Effect::Probe { unit, run } => self.probe(id, unit, run),
+            Effect::RunHook {
+                unit, run, hook, ..
+            } => {
+                // Its output goes where the unit's does.
+                if self.is_prepared(unit, (id, &effect)) {
+                    self.run_hook(id, unit, run, hook);
+                }
+            }
+            Effect::CancelHook { unit, run, hook } => {
+                self.cancel_hook(unit, run, hook);
+            }
+            Effect::Reload { unit, run } => self.reload_unit(id, unit, run),
+            // A rolling `Apply` is not asked for yet.
+            Effect::Advance(_) | Effect::Revert(_) | Effect::Settled(_) => {}
+            Effect::WatchSocket(unit) => {
+                if self.is_prepared(unit, (id, &effect)) {
+                    self.watch_socket(unit);
+                }
+            }
+            Effect::UnwatchSocket(unit) => self.unwatch_socket(unit),
+            Effect::LookIdle { unit, .. } => self.look_idle(id, unit),
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
             Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, &action),
             Effect::WatchTree { unit, run } => self.sweep(unit, run, tree::Sweep::Watch),
@@ -171,6 +178,7 @@ impl Daemon {
     /// Everything that a spawn worker needs for one run.
     fn order(&mut self, unit_id: UnitId, run: RunId) -> Result<Order, String> {
         let beats = self.beats_url();
+        let (sockets, stdin) = self.passed(unit_id)?;
         let unit = self.units.get_mut(unit_id).ok_or("the unit is gone")?;
         let streams = unit.streams.as_ref().ok_or("its FIFOs are gone")?;
         let ends = streams
@@ -183,61 +191,43 @@ impl Daemon {
         {
             variables.push(("ABIDE_HEARTBEAT_URL".to_owned(), url));
         }
-        unit.run = Some(Run::new(run, tree.clone(), Main::Spawning));
+        if let Some(socket) = &unit.notify {
+            variables.push(("NOTIFY_SOCKET".to_owned(), socket.address().to_owned()));
+            if let Some(heartbeat) = &unit.spec.policy.heartbeat {
+                // Programs say that they live at half of this time (sd_watchdog_enabled(3)).
+                let limit = heartbeat.every.saturating_mul(2).as_micros();
+                variables.push(("WATCHDOG_USEC".to_owned(), limit.to_string()));
+            }
+        }
+        let mut fresh = Run::new(run, tree.clone(), Main::Spawning);
+        fresh.mark = Some(self.capture.mark(unit_id));
+        unit.run = Some(fresh);
         unit.beat = None;
+        unit.facts.status_text = None;
+        let launch = Arc::new(unit.spec.launch.clone());
+        let record = self.home.unit_run(&unit.name).join("record");
+        let ready_fd = self
+            .ready_pipe(unit_id, run)
+            .map_err(|e| format!("cannot make its readiness pipe: {e}"))?;
         Ok(Order {
             unit: unit_id,
             run,
-            launch: Arc::new(unit.spec.launch.clone()),
+            launch,
             variables,
-            sockets: Vec::new(),
-            stdin: None,
-            ready_fd: None,
+            sockets,
+            stdin,
+            ready_fd,
             stdout: ends.stdout,
             stderr: ends.stderr,
             read_ends: ends.read_ends,
             tree,
-            record: Some(self.home.unit_run(&unit.name).join("record")),
+            record: Some(record),
             keeper: Some(self.keeper.socket()),
         })
     }
 
-    fn watch_ready(&mut self, id: UnitId, run: RunId) {
-        let Some(unit) = self.units.get(id) else {
-            return;
-        };
-        let Some(ready) = &unit.spec.policy.ready else {
-            return;
-        };
-        let since = unit.run(run).map_or_else(SystemTime::now, |r| r.since);
-        let launch = &unit.spec.launch;
-        // Only a command needs the unit's surroundings, and there is a run, so they exist.
-        let surroundings = match &ready.probe {
-            ProbeKind::Exec(_) => surroundings(launch).unwrap_or_default(),
-            ProbeKind::Tcp(_)
-            | ProbeKind::Http(_)
-            | ProbeKind::File(_)
-            | ProbeKind::Notify
-            | ProbeKind::Fd(_)
-            | ProbeKind::Log(_) => Surroundings::default(),
-        };
-        let question = Question {
-            probe: ready.probe.clone(),
-            environment: surroundings.environment,
-            directory: launch.directory.clone(),
-            identity: surroundings.user,
-            since,
-        };
-        if let Err(error) = self.probes.watch(id, run, question) {
-            self.warn(
-                Some(id),
-                format!("its readiness cannot be watched: {error}"),
-            );
-        }
-    }
-
     fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: &StopAction) {
-        self.probes.stop(unit);
+        self.prober.stop(unit);
         let StopAction::Signal(signal) = action;
         let outcome = match self.units.get(unit).and_then(|u| u.run(run)) {
             Some(run) => match run.tree.signal(*signal) {
@@ -254,9 +244,13 @@ impl Daemon {
     }
 
     fn forget(&mut self, id: UnitId) {
-        self.probes.stop(id);
+        self.prober.stop(id);
         self.capture.remove(id);
         self.handle.beats().forget(id);
+        self.unwatch_socket(id);
+        self.drop_sockets(id);
+        self.drop_notify(id);
+        self.drop_all_stored(id);
         let Some(unit) = self.units.remove(id) else {
             return;
         };

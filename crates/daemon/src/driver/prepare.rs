@@ -10,9 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use abide_core::{Effect, Input, Outcome};
-use abide_model::{EffectId, Spec, Streams as WantedStreams, UnitId};
-use abide_platform::clock;
+use abide_model::{
+    EffectId, Launch, Listen, ListenAddress, SocketSpec, Spec, Streams as WantedStreams, UnitId,
+};
+use abide_platform::notify::NotifySocket;
 use abide_platform::spawn::surroundings;
+use abide_platform::{clock, listen};
 
 use super::run::{Daemon, Message};
 use super::streams::{self, FIFO, Made, STAGE, Streams};
@@ -22,18 +25,25 @@ use crate::capture::StreamSpec;
 struct Missing {
     dir: PathBuf,
     streams: Option<WantedStreams>,
+    /// The abstract name, where a path will not do.
+    notify: Option<String>,
+    listeners: Vec<Listen>,
 }
 
 /// What a job has made of it.
 #[derive(Default)]
 pub struct Prepared {
     streams: Option<Vec<Made>>,
+    notify: Option<NotifySocket>,
+    listeners: Vec<(ListenAddress, OwnedFd)>,
 }
 
 impl Daemon {
     /// Whether all that the unit needs to run is there. If not, it is made, and then the effect is
     /// carried out once more.
     pub(super) fn is_prepared(&mut self, id: UnitId, effect: (EffectId, &Effect)) -> bool {
+        // What another instance had made is there for this one, too.
+        self.note_sockets(id);
         let Some(missing) = self.missing(id) else {
             return true;
         };
@@ -41,13 +51,23 @@ impl Daemon {
             return true;
         };
         let waiting = (effect.0, effect.1.clone());
-        match &mut unit.preparing {
-            Some(others) => others.push(waiting),
-            none => {
-                *none = Some(vec![waiting]);
-                self.prepare(id, missing);
-            }
+        if let Some(others) = &mut unit.preparing {
+            others.push(waiting);
+            return false;
         }
+        let making = &mut self.sockets.making;
+        if missing
+            .listeners
+            .iter()
+            .any(|l| making.contains(&l.address))
+        {
+            // Another instance has it made.
+            self.waiting_for_sockets.push(waiting);
+            return false;
+        }
+        making.extend(missing.listeners.iter().map(|l| l.address.clone()));
+        unit.preparing = Some(vec![waiting]);
+        self.prepare(id, missing);
         false
     }
 
@@ -55,9 +75,21 @@ impl Daemon {
         let unit = self.units.get(id)?;
         let wanted = unit.spec.log.streams;
         let streams = (!unit.streams.as_ref().is_some_and(|s| s.fit(wanted))).then_some(wanted);
-        streams.is_some().then(|| Missing {
+        let launch = &unit.spec.launch;
+        let notify = launch.notify.is_some() && unit.notify.is_none();
+        let socket = launch.socket.as_ref();
+        let listeners: Vec<Listen> = socket
+            .map_or(&[][..], |socket| &socket.listen)
+            .iter()
+            .filter(|listen| !unit.sockets.contains(&listen.address))
+            .cloned()
+            .collect();
+        let complete = streams.is_none() && !notify && listeners.is_empty();
+        (!complete).then(|| Missing {
             dir: self.home.unit_run(&unit.name),
             streams,
+            notify: notify.then(|| format!("abide/{}/{}", self.nonce, id.0)),
+            listeners,
         })
     }
 
@@ -67,29 +99,59 @@ impl Daemon {
         };
         let spec = Arc::clone(&unit.spec);
         let mailbox = self.mailbox.clone();
-        let job = move || mailbox.send(Message::Prepared(id, make(&spec, &missing)));
+        let addresses: Vec<_> = missing
+            .listeners
+            .iter()
+            .map(|l| l.address.clone())
+            .collect();
+        let making = addresses.clone();
+        let job = move || mailbox.send(Message::Prepared(id, making, make(&spec, &missing)));
         if let Err(error) = self.files.submit(job) {
             let reason = format!("start a thread: {error}");
-            self.mailbox.send(Message::Prepared(id, Err(reason)));
+            self.mailbox
+                .send(Message::Prepared(id, addresses, Err(reason)));
         }
     }
 
     /// A job is done.
-    pub(super) fn on_prepared(&mut self, id: UnitId, made: Result<Prepared, String>) {
+    pub(super) fn on_prepared(
+        &mut self,
+        id: UnitId,
+        making: Vec<ListenAddress>,
+        made: Result<Prepared, String>,
+    ) {
+        for address in making {
+            self.sockets.making.remove(&address);
+        }
+        self.install_for(id, made);
+        let now = clock::now();
+        for (effect_id, effect) in std::mem::take(&mut self.waiting_for_sockets) {
+            self.perform(effect_id, effect, now);
+        }
+    }
+
+    fn install_for(&mut self, id: UnitId, made: Result<Prepared, String>) {
+        // A unit that was forgotten meanwhile lets go of it all.
         let Some(unit) = self.units.get_mut(id) else {
             return;
         };
-        let Some(waiting) = unit.preparing.take() else {
-            return;
-        };
+        let waiting = unit.preparing.take().unwrap_or_default();
         let installed = made.and_then(|made| self.install(id, made));
         let now = clock::now();
         for (effect_id, effect) in waiting {
-            match &installed {
-                Ok(()) => self.perform(effect_id, effect, now),
-                Err(reason) => {
+            match (&installed, effect) {
+                (Ok(()), effect) => self.perform(effect_id, effect, now),
+                (Err(reason), Effect::WatchSocket(unit)) => {
+                    // Its start says the same, as a failed one, and is tried again as its policy says.
+                    self.warn(Some(unit), format!("cannot {reason}"));
+                    self.input(Input::Connection { unit });
+                }
+                (Err(reason), effect) => {
                     let reason = format!("cannot {reason}");
-                    let outcome = Outcome::SpawnFailed { reason };
+                    let outcome = match effect {
+                        Effect::Spawn { .. } => Outcome::SpawnFailed { reason },
+                        _ => Outcome::Failed { reason },
+                    };
                     self.input(Input::Done {
                         effect: effect_id,
                         outcome,
@@ -104,6 +166,14 @@ impl Daemon {
             self.install_streams(id, streams)
                 .map_err(|e| format!("capture its output: {e}"))?;
         }
+        if let Some(socket) = made.notify {
+            self.install_notify(id, socket)
+                .map_err(|e| format!("keep its notify socket: {e}"))?;
+        }
+        for (address, fd) in made.listeners {
+            self.install_listener(address, fd);
+        }
+        self.note_sockets(id);
         Ok(())
     }
 
@@ -161,11 +231,44 @@ fn make(spec: &Spec, missing: &Missing) -> Result<Prepared, String> {
         Some(wanted) => Some(streams::make(&missing.dir, wanted, owner)?),
         None => None,
     };
-    Ok(Prepared { streams })
+    let notify = match &missing.notify {
+        Some(name) => {
+            // A program that changes its user, or its root, may not reach a path in the home.
+            let path = owner.is_none().then(|| missing.dir.join("notify"));
+            let socket = NotifySocket::bind(path.as_deref(), name);
+            Some(socket.map_err(|e| format!("make its notify socket: {e}"))?)
+        }
+        None => None,
+    };
+    let mut listeners = Vec::new();
+    if let Some(socket) = &spec.launch.socket {
+        let owner = socket_owner(&spec.launch, socket)?;
+        for listen in &missing.listeners {
+            let made = listen::bind(socket, listen, owner).map_err(|e| e.to_string())?;
+            listeners.push((listen.address.clone(), made));
+        }
+    }
+    Ok(Prepared {
+        streams,
+        notify,
+        listeners,
+    })
+}
+
+/// Who socket files belong to.
+fn socket_owner(launch: &Launch, socket: &SocketSpec) -> Result<Option<(u32, u32)>, String> {
+    if socket.owner.is_none() && socket.group.is_none() {
+        return Ok(None);
+    }
+    owner(&Launch {
+        user: socket.owner.clone(),
+        group: socket.group.clone(),
+        ..launch.clone()
+    })
 }
 
 /// Who the FIFOs belong to: a program that changed its user may reopen only what is its own.
-fn owner(launch: &abide_model::Launch) -> Result<Option<(u32, u32)>, String> {
+fn owner(launch: &Launch) -> Result<Option<(u32, u32)>, String> {
     if launch.user.is_none() && launch.group.is_none() {
         return Ok(None);
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
-use abide_model::{EffectId, EventKind, Mono, Now, Operation, RequestId, RunId, Signal, UnitId};
+use abide_model::{
+    EffectId, EventKind, ListenAddress, Mono, Now, Operation, RequestId, RunId, Signal, UnitId,
+};
 use abide_platform::clock;
 use abide_platform::keeper::{KeeperEvent, Launch, Link, RunState};
 use abide_platform::lock::Lock;
@@ -25,15 +27,17 @@ use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
+use super::sockets::{Sockets, remove_file};
 use super::streams::{self, FIFO};
 use super::unit::{Main, Units};
 use super::watches::{Watched, Watches};
+use crate::assist::{Assistants, Report};
 use crate::board::Board;
 use crate::capture::{Capture, CaptureEvent};
 use crate::events::EventLog;
 use crate::handle::{Handle, Reply, Requests};
 use crate::home::Home;
-use crate::probe::Probes;
+use crate::probe::Prober;
 use crate::store::{SourceRecord, Store, Written};
 
 /// What other threads tell the driver.
@@ -48,12 +52,14 @@ pub enum Message {
     Written(Written),
     /// The state can be written again, or cannot any more.
     Storing(Result<(), String>),
-    /// A program is ready.
-    Ready(UnitId, RunId),
+    /// Something on behalf of a unit is done.
+    Report(Report),
     /// The capture lost or found something.
     Capture(CaptureEvent),
+    /// An effect was carried out by another thread.
+    Done(EffectId, Outcome),
     /// What a unit needs to run is made, or why not.
-    Prepared(UnitId, Result<Prepared, String>),
+    Prepared(UnitId, Vec<ListenAddress>, Result<Prepared, String>),
 }
 
 /// How the daemon ended.
@@ -87,6 +93,11 @@ pub struct Daemon {
 
     pub(super) epoll: OwnedFd,
     pub(super) watches: Watches,
+    pub(super) sockets: Sockets,
+    /// Effects that wait for sockets which are being made for another unit.
+    pub(super) waiting_for_sockets: Vec<(EffectId, Effect)>,
+    /// Makes abstract addresses of this daemon hard to guess.
+    pub(super) nonce: u64,
     pub(super) inbox: Inbox<Message>,
     pub(super) mailbox: Mailbox<Message>,
     pub(super) requests: Requests,
@@ -98,13 +109,15 @@ pub struct Daemon {
     pub(super) signals: Signals,
 
     pub(super) keeper: Link,
+    pub(super) keeper_pid: Option<u32>,
     pub(super) keeper_lost: bool,
     /// What epoll was told to watch of the keeper's socket.
     pub(super) keeper_writable: bool,
     pub(super) trees: Trees,
     pub(super) workers: Workers,
     pub(super) sweeper: Sweeper,
-    pub(super) probes: Probes,
+    pub(super) assistants: Assistants,
+    pub(super) prober: Prober,
     pub(super) capture: Capture,
     pub(super) store: Store,
     /// For what may hang for ever: configuration files may lie anywhere.
@@ -192,7 +205,11 @@ impl Daemon {
             }
             number => match self.watches.get(number) {
                 Some(Watched::Stranger(unit, run)) => self.on_stranger_exit(unit, run),
-                _ => {}
+                Some(Watched::Notify(unit)) => self.on_notify(unit),
+                Some(Watched::Listener(address)) => self.on_connection(&address),
+                Some(Watched::Stored(unit, number)) => self.on_stored_dead(unit, number),
+                Some(Watched::ReadyPipe(unit, run)) => self.on_ready_pipe(unit, run),
+                None => {}
             },
         }
     }
@@ -223,7 +240,7 @@ impl Daemon {
                 ),
             ),
             Message::Storing(Ok(())) => self.warn(None, "the state can be written again".into()),
-            Message::Ready(unit, run) => self.input(Input::Ready { unit, run }),
+            Message::Report(report) => self.on_report(report),
             Message::Capture(CaptureEvent::Lost {
                 unit,
                 bytes,
@@ -236,7 +253,8 @@ impl Daemon {
                 self.event(Some(unit), None, EventKind::LogResumed { bytes });
                 self.dirty.insert(unit);
             }
-            Message::Prepared(unit, made) => self.on_prepared(unit, made),
+            Message::Done(effect, outcome) => self.input(Input::Done { effect, outcome }),
+            Message::Prepared(unit, making, made) => self.on_prepared(unit, making, made),
         }
     }
 
@@ -248,7 +266,10 @@ impl Daemon {
                     return;
                 }
                 // Nothing reacts to these yet; `os_state` shows them when it is looked at.
-                KeeperEvent::Stopped { .. } | KeeperEvent::Continued { .. } => {}
+                KeeperEvent::Stopped { unit, run, signal } => {
+                    self.on_stopped(unit, run, Some(signal));
+                }
+                KeeperEvent::Continued { unit, run } => self.on_stopped(unit, run, None),
                 KeeperEvent::Exit(entry) => match (entry.state, entry.exit()) {
                     // The worker that spawned it says the same, in more words.
                     (RunState::ExecFailed { .. }, _) | (_, None) => {
@@ -307,6 +328,9 @@ impl Daemon {
             }
         };
         self.input(Input::Done { effect, outcome });
+        // What it said meanwhile was kept for now.
+        self.listen_to(unit);
+        self.watch_beat_file(unit, run);
         if let Some(sweep) = sweep {
             // What was to end it found no process yet.
             self.sweep(unit, run, sweep);
@@ -457,6 +481,12 @@ impl Daemon {
             return Ended::KeeperLost;
         }
         self.trees.remove();
+        for path in self.sockets.files() {
+            let path = path.to_owned();
+            if let Err(error) = self.files.submit(move || remove_file(&path)) {
+                tracing::warn!(%error, "cannot remove a socket file");
+            }
+        }
         self.files.finish(Duration::from_secs(2));
         if let Err(error) = std::fs::remove_dir_all(self.home.run())
             && error.kind() != io::ErrorKind::NotFound
@@ -479,7 +509,10 @@ impl Daemon {
                     fifos.map(|(stream, fifo)| (streams::key(FIFO, id, *stream), fifo.as_fd())),
                 );
             }
+            descriptors.extend(self.held_for(id, unit));
         }
+        let listeners = self.sockets.iter();
+        descriptors.extend(listeners.map(|(key, fd)| (key, fd.as_fd())));
         let launch = Launch {
             home: self.home.root().to_owned(),
             daemon: self.arguments.clone(),

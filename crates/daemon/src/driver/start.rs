@@ -14,8 +14,9 @@ use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
 use abide_platform::identity::Handle;
-use abide_platform::keeper::{Link, LinkError};
+use abide_platform::keeper::{Key, Link, LinkError};
 use abide_platform::lock::{self, LockError};
+use abide_platform::notify::NotifySocket;
 use abide_platform::pipe;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::Workers;
@@ -29,16 +30,18 @@ use super::inbox::inbox;
 use super::job::Jobs;
 use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
-use super::streams::{self, BEATS, FIFO, STAGE, Streams};
+use super::sockets::Sockets;
+use super::streams::{self, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams};
 use super::unit::{Run, Units};
 use super::watches::{Watched, Watches};
 use crate::api::ApiConfig;
+use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
 use crate::events::EventLog;
 use crate::handle::Handle as Front;
 use crate::home::Home;
-use crate::probe::Probes;
+use crate::probe::Prober;
 use crate::store::{Entry, Image, Journal, Store};
 
 /// How long to wait for what a daemon before us was spawning.
@@ -156,8 +159,6 @@ impl Daemon {
             "start the capture",
             Capture::start(move |event| captured.send(Message::Capture(event))),
         )?;
-        let ready = to(&mailbox);
-        let probes = Probes::new(move |unit, run| ready.send(Message::Ready(unit, run)));
 
         let board = Arc::new(Board::new(DaemonInfo {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -199,6 +200,11 @@ impl Daemon {
         watch(signals.as_fd(), token::SIGNALS)?;
 
         let trees = Trees::new(home.root());
+        let reports = to(&mailbox);
+        let assistants = Assistants::new(trees.clone(), Some(keeper.socket()), move |report| {
+            reports.send(Message::Report(report));
+        });
+        let prober = Prober::new(assistants.clone(), capture.clone(), home.clone());
         let found = find(&home, &trees, &image, &table);
         for (unit, run) in &found.settled {
             keeper.taken(*unit, *run);
@@ -239,6 +245,9 @@ impl Daemon {
             leaving: BTreeSet::new(),
             epoll,
             watches: Watches::default(),
+            sockets: Sockets::default(),
+            waiting_for_sockets: Vec::new(),
+            nonce: draw_seed(),
             inbox,
             mailbox,
             requests,
@@ -248,12 +257,14 @@ impl Daemon {
             calendar,
             signals,
             keeper,
+            keeper_pid: Some(table.keeper),
             keeper_lost: false,
             keeper_writable: false,
             trees,
             workers,
             sweeper,
-            probes,
+            assistants,
+            prober,
             capture,
             store,
             jobs: Jobs::new(16),
@@ -281,7 +292,8 @@ impl Daemon {
             }
         }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
-        daemon.take_descriptors(table.descriptors);
+        daemon.take_descriptors(table.descriptors, &image);
+        daemon.watch_beat_files();
         if same_boot {
             daemon.hunt_leftovers(&image);
         }
@@ -328,7 +340,7 @@ impl Daemon {
 
     /// Goes on with the FIFOs and stages that the keeper held; what it did not hold is made anew
     /// from the FIFO in the directory, where a program may still be writing to it.
-    fn take_descriptors(&mut self, descriptors: Vec<(abide_platform::keeper::Key, OwnedFd)>) {
+    fn take_descriptors(&mut self, descriptors: Vec<(Key, OwnedFd)>, image: &Image) {
         let mut held: HashMap<(UnitId, u64), (Option<OwnedFd>, Option<OwnedFd>)> = HashMap::new();
         for (key, fd) in descriptors {
             let unit = UnitId(key.unit);
@@ -342,11 +354,16 @@ impl Daemon {
                     }
                 }
                 BEATS => self.adopt_beats(fd),
+                LISTENER => self.adopt_listener(key.sub, fd),
+                NOTIFY | STORED | READY_PIPE if self.units.get(unit).is_some() => {
+                    self.adopt_for_unit(unit, key, fd, image);
+                }
                 _ => self.keeper.release(key),
             }
         }
         let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
         for id in ids {
+            self.note_sockets(id);
             let mut fifos = Vec::new();
             for stream in Stream::ALL {
                 let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
@@ -363,6 +380,29 @@ impl Daemon {
             {
                 unit.streams = Some(Streams { fifos });
             }
+        }
+        self.close_unused_sockets();
+    }
+
+    fn adopt_for_unit(&mut self, unit: UnitId, key: Key, fd: OwnedFd, image: &Image) {
+        match key.kind {
+            NOTIFY => match NotifySocket::from_held(fd) {
+                Ok(socket) => self.adopt_notify(unit, socket),
+                Err(error) => {
+                    self.warn(Some(unit), format!("its notify socket is lost: {error}"));
+                    self.keeper.release(key);
+                }
+            },
+            STORED => {
+                let names = image.stored.get(&unit);
+                let name = names.and_then(|names| names.iter().find(|(n, _)| *n == key.sub));
+                // Its message is still in the notify socket, and will be read again.
+                let Some((_, name)) = name else {
+                    return self.keeper.release(key);
+                };
+                self.adopt_stored(unit, key.sub, name.clone(), fd, true);
+            }
+            _ => self.adopt_ready_pipe(unit, RunId(key.sub), fd),
         }
     }
 

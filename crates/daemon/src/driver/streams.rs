@@ -17,6 +17,15 @@ pub const STAGE: u32 = 2;
 /// `Key::kind` of the socket that beats come to.
 pub const BEATS: u32 = 3;
 
+/// `Key::kind` of a unit's notify socket.
+pub const NOTIFY: u32 = 4;
+/// `Key::kind` of a listening socket.
+pub const LISTENER: u32 = 5;
+/// `Key::kind` of a descriptor that a unit left here.
+pub const STORED: u32 = 6;
+/// `Key::kind` of the pipe over which a run says that it is ready.
+pub const READY_PIPE: u32 = 7;
+
 /// The streams that a spec asks for.
 pub fn wanted(streams: Wanted) -> &'static [Stream] {
     match streams {

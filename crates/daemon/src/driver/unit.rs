@@ -1,15 +1,22 @@
 //! What the driver knows of a unit beside the core: how to run it, and what it holds for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use abide_core::Effect;
-use abide_model::{EffectId, LimitUnsupported, RunId, Spec, UnitId, UnitName, Wall};
+use abide_model::{
+    EffectId, LimitUnsupported, ListenAddress, Mono, RunId, Spec, UnitId, UnitName, Wall,
+};
+use abide_platform::clock;
 use abide_platform::identity::Handle;
+use abide_platform::notify::NotifySocket;
 use abide_platform::tree::{RunTree, Sweep};
 
+use super::keep::Stored;
 use super::streams::Streams;
 use crate::board::UnitFacts;
+use crate::capture::LogMark;
 
 /// One unit.
 pub struct Unit {
@@ -19,6 +26,14 @@ pub struct Unit {
     pub spec: Arc<Spec>,
     /// Its FIFOs, once a run needed them.
     pub streams: Option<Streams>,
+    /// Where it says things of itself.
+    pub notify: Option<NotifySocket>,
+    /// Its listening sockets that are there.
+    pub sockets: Vec<ListenAddress>,
+    /// What it left here over its restarts.
+    pub stored: Vec<Stored>,
+    /// Kinds of messages that were refused, and told of.
+    pub told: BTreeSet<&'static str>,
     /// What it needs to run is being made; these effects wait for it.
     pub preparing: Option<Vec<(EffectId, Effect)>>,
     /// The current run, or the last one.
@@ -49,6 +64,14 @@ pub struct Run {
     pub empty: bool,
     /// It is no child of the keeper's: an earlier keeper began it.
     pub stranger: bool,
+    /// Where it says that it is ready, until it has.
+    pub ready_pipe: Option<OwnedFd>,
+    /// Where its output begins.
+    pub mark: Option<LogMark>,
+    /// Why it is not ready so far, as its check says.
+    pub not_ready: Option<String>,
+    /// When it began, as far as this daemon knows.
+    pub began: Mono,
     /// When it began, for probes that look at files.
     pub since: std::time::SystemTime,
 }
@@ -75,6 +98,10 @@ impl Run {
             sweep: None,
             empty: false,
             stranger: false,
+            ready_pipe: None,
+            mark: None,
+            not_ready: None,
+            began: clock::now().mono,
             since: std::time::SystemTime::now(),
         }
     }
@@ -87,6 +114,10 @@ impl Unit {
             name: spec.name.clone(),
             spec,
             streams: None,
+            notify: None,
+            sockets: Vec::new(),
+            stored: Vec::new(),
+            told: BTreeSet::new(),
             preparing: None,
             run: None,
             limits_unsupported: Vec::new(),

@@ -27,6 +27,8 @@ pub enum Entry {
     Sources(Vec<SourceRecord>),
     /// Unit ids below this may have been used.
     NextUnit(u32),
+    /// Names of the descriptors that a unit left here, by their number in the keeper's table.
+    StoredNames(UnitId, Vec<(u64, String)>),
 }
 
 /// A configuration file that the daemon was asked to agree with.
@@ -56,6 +58,7 @@ pub enum Key {
     Unit(UnitId),
     Operation(OperationId),
     Halted,
+    StoredNames(UnitId),
 }
 
 impl Entry {
@@ -66,6 +69,7 @@ impl Entry {
             Self::Spec(id, _) => Key::Spec(*id),
             Self::Sources(_) => Key::Sources,
             Self::NextUnit(_) => Key::NextUnit,
+            Self::StoredNames(id, _) => Key::StoredNames(*id),
             Self::Core(Change::Unit(record)) => Key::Unit(record.id),
             Self::Core(Change::Forgotten(id)) => Key::Unit(*id),
             Self::Core(Change::Operation(operation)) => Key::Operation(operation.id),
@@ -90,6 +94,8 @@ pub struct Image {
     pub operations: BTreeMap<OperationId, Operation>,
     /// Remembered files.
     pub sources: Vec<SourceRecord>,
+    /// See [`Entry::StoredNames`].
+    pub stored: BTreeMap<UnitId, Vec<(u64, String)>>,
     /// See [`Entry::NextUnit`].
     pub next_unit: u32,
     /// Everything was taken down on purpose, and nothing was written since.
@@ -110,6 +116,13 @@ impl Image {
                 self.specs.insert(id, *spec);
             }
             Entry::Sources(sources) => self.sources = sources,
+            Entry::StoredNames(id, names) => {
+                if names.is_empty() {
+                    self.stored.remove(&id);
+                } else {
+                    self.stored.insert(id, names);
+                }
+            }
             Entry::NextUnit(next) => self.next_unit = self.next_unit.max(next),
             Entry::Core(Change::Unit(record)) => {
                 self.units.insert(record.id, *record);
@@ -117,6 +130,7 @@ impl Image {
             Entry::Core(Change::Forgotten(id)) => {
                 self.units.remove(&id);
                 self.specs.remove(&id);
+                self.stored.remove(&id);
             }
             Entry::Core(Change::Operation(operation)) => {
                 self.operations.insert(operation.id, *operation);
@@ -156,6 +170,11 @@ impl Image {
             self.operations
                 .values()
                 .map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))),
+        )
+        .chain(
+            self.stored
+                .iter()
+                .map(|(id, names)| Entry::StoredNames(*id, names.clone())),
         )
         .chain(self.halted.then_some(Entry::Core(Change::Halted)))
     }

@@ -136,6 +136,20 @@ impl Trees {
             .collect()
     }
 
+    /// The unit on whose behalf this process runs as (part of) an auxiliary command, if it does.
+    #[must_use]
+    pub fn auxiliary_of(&self, pid: u32) -> Option<UnitId> {
+        if let Ok(home) = &*self.group {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+            let mut groups = home.auxiliaries().into_iter();
+            return groups
+                .find(|(_, _, path)| group::is_below(path, &text))
+                .map(|(unit, _, _)| unit);
+        }
+        let tag = tag_of(pid, &mut Vec::new())?;
+        self.tags.auxiliary(tag).map(|(unit, _)| unit)
+    }
+
     /// The tree of a run of which only the main process is known, from the keeper's table.
     #[must_use]
     pub fn known(&self, unit: UnitId, name: &UnitName, run: RunId, pid: u32) -> RunTree {

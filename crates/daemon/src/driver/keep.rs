@@ -1,0 +1,171 @@
+//! Descriptors that programs leave here over their restarts (`FDSTORE=1` of sd_notify(3)). The keeper
+//! holds them; their names are written down.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use abide_model::UnitId;
+use abide_platform::keeper::Key;
+use rustix::event::epoll::EventFlags;
+use rustix::fs::fstat;
+
+use super::run::Daemon;
+use super::streams::STORED;
+use super::unit::Unit;
+use super::watches::Watched;
+use super::{notify, ready};
+use crate::store::Entry;
+
+/// One descriptor that a unit left here.
+pub struct Stored {
+    /// Its place in the keeper's table.
+    pub number: u64,
+    /// Its name in `LISTEN_FDNAMES`.
+    pub name: String,
+    /// It.
+    pub fd: Arc<OwnedFd>,
+}
+
+fn key(unit: UnitId, number: u64) -> Key {
+    Key {
+        kind: STORED,
+        unit: unit.0,
+        sub: number,
+    }
+}
+
+impl Daemon {
+    /// Keeps a descriptor for the unit's next run. Beyond the unit's `fd_store` it is closed.
+    pub(super) fn keep_descriptor(&mut self, id: UnitId, name: String, fd: OwnedFd, watch: bool) {
+        let Some(unit) = self.units.get(id) else {
+            return;
+        };
+        if unit
+            .stored
+            .iter()
+            .any(|s| s.name == name && same(&s.fd, &fd))
+        {
+            return;
+        }
+        let most = unit.spec.launch.fd_store;
+        if unit.stored.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            let text = if most == 0 {
+                "FDSTORE=1, and it has no `fd_store` in its configuration".to_owned()
+            } else {
+                format!(
+                    "FDSTORE=1, and it has left {most} descriptors already, as many as `fd_store` allows"
+                )
+            };
+            return self.refuse(id, "store full", text);
+        }
+        let number = unit.stored.iter().map(|s| s.number + 1).max().unwrap_or(0);
+        if let Err(error) = self.keeper.hold(key(id, number), fd.as_fd()) {
+            return self.warn(
+                Some(id),
+                format!("a descriptor of it cannot be kept: {error}"),
+            );
+        }
+        self.adopt_stored(id, number, name, fd, watch);
+        self.write_stored(id);
+    }
+
+    /// One that is in the keeper's table.
+    pub(super) fn adopt_stored(
+        &mut self,
+        id: UnitId,
+        number: u64,
+        name: String,
+        fd: OwnedFd,
+        watch: bool,
+    ) {
+        let fd = Arc::new(fd);
+        if watch {
+            // Nothing is asked for: what is dead says so all the same. A file cannot be watched, and
+            // does not die.
+            let what = Watched::Stored(id, number);
+            let _ = self
+                .watches
+                .add(&self.epoll, &fd, EventFlags::empty(), what);
+        }
+        if let Some(unit) = self.units.get_mut(id) {
+            unit.stored.push(Stored { number, name, fd });
+            unit.stored.sort_by_key(|stored| stored.number);
+        }
+        self.show_stored(id);
+    }
+
+    /// Those of this name are not needed any more.
+    pub(super) fn drop_stored(&mut self, id: UnitId, name: &str) {
+        self.drop_stored_if(id, |stored| stored.name == name);
+    }
+
+    /// Its other end is gone: it would be of no use to the next run.
+    pub(super) fn on_stored_dead(&mut self, id: UnitId, number: u64) {
+        self.drop_stored_if(id, |stored| stored.number == number);
+    }
+
+    /// The unit is gone.
+    pub(super) fn drop_all_stored(&mut self, id: UnitId) {
+        self.drop_stored_if(id, |_| true);
+    }
+
+    fn drop_stored_if(&mut self, id: UnitId, gone: impl Fn(&Stored) -> bool) {
+        let Some(unit) = self.units.get_mut(id) else {
+            return;
+        };
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut unit.stored).into_iter().partition(gone);
+        unit.stored = staying;
+        if leaving.is_empty() {
+            return;
+        }
+        for stored in leaving {
+            let what = Watched::Stored(id, stored.number);
+            self.watches.remove(&self.epoll, &stored.fd, &what);
+            self.keeper.release(key(id, stored.number));
+        }
+        self.write_stored(id);
+        self.show_stored(id);
+    }
+
+    /// What the keeper holds for the unit beside its output, for a new keeper.
+    pub(super) fn held_for<'a>(
+        &self,
+        id: UnitId,
+        unit: &'a Unit,
+    ) -> impl Iterator<Item = (Key, BorrowedFd<'a>)> {
+        let notify = unit.notify.iter();
+        let stored = unit.stored.iter();
+        let run = unit.run.iter();
+        notify
+            .map(move |socket| (notify::key(id), socket.as_fd()))
+            .chain(stored.map(move |stored| (key(id, stored.number), stored.fd.as_fd())))
+            .chain(run.filter_map(move |run| {
+                let pipe = run.ready_pipe.as_ref()?;
+                Some((ready::key(id, run.run), pipe.as_fd()))
+            }))
+    }
+
+    fn write_stored(&mut self, id: UnitId) {
+        if let Some(unit) = self.units.get(id) {
+            let names = unit.stored.iter();
+            let names = names.map(|s| (s.number, s.name.clone())).collect();
+            self.store.write(Entry::StoredNames(id, names), false, None);
+        }
+    }
+
+    fn show_stored(&mut self, id: UnitId) {
+        if let Some(unit) = self.units.get_mut(id) {
+            unit.facts.fds_stored = u32::try_from(unit.stored.len()).unwrap_or(u32::MAX);
+            self.dirty.insert(id);
+        }
+    }
+}
+
+/// Both are of one file. A message that is read again after the death of a daemon brings the same.
+fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    match (fstat(one), fstat(other)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+        _ => false,
+    }
+}

@@ -1,0 +1,100 @@
+//! A run's main process: another one may take its place (`MAINPID=` of sd_notify(3)), and it may be
+//! stopped and continued.
+
+use abide_core::Input;
+use abide_model::{EventKind, RunId, Signal, UnitId};
+use abide_platform::identity::{self, Handle, Record};
+use rustix::event::epoll::EventFlags;
+
+use super::run::Daemon;
+use super::watches::Watched;
+
+impl Daemon {
+    /// The program names another process as its main one. It must be one of its own, and alive.
+    pub(super) fn change_main(&mut self, id: UnitId, run: RunId, pid: u32) {
+        if self.core.unit(id).and_then(|view| view.pid) == Some(pid) {
+            return;
+        }
+        let Some(current) = self.units.get(id).and_then(|unit| unit.run(run)) else {
+            return;
+        };
+        if current.tree.contains(pid) != Some(true) {
+            let text = format!("MAINPID={pid}, which is none of its processes");
+            return self.refuse(id, "foreign main", text);
+        }
+        let handle = match Handle::open(pid) {
+            Ok(handle) => handle,
+            Err(error) => {
+                let text = format!("MAINPID={pid}, which cannot be reached: {error}");
+                return self.refuse(id, "no main", text);
+            }
+        };
+        current.tree.change_main(pid);
+        self.keeper.main_changed(id, run, pid);
+        self.write_main(id, run, pid);
+        self.watch_main(id, run, handle, pid);
+        let unit = id;
+        self.input(Input::MainChanged { unit, run, pid });
+    }
+
+    fn watch_main(&mut self, id: UnitId, run: RunId, handle: Handle, pid: u32) {
+        let Some(current) = self.units.get_mut(id).and_then(|unit| unit.run_mut(run)) else {
+            return;
+        };
+        let what = Watched::Stranger(id, run);
+        if let Some(before) = current.handle.as_ref().and_then(Handle::pidfd) {
+            self.watches.remove(&self.epoll, before, &what);
+        }
+        // While another process is its parent, that one is told of its end, and not the keeper.
+        let stranger = identity::parent(pid) != self.keeper_pid;
+        let added = match handle.pidfd() {
+            Some(pidfd) if stranger => {
+                let flags = EventFlags::IN;
+                self.watches.add(&self.epoll, pidfd, flags, what)
+            }
+            _ => Ok(()),
+        };
+        current.handle = Some(handle);
+        if let Err(error) = added {
+            self.warn(
+                Some(id),
+                format!("the end of process {pid} cannot be watched: {error}"),
+            );
+        }
+    }
+
+    /// A new daemon finds the main process by the run's record.
+    fn write_main(&self, id: UnitId, run: RunId, pid: u32) {
+        let Some(unit) = self.units.get(id) else {
+            return;
+        };
+        let path = self.home.unit_run(&unit.name).join("record");
+        let name = unit.name.clone();
+        let job = move || {
+            let Some(main) = identity::identify(pid) else {
+                return;
+            };
+            if let Err(error) = Record::change_main(&path, run, &main) {
+                tracing::warn!(unit = %name, %error, "cannot write down another main process");
+            }
+        };
+        if let Err(error) = self.files.submit(job) {
+            tracing::warn!(%error, "cannot write down another main process");
+        }
+    }
+
+    /// The main process is stopped, and does nothing until it is continued.
+    pub(super) fn on_stopped(&mut self, id: UnitId, run: RunId, signal: Option<Signal>) {
+        let current = self.units.get(id).is_some_and(|u| u.run(run).is_some());
+        if !current {
+            return;
+        }
+        let kind = match signal {
+            Some(signal) => EventKind::ProcessStopped {
+                signal: signal.to_string(),
+            },
+            None => EventKind::ProcessContinued,
+        };
+        self.event(Some(id), Some(run), kind);
+    }
+}

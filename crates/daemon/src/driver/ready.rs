@@ -1,0 +1,101 @@
+//! Readiness by a descriptor: the program writes a newline to a pipe (s6's notification-fd). The keeper
+//! holds the reading end, so that the newline waits there while there is no daemon, and writing it
+//! breaks no pipe.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use abide_core::Input;
+use abide_model::{ProbeKind, RunId, UnitId};
+use abide_platform::keeper::Key;
+use rustix::event::epoll::EventFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::run::Daemon;
+use super::streams::READY_PIPE;
+use super::watches::Watched;
+
+pub(super) fn key(unit: UnitId, run: RunId) -> Key {
+    Key {
+        kind: READY_PIPE,
+        unit: unit.0,
+        sub: run.0,
+    }
+}
+
+impl Daemon {
+    /// For a unit that says it is ready by a descriptor: the number at which its run finds the writing
+    /// end, and that end.
+    pub(super) fn ready_pipe(
+        &mut self,
+        id: UnitId,
+        run: RunId,
+    ) -> io::Result<Option<(u32, OwnedFd)>> {
+        let ready = self
+            .units
+            .get(id)
+            .and_then(|u| u.spec.policy.ready.as_ref());
+        let Some(ProbeKind::Fd(number)) = ready.map(|ready| &ready.probe) else {
+            return Ok(None);
+        };
+        let number = *number;
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // What the program gets must block, as it expects.
+        rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty())?;
+        self.keeper.hold(key(id, run), reader.as_fd())?;
+        self.adopt_ready_pipe(id, run, reader);
+        Ok(Some((number, writer)))
+    }
+
+    /// One that the keeper held.
+    pub(super) fn adopt_ready_pipe(&mut self, id: UnitId, run: RunId, reader: OwnedFd) {
+        let current = self.units.get_mut(id).and_then(|unit| unit.run_mut(run));
+        let Some(current) = current else {
+            return self.keeper.release(key(id, run));
+        };
+        let what = Watched::ReadyPipe(id, run);
+        let added = self.watches.add(&self.epoll, &reader, EventFlags::IN, what);
+        current.ready_pipe = Some(reader);
+        if let Err(error) = added {
+            self.warn(
+                Some(id),
+                format!("its readiness cannot be watched: {error}"),
+            );
+        }
+    }
+
+    /// The run wrote to it, or closed it.
+    pub(super) fn on_ready_pipe(&mut self, unit: UnitId, run: RunId) {
+        let current = self.units.get(unit).and_then(|u| u.run(run));
+        let Some(pipe) = current.and_then(|run| run.ready_pipe.as_ref()) else {
+            return;
+        };
+        let mut buffer = [0; 64];
+        let ready = loop {
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) => break false,
+                Ok(n) if buffer.iter().take(n).any(|byte| *byte == b'\n') => break true,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(error) => {
+                    tracing::warn!(unit = %unit, %error, "cannot read from a readiness pipe");
+                    break false;
+                }
+            }
+        };
+        self.drop_ready_pipe(unit, run);
+        if ready {
+            self.input(Input::Ready { unit, run });
+        }
+    }
+
+    /// The run is over, or has said what it had to say.
+    pub(super) fn drop_ready_pipe(&mut self, unit: UnitId, run: RunId) {
+        let current = self.units.get_mut(unit).and_then(|u| u.run_mut(run));
+        if let Some(pipe) = current.and_then(|run| run.ready_pipe.take()) {
+            let what = Watched::ReadyPipe(unit, run);
+            self.watches.remove(&self.epoll, &pipe, &what);
+            self.keeper.release(key(unit, run));
+        }
+    }
+}
