@@ -56,6 +56,7 @@ impl Document {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DaemonSettings {
     /// TCP addresses of the control API. Loopback only, until there are TLS and roles.
+    #[serde(default)]
     pub listen: Vec<SocketAddr>,
     /// Where the state of every unit is reported to. At most one file says so.
     #[serde(default)]

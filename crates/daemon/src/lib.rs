@@ -14,6 +14,7 @@ pub mod events;
 pub mod handle;
 pub mod home;
 pub mod probe;
+pub mod report;
 pub mod store;
 
 mod serve;

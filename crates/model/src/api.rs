@@ -49,6 +49,24 @@ pub struct DaemonStatus {
     /// Beats for services that are not known here, refused since this daemon process began.
     #[serde(default)]
     pub beats_foreign: u64,
+    /// The reports to a monitor; null: there is no `[report]`.
+    #[serde(default)]
+    pub report: Option<ReportStatus>,
+}
+
+/// `report` of [`DaemonStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReportStatus {
+    /// Scheme, host and port of where they go.
+    pub to: String,
+    /// Messages that arrived, since this daemon process began.
+    pub sent: u64,
+    /// Messages that did not.
+    pub failed: u64,
+    /// When one arrived last.
+    pub last_at: Option<String>,
+    /// Why the last one did not arrive.
+    pub last_error: Option<String>,
 }
 
 /// The body of every answer with a status of 400 or more.

@@ -46,4 +46,7 @@ pub struct MonitorSpec {
     pub misses: u32,
     /// Run when one falls silent.
     pub on_silent: Option<Hook>,
+    /// 1-based line of the table in its file.
+    #[serde(default)]
+    pub line: u32,
 }

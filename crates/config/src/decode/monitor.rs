@@ -91,6 +91,7 @@ pub(crate) fn monitor<'c>(
     table: &'c DeTable<'c>,
 ) -> Option<MonitorSpec> {
     let reader = whole(context, Table::Monitor, table);
+    let line = context.source.line(header.start);
     let every = every(&reader);
     let misses = reader.get_or::<Int<1, 1000>>("misses", Int(3)).0;
     let on_silent = on_silent(&reader);
@@ -117,6 +118,7 @@ pub(crate) fn monitor<'c>(
         every,
         misses: u32::try_from(misses).unwrap_or(u32::MAX),
         on_silent,
+        line,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::api::DaemonStatus;
+use abide_model::api::{DaemonStatus, ReportStatus};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -55,6 +55,13 @@ pub(super) async fn show(
             .collect(),
         last_event: context.handle().events().last(),
         beats_foreign: context.handle().beats().foreign(),
+        report: context.reports.standing().map(|standing| ReportStatus {
+            to: standing.to,
+            sent: standing.sent,
+            failed: standing.failed,
+            last_at: standing.last.map(rfc3339),
+            last_error: standing.error,
+        }),
     }))
 }
 

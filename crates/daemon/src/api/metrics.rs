@@ -138,6 +138,19 @@ fn figures(context: &Context) -> Answer<String> {
         "Beats for services that are not known here, since this daemon began.",
         foreign,
     );
+    if let Some(standing) = context.reports.standing() {
+        let outcomes = Family::<Labels, Counter<u64>>::default();
+        for (outcome, n) in [("arrived", standing.sent), ("failed", standing.failed)] {
+            outcomes
+                .get_or_create_owned(&[("outcome", outcome.to_owned())])
+                .inc_by(n);
+        }
+        registry.register(
+            "reports",
+            "Messages to the monitor of `[report]`.",
+            outcomes,
+        );
+    }
     registry.register_with_unit(
         "unit_log_lost",
         "Output that could not be kept, since this daemon began.",

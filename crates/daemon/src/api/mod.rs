@@ -79,6 +79,7 @@ struct Context {
     followers: followers::Followers,
     listeners: Arc<listeners::Listeners>,
     suggestions: Arc<beat::Suggestions>,
+    reports: Arc<crate::report::Tally>,
     /// Held while configuration is read and applied: one at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
     /// True when the API ends: whoever follows something stops.

@@ -28,6 +28,7 @@ use super::listeners::Listeners;
 use super::stall::StallGuard;
 use super::usage::Sampler;
 use super::{ApiConfig, Context, document, socket};
+use crate::report::{self, Tally};
 
 /// Connections at once: on the socket, and on TCP. Two bounds, so that whoever can reach the port
 /// cannot keep the owner out.
@@ -95,12 +96,14 @@ impl Server {
     pub(super) async fn run(self, mut ending: watch::Receiver<bool>) -> io::Result<()> {
         let listeners = Arc::new(Listeners::default());
         let version = HeaderValue::from_str(&self.config.handle.board().daemon().version);
+        let tally = Arc::new(Tally::default());
         let context = Context {
             config: self.config,
             sampler: Arc::new(Sampler::default()),
             followers: Followers::new(),
             listeners: Arc::clone(&listeners),
             suggestions: Arc::default(),
+            reports: Arc::clone(&tally),
             configuring: Arc::default(),
             ending: ending.clone(),
         };
@@ -116,6 +119,7 @@ impl Server {
         let socket = UnixListener::from_std(self.socket)?;
         let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
         let handle = context.handle().clone();
+        let reports = tokio::spawn(report::follow(handle.clone(), tally, ending.clone()));
         let tcp = follow_addresses(context, shared, Arc::clone(&tcp_places));
         tokio::select! {
             () = handle.pass_beats_on() => {}
@@ -129,7 +133,7 @@ impl Server {
             let _tcp = tcp_places.acquire_many(MAX_TCP).await;
         };
         // Those that are not done by then are broken off with the runtime.
-        let _ = tokio::time::timeout(GRACE, all_done).await;
+        let _ = tokio::time::timeout(GRACE, async { tokio::join!(all_done, reports) }).await;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use abide_config::DaemonSettings;
 use abide_model::{Operation, OperationId, UnitId, UnitName, Wall};
 use tokio::sync::watch;
 
@@ -107,8 +108,8 @@ pub struct SourceInfo {
     pub file: PathBuf,
     /// The variables that its `inherit` took from whoever gave it.
     pub environment: BTreeMap<String, String>,
-    /// The addresses of its `[daemon] listen`.
-    pub listen: Vec<SocketAddr>,
+    /// Its `[daemon]`, `[report]` and `[monitor]`.
+    pub settings: DaemonSettings,
     /// The argument that it was found by: itself, or its directory.
     pub argument: PathBuf,
     /// Numbers of instances set by hand, by full name without instance.

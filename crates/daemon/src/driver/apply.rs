@@ -129,7 +129,7 @@ impl Daemon {
         let listen: BTreeSet<_> = self
             .sources
             .iter()
-            .flat_map(|s| s.listen.iter().copied())
+            .flat_map(|s| s.settings.listen.iter().copied())
             .collect();
         self.board.update_daemon(|daemon| {
             daemon.sources = sources;
@@ -210,7 +210,7 @@ fn source_record(source: &ConfigSource) -> SourceRecord {
         file: source.file.clone(),
         argument: source.argument.clone(),
         environment: source.environment.clone(),
-        listen: source.listen.clone(),
+        settings: source.settings.clone(),
         scale: source.scale.clone(),
     }
 }
@@ -220,7 +220,7 @@ pub(super) fn source_info(source: &SourceRecord) -> SourceInfo {
         file: source.file.clone(),
         argument: source.argument.clone(),
         environment: source.environment.clone(),
-        listen: source.listen.clone(),
+        settings: source.settings.clone(),
         scale: source.scale.clone(),
     }
 }

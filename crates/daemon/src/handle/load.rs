@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use abide_config::{Caller, Diagnostics, Document, Loaded};
+use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded};
 use abide_model::UnitName;
 
 use super::ConfigSource;
@@ -35,7 +35,7 @@ pub fn load_files(
                 argument: old.argument,
                 specs: Vec::new(),
                 environment: BTreeMap::new(),
-                listen: Vec::new(),
+                settings: DaemonSettings::default(),
                 scale: BTreeMap::new(),
             });
         }
@@ -158,7 +158,7 @@ fn source(document: Document, caller: &Caller) -> ConfigSource {
     });
     ConfigSource {
         environment: inherited.collect(),
-        listen: document.daemon.listen,
+        settings: document.daemon,
         scale,
         file: document.file,
         argument: document.argument,

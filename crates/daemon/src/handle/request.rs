@@ -1,9 +1,9 @@
 //! The requests that the driver takes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use abide_config::DaemonSettings;
 use abide_core::{Command, Explanation, PlanStep};
 use abide_model::{Operation, OperationKind, Refusal, Spec, UnitId};
 use tokio::sync::oneshot;
@@ -31,8 +31,8 @@ pub struct ConfigSource {
     pub specs: Vec<Spec>,
     /// The variables that its `inherit` took from the caller, remembered for the next reading.
     pub environment: BTreeMap<String, String>,
-    /// Its `[daemon] listen`.
-    pub listen: Vec<SocketAddr>,
+    /// What it says about the daemon itself.
+    pub settings: DaemonSettings,
     /// Numbers of instances set by hand, by full name without instance; remembered for the next
     /// reading of what is remembered. `up FILE` clears them.
     pub scale: BTreeMap<String, u32>,

@@ -1,9 +1,9 @@
 //! What the journal's lines hold, and the state they add up to.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use abide_config::DaemonSettings;
 use abide_core::{Change, UnitRecord};
 use abide_model::{Operation, OperationId, Spec, UnitId};
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,9 @@ pub struct SourceRecord {
     pub argument: PathBuf,
     /// The caller's variables that its `inherit` names.
     pub environment: BTreeMap<String, String>,
-    /// Its `[daemon] listen`.
-    #[serde(default)]
-    pub listen: Vec<SocketAddr>,
+    /// Its `[daemon]`, `[report]` and `[monitor]`.
+    #[serde(flatten)]
+    pub settings: DaemonSettings,
     /// Numbers of instances set by hand, by full name without instance.
     #[serde(default)]
     pub scale: BTreeMap<String, u32>,

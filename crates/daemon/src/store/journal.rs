@@ -216,7 +216,7 @@ mod tests {
                 file: "/a.toml".into(),
                 argument: "/a.toml".into(),
                 environment: Default::default(),
-                listen: Vec::new(),
+                settings: abide_config::DaemonSettings::default(),
                 scale: Default::default(),
             }]),
             Entry::Core(Change::Forgotten(UnitId(2))),

@@ -321,14 +321,14 @@ impl Driver {
                 daemon.sources.push(SourceInfo {
                     file: source.file,
                     environment: source.environment,
-                    listen: source.listen,
+                    settings: source.settings,
                     argument: source.argument,
                     scale: source.scale,
                 });
                 daemon.listen = daemon
                     .sources
                     .iter()
-                    .flat_map(|source| source.listen.clone())
+                    .flat_map(|source| source.settings.listen.clone())
                     .collect();
             });
         }

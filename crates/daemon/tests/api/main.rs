@@ -10,4 +10,5 @@ mod fake;
 mod limits;
 mod logs;
 mod operations;
+mod reports;
 mod requests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use abide_config::Diagnostics;
+use abide_config::{DaemonSettings, Diagnostics};
 use abide_core::Command;
 use abide_model::api::{DownRequest, OperationView, Plan, RunRequest, ScaleRequest, UpRequest};
 use abide_model::{OperationKind, Refusal, UnitName};
@@ -211,7 +211,7 @@ pub(super) async fn scale(
         .filter(|unit| unit.spec.source.file == source.file && !is_of(&unit.name));
     loaded.specs.extend(others.map(|unit| (*unit.spec).clone()));
     loaded.scale = kept;
-    loaded.listen = source.listen;
+    loaded.settings = source.settings;
     loaded.environment = source.environment;
     apply(&context, OperationKind::Scale, vec![loaded], false).await
 }
@@ -254,7 +254,7 @@ async fn apply(
     // Before anything is changed: an address that is taken is a mistake like any other.
     let wanted = sources
         .iter()
-        .flat_map(|source| source.listen.iter().copied());
+        .flat_map(|source| source.settings.listen.iter().copied());
     let prepared = context.listeners.prepare(wanted)?;
     let operation = context.handle().apply(kind, sources).await?;
     prepared.keep();
@@ -304,7 +304,7 @@ fn given_as(context: &Context, file: &Path) -> Answer<Vec<ConfigSource>> {
             argument: source.argument,
             specs: Vec::new(),
             environment: BTreeMap::new(),
-            listen: Vec::new(),
+            settings: DaemonSettings::default(),
             scale: BTreeMap::new(),
         })
         .collect();
