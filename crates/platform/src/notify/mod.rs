@@ -42,8 +42,9 @@ pub struct Datagram {
     pub text: Vec<u8>,
     /// `None`: the kernel did not say, which never happens on a socket of ours.
     pub sender: Option<Sender>,
-    /// Descriptors that came along, close-on-exec. Dropping them closes them, which is what
-    /// [`Notice::Barrier`] waits for.
+    /// Descriptors that came along, close-on-exec. Dropping them closes them, which is what the sender of
+    /// [`Notice::Barrier`] waits for. Closing the last copy of a foreign descriptor may take long (a
+    /// socket that lingers, a file on a network that is down): not for the driver.
     pub descriptors: Vec<OwnedFd>,
     /// Something of it did not arrive: it is to be refused whole.
     pub fault: Option<Fault>,

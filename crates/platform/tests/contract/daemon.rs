@@ -315,7 +315,7 @@ impl Daemon {
             Ask::Message { run } => {
                 let tree = self.known.get(&run).cloned();
                 let socket = self.notify();
-                wait_for_input(&*socket);
+                wait_for_input(socket);
                 let message = socket.peek().expect("it works").expect("a message");
                 socket.consume().expect("it works");
                 let pid = message.sender.expect("the kernel says").pid;

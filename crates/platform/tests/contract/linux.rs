@@ -323,6 +323,10 @@ pub const ALL: &[(&str, &dyn Fn() -> Outcome)] = &[
         "what_cannot_be_started_is_said_in_words",
         &(words_of_failures as Test),
     ),
+    (
+        "a_privileged_port_is_refused_with_the_way_out",
+        &(crate::passing::privileged as Test),
+    ),
     ("a_stopped_daemon_goes_on", &(stopped as Test)),
     (
         "a_signal_to_the_keeper_reaches_the_daemon",

@@ -4,12 +4,12 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
-use abide_model::{ExitStatus, Launch, Listen, ListenAddress};
+use abide_model::{ExitStatus, Launch, Listen, ListenAddress, SocketPass, SocketSpec};
 
 use crate::daemon::{Ask, How, Tell};
 use crate::linux::{Linux, launch, wait_for};
 use crate::platform::{Platform, Program};
-use crate::runner::Both;
+use crate::runner::{Both, Outcome, Skipped};
 
 pub const ALL: &[Both] = &[
     ("sockets_are_found_as_sd_listen_fds_says", found),
@@ -258,4 +258,27 @@ fn message(linux: &mut Linux) {
     }
     linux.spawn(3, Program::Exit(0)).expect("it starts");
     assert_eq!(linux.exit(3), ExitStatus::Code(0));
+}
+
+pub fn privileged() -> Outcome {
+    let spec = SocketSpec {
+        listen: vec![named("web", (Ipv4Addr::LOCALHOST, 1).into())],
+        pass: SocketPass::Fds,
+        backlog: 1,
+        mode: 0,
+        owner: None,
+        group: None,
+    };
+    match abide_platform::listen::bind(&spec, &spec.listen[0], None) {
+        Ok(_) => Err(Skipped("this user may listen on any port")),
+        Err(error) => {
+            let error = error.to_string();
+            assert!(
+                error.contains("need root or CAP_NET_BIND_SERVICE"),
+                "{error}"
+            );
+            assert!(error.contains("ip_unprivileged_port_start=1"), "{error}");
+            Ok(())
+        }
+    }
 }
