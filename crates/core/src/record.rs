@@ -133,9 +133,14 @@ impl Said {
 pub enum SavedPhase {
     /// Nothing runs and nothing is due.
     Down,
-    /// A run was being spawned or is alive.
+    /// A run was being prepared (`before_start`) or spawned, or is alive.
     Live {
         /// It was ready.
+        ready: bool,
+    },
+    /// A run is to be asked to end when `before_stop` is over; a new daemon runs that again.
+    BeforeStop {
+        /// It was ready before.
         ready: bool,
     },
     /// A run is being asked to end.
@@ -154,6 +159,8 @@ pub enum SavedPhase {
         /// It was ready before.
         ready: bool,
     },
+    /// No process of a run is left, and `after_stop` is not over; a new daemon runs that again.
+    AfterStop,
     /// A restart is due.
     Backoff {
         /// When.

@@ -80,12 +80,22 @@ pub enum Fault {
     SelfStopWithoutDeadline,
     /// A program that asks for time gets exactly that, though it had more.
     ExtendMovesEarlier,
+    /// A run is begun though its `before_start` failed.
+    BeforeStartFailureIgnored,
+    /// `after_stop` is not run after a crash.
+    AfterStopSkipped,
+    /// A stop waits for ever for a `before_stop` whose answer was lost.
+    HookWithoutDeadline,
+    /// What was to follow a hook that is cancelled follows while it still runs.
+    CancelledHookNotAwaited,
+    /// A new daemon does not go on with a hook that the old one had begun.
+    HookLostAtResume,
 }
 
 #[cfg(feature = "teeth")]
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: &[Self] = &[
         Self::DroppedRunIdCheck,
         Self::TimerNotCleared,
         Self::StopForgetsKill,
@@ -123,6 +133,11 @@ impl Fault {
         Self::ReloadForgottenAtResume,
         Self::SelfStopWithoutDeadline,
         Self::ExtendMovesEarlier,
+        Self::BeforeStartFailureIgnored,
+        Self::AfterStopSkipped,
+        Self::HookWithoutDeadline,
+        Self::CancelledHookNotAwaited,
+        Self::HookLostAtResume,
     ];
 }
 

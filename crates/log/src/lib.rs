@@ -18,6 +18,7 @@ mod reader;
 mod retention;
 mod segment;
 mod series;
+mod tail;
 mod time;
 mod writer;
 
@@ -27,5 +28,6 @@ pub use query::{Query, Source};
 pub use reader::{ReadError, Reader, Record};
 pub use retention::tidy;
 pub use series::Position;
+pub use tail::Tail;
 pub use time::rfc3339;
 pub use writer::Writer;

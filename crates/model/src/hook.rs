@@ -21,17 +21,24 @@ pub struct Hook {
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HookKind {
-    /// Before each spawn; if it fails, the start has failed.
+    /// Before each spawn; if it fails, the start has failed, and the restart policy says what follows.
+    /// Cancelled by a stop or a restart.
     BeforeStart,
-    /// When a run is ready. Holds up nothing.
+    /// When a run is ready. Holds up nothing; not run again by a daemon that comes after.
     AfterStart,
-    /// Before the steps of a stop, not after a crash. If it fails, the stop goes on.
+    /// Before the steps of a stop or a restart, in time of its own; the stop then has all of its. Not after
+    /// a crash, and not where abide ends a program that failed (not ready in time, missed beats, unhealthy):
+    /// it hangs, and is wanted back soon. Cancelled when the main process ends meanwhile. If it fails, the
+    /// stop goes on.
     BeforeStop,
-    /// When a run and all its processes are gone, however it ended, before the next one begins.
+    /// When a run and all its processes are gone, however it ended, before the next one begins; also when
+    /// `before_start` failed or the program could not be executed (as `ExecStopPost=` of
+    /// systemd.service(5)). Never cancelled.
     AfterStop,
-    /// When a run ended that nobody asked to end and that was no success. Holds up nothing.
+    /// When a run ended that nobody asked to end and that was no success; after `after_stop`. Holds up
+    /// nothing.
     OnFailure,
-    /// When abide has given up on the unit. Holds up nothing.
+    /// When abide has given up on the unit; its last run's `on_failure` was begun before. Holds up nothing.
     OnGiveUp,
     /// When the unit became unhealthy (`on_unhealthy = "…"`). Holds up nothing.
     OnUnhealthy,

@@ -430,7 +430,7 @@ impl Supervisor {
                 unit.forget_crashes();
             }
             Phase::Live(run) => {
-                let unwatched = run.spawn.is_none() && !run.ready && !run.exited;
+                let unwatched = run.pid.is_some() && !run.ready && !run.exited;
                 let (run_id, alive) = (run.id, matches!(run.stage, Stage::Alive));
                 let old_probe = old.ready.as_ref().map(|ready| &ready.probe);
                 match &def.policy.ready {

@@ -53,7 +53,7 @@ impl Supervisor {
                         hook,
                         after,
                     });
-                    self.hook_ordered(id, unit, run, hook);
+                    self.hook_ordered(id, (unit, run, hook), after.is_some());
                 }
                 Effect::AskStop { unit, run, action } => {
                     last_durable = self.write_unit(unit).or(last_durable);
@@ -162,6 +162,7 @@ impl Supervisor {
             unit.policy_saved = true;
             unit.run_ids.safe = unit.run_ids.ceiling;
         }
+        self.hook_may_begin(id);
     }
 
     /// Nothing stops for a disk that is full: it is told once, and tried again.
@@ -180,6 +181,7 @@ impl Supervisor {
             );
             self.event(id, None, EventKind::Warning { text });
         }
+        self.hook_may_begin(id);
     }
 
     /// When everything is to go down and has, write that down.

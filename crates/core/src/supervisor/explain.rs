@@ -101,6 +101,11 @@ impl Supervisor {
                 (Stage::Alive, None) if run.end.is_none() => {
                     format!("its program is being started for {}", ago(run.ordered))
                 }
+                (Stage::Hook(held), _) => format!(
+                    "{}, for {}",
+                    self.reason(unit).unwrap_or_default(),
+                    ago(held.since)
+                ),
                 _ => self
                     .reason(unit)
                     .unwrap_or_else(|| "its run is being ended".into()),
@@ -174,6 +179,12 @@ impl Supervisor {
                                 "in {wait} it counts as stable, and its row of crashes is forgotten"
                             ));
                         }
+                    }
+                    Stage::Hook(ref held) => {
+                        let hook = held.by.kind();
+                        let late = due(WakeReason::Hook)
+                            .map_or_else(String::new, |late| format!(", at the latest in {late}"));
+                        changes.push(format!("it goes on when {hook} is over{late}"));
                     }
                     Stage::Asked { deadline, .. } => {
                         let wait = words::duration(deadline.since(now.mono));

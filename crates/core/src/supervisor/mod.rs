@@ -281,6 +281,7 @@ impl Supervisor {
                 (Owner::Unit(unit), WakeReason::Health) => self.check_due(unit),
                 (Owner::Unit(unit), WakeReason::Reload) => self.reload_overdue(unit),
                 (Owner::Unit(unit), WakeReason::SelfStop) => self.self_stop_overdue(unit),
+                (Owner::Unit(unit), WakeReason::Hook) => self.hook_time_over(unit),
                 (Owner::Unit(_) | Owner::Operation(_), _) => {}
                 (Owner::Supervisor, _) => self.halt_without_disk(),
             }

@@ -8,7 +8,7 @@ use abide_model::{EventKind, UnitId};
 use crate::WakeReason;
 use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
-use crate::supervisor::unit::{Stage, Unit};
+use crate::supervisor::unit::{Holding, Stage, Unit};
 use crate::teeth::{Fault, planted};
 
 impl Supervisor {
@@ -86,7 +86,8 @@ impl Supervisor {
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
-        if run.exited || run.pid == Some(pid) {
+        // Before its program is there, only a hook can have said so.
+        if run.exited || run.pid == Some(pid) || run.is_held_by(Holding::BeforeStart) {
             return;
         }
         run.pid = Some(pid);
@@ -124,7 +125,8 @@ impl Supervisor {
                     WakeReason::SelfStop,
                 ]
             }
-            Stage::Alive | Stage::Killing { .. } => return,
+            // A hook has its own time.
+            Stage::Alive | Stage::Killing { .. } | Stage::Hook(_) => return,
         };
         for &reason in reasons {
             if let Some(deadline) = self.timers.get(Some(id), reason) {

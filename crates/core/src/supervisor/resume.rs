@@ -23,7 +23,9 @@ use abide_model::{
 
 use crate::record::{EndWhy, SavedPhase, UnitRecord};
 use crate::supervisor::graph::find_cycle;
-use crate::supervisor::unit::{Goal, Phase, Run, RunIds, Stage, Told, Unit, names_needed};
+use crate::supervisor::unit::{
+    Goal, Held, Holding, Phase, Run, RunIds, Stage, Told, Unit, names_needed,
+};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Change, Effect, Observed, ObservedState, Saved, Sweep, WakeReason};
@@ -254,6 +256,14 @@ impl Supervisor {
             }
             SavedPhase::Backoff { due } => Phase::Backoff { due },
             SavedPhase::Live { ready } => live(ready, Stage::Alive),
+            SavedPhase::BeforeStop { ready } => live(
+                ready,
+                Stage::Hook(Held::begun(Holding::BeforeStop, self.now.mono)),
+            ),
+            SavedPhase::AfterStop => live(
+                false,
+                Stage::Hook(Held::begun(Holding::AfterStop, self.now.mono)),
+            ),
             SavedPhase::Stopping {
                 step,
                 asked,
@@ -359,6 +369,10 @@ impl Supervisor {
         let Some(run) = unit.run_mut() else { return };
         let run_id = run.id;
         let known_exit = run.exited;
+        if run.is_held_by(Holding::AfterStop) {
+            self.hold_again(id, Holding::AfterStop);
+            return;
+        }
         match seen
             .filter(|seen| seen.run == run_id && !known_exit)
             .map(|seen| seen.state)
@@ -400,6 +414,10 @@ impl Supervisor {
                 unit: id,
                 run: run_id,
             });
+            return;
+        }
+        if run.is_held_by(Holding::BeforeStop) {
+            self.watch_rest(id);
             return;
         }
         let ends = self.units.get(&id).is_some_and(Unit::is_leaving);
@@ -452,6 +470,10 @@ impl Supervisor {
                 let within = plan.steps.get(step).and_then(|step| step.within);
                 let until = within.map_or(deadline, |within| now.after(within).min(deadline));
                 self.timers.set(Some(id), WakeReason::Stop, until);
+            }
+            Stage::Hook(ref held) => {
+                let by = held.by;
+                self.hold_again(id, by);
             }
             Stage::Killing { sweep, .. } => {
                 if !planted(Fault::EffectLostAtResume) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use abide_model::{EventKind, ExitClass, ExitStatus, HookKind, LastExit, RunId, UnitId, UnitType};
 
 use crate::record::EndWhy;
-use crate::supervisor::unit::{Phase, Run, Stage, Unit};
+use crate::supervisor::unit::{Holding, Phase, Run, Stage, Unit};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, Sweep, WakeReason, restart};
@@ -13,6 +13,7 @@ use crate::{Effect, Sweep, WakeReason, restart};
 /// What follows for the tree when its main process has exited.
 enum Follow {
     Nothing,
+    CancelHook,
     Watch,
     Kill(Sweep),
 }
@@ -187,8 +188,11 @@ impl Supervisor {
             return;
         }
         let (run_id, asked) = (run.id, run.end.is_some());
-        let follow = match run.stage {
-            Stage::Killing { .. } => Follow::Nothing,
+        let follow = match &run.stage {
+            // Nothing of the run is there: it is an answer to something else.
+            Stage::Hook(held) if held.by == Holding::BeforeStart => return,
+            Stage::Hook(held) if held.by == Holding::BeforeStop => Follow::CancelHook,
+            Stage::Hook(_) | Stage::Killing { .. } => Follow::Nothing,
             Stage::Asked { .. } => Follow::Watch,
             Stage::Alive if asked => Follow::Kill(Sweep::Thorough),
             Stage::Alive => Follow::Kill(Sweep::Prompt),
@@ -196,6 +200,7 @@ impl Supervisor {
         self.note_exit(id, status);
         match follow {
             Follow::Nothing => {}
+            Follow::CancelHook => self.cancel_hook(id),
             Follow::Watch if planted(Fault::TreeNotWatched) => {}
             Follow::Watch => {
                 if planted(Fault::WatchWithoutDeadline) {
@@ -259,7 +264,7 @@ impl Supervisor {
         let Some(run) = self.units.get(&id).and_then(Unit::run) else {
             return;
         };
-        let believed = run.exited
+        let believed = run.exited && !matches!(run.stage, Stage::Hook(_))
             || matches!(run.stage, Stage::Killing { .. })
             || planted(Fault::StaleTreeEmptyAccepted);
         // Before anything ended, it is an answer to something else, or a tree that is about to fill.
@@ -272,8 +277,30 @@ impl Supervisor {
         self.run_over(id);
     }
 
-    /// The run is over: what follows?
-    fn run_over(&mut self, id: UnitId) {
+    /// No process of the run is left, or there never was one.
+    pub(super) fn run_over(&mut self, id: UnitId) {
+        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
+            return;
+        };
+        let asked = match run.stage {
+            Stage::Asked { effect, .. } => effect,
+            _ => None,
+        };
+        let crashed = run.end.is_none();
+        for awaited in [run.spawn.take(), asked].into_iter().flatten() {
+            self.awaited.remove(&awaited);
+        }
+        self.disarm(id);
+        self.timers.clear(Some(id), WakeReason::Stop);
+        self.timers.clear(Some(id), WakeReason::Kill);
+        let skipped = crashed && planted(Fault::AfterStopSkipped);
+        if skipped || !self.hold(id, Holding::AfterStop) {
+            self.run_ended(id);
+        }
+    }
+
+    /// The run is over, and so are its hooks: what follows?
+    pub(super) fn run_ended(&mut self, id: UnitId) {
         let halting = self.halt != Halt::No;
         let Some(unit) = self.units.get_mut(&id) else {
             return;
@@ -285,19 +312,6 @@ impl Supervisor {
         };
         let stays_down = !unit.wanted || unit.removing || halting;
         self.live -= 1;
-        self.disarm(id);
-        self.timers.clear(Some(id), WakeReason::Stop);
-        self.timers.clear(Some(id), WakeReason::Kill);
-        if let Some(spawn) = run.spawn {
-            self.awaited.remove(&spawn);
-        }
-        if let Stage::Asked {
-            effect: Some(asked),
-            ..
-        } = run.stage
-        {
-            self.awaited.remove(&asked);
-        }
         self.save(id, false);
         match &run.end {
             Some(why) if !why.is_failure() || stays_down => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use abide_model::{EventKind, StepState, UnitId, UnitName, UnitType};
 
 use crate::record::EndWhy;
-use crate::supervisor::unit::{Goal, Phase, Run, Stage, Told, Unit};
+use crate::supervisor::unit::{Goal, Holding, Phase, Run, Stage, Told, Unit};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Change, Effect, WakeReason};
@@ -85,7 +85,9 @@ impl Supervisor {
             return;
         };
         let Some(run) = unit.run() else { return };
-        let begun = !matches!(run.stage, Stage::Alive) && run.end.is_some();
+        let unspawned = run.is_held_by(Holding::BeforeStart);
+        let gone = run.is_held_by(Holding::AfterStop);
+        let begun = !matches!(run.stage, Stage::Alive) && !unspawned && run.end.is_some();
         if begun {
             return;
         }
@@ -100,7 +102,8 @@ impl Supervisor {
             None if !unit.wanted => Some(EndWhy::ByHand),
             None => None,
         };
-        let turn = end.is_some() && self.is_turn_to_end(id);
+        // What has no process yet, nobody depends on; what has none any more ends by itself.
+        let turn = end.is_some() && !gone && (unspawned || self.is_turn_to_end(id));
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
@@ -214,12 +217,14 @@ impl Supervisor {
         unit.started = None;
         self.live += 1;
         self.timers.clear(Some(id), WakeReason::Restart);
-        self.intents.push(Effect::Spawn {
-            unit: id,
-            run,
-            after: None,
-        });
         self.save(id, reserved);
+        if !self.hold(id, Holding::BeforeStart) {
+            self.intents.push(Effect::Spawn {
+                unit: id,
+                run,
+                after: None,
+            });
+        }
     }
 
     /// Shows its state to people, if that changed.

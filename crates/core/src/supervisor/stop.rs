@@ -13,7 +13,7 @@ use std::time::Duration;
 use abide_model::{EventKind, UnitId};
 
 use crate::supervisor::Supervisor;
-use crate::supervisor::unit::{Stage, Unit};
+use crate::supervisor::unit::{Holding, Stage, Unit};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, Sweep, WakeReason};
 
@@ -33,15 +33,41 @@ impl Supervisor {
         let stop = run.old_stop.as_ref().unwrap_or(&unit.policy.stop);
         let deadline = self.now.mono.after(stop.within);
         let (run_id, reason) = (run.id, why.to_string());
+        let failed = why.is_failure();
+        let unspawned = run.is_held_by(Holding::BeforeStart);
         let cannot_be_asked = run.exited || run.spawn.is_some();
         self.disarm(id);
         self.event(id, Some(run_id), EventKind::Stopping { reason });
         self.save(id, false);
-        if cannot_be_asked {
+        if unspawned {
+            self.cancel_hook(id);
+        } else if cannot_be_asked {
             self.kill(id, Sweep::Thorough);
-        } else {
+        } else if failed || !self.hold(id, Holding::BeforeStop) {
             self.ask_step(id, 0, deadline);
         }
+    }
+
+    /// The main process ended before it was asked to: what it left behind has the time of the stop.
+    pub(super) fn watch_rest(&mut self, id: UnitId) {
+        let now = self.now.mono;
+        let Some(unit) = self.units.get_mut(&id) else {
+            return;
+        };
+        let within = unit.policy.stop.within;
+        let Some(run) = unit.run_mut() else { return };
+        let within = run.old_stop.as_ref().map_or(within, |stop| stop.within);
+        let deadline = now.after(within);
+        run.stage = Stage::Asked {
+            step: 0,
+            effect: None,
+            confirmed: true,
+            deadline,
+        };
+        let run = run.id;
+        self.timers.set(Some(id), WakeReason::Stop, deadline);
+        self.intents.push(Effect::WatchTree { unit: id, run });
+        self.save(id, false);
     }
 
     /// Takes the step, or kills when there is none left.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abide_model::{
-    ActualState, EffectId, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan, UnitId,
-    UnitName, UnitType,
+    ActualState, EffectId, HookKind, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan,
+    UnitId, UnitName, UnitType,
 };
 
 use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnitRecord};
@@ -118,6 +118,51 @@ pub(super) enum Stage {
     },
     /// Its tree is being killed, for the `tries`th time.
     Killing { sweep: Sweep, tries: u32 },
+    /// It is held up by a hook.
+    Hook(Held),
+}
+
+/// A hook that holds up its run.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub by: Holding,
+    /// The order, while it has no answer.
+    pub effect: Option<EffectId>,
+    pub since: Mono,
+    /// Its result does not matter any more, only that it is over.
+    pub cancelled: bool,
+}
+
+impl Held {
+    pub(super) fn begun(by: Holding, now: Mono) -> Self {
+        Self {
+            by,
+            effect: None,
+            since: now,
+            cancelled: false,
+        }
+    }
+}
+
+/// The hooks that hold up a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Holding {
+    /// No process of the run is there yet.
+    BeforeStart,
+    /// Its main process lives, or ended meanwhile.
+    BeforeStop,
+    /// No process of the run is left.
+    AfterStop,
+}
+
+impl Holding {
+    pub(super) fn kind(self) -> HookKind {
+        match self {
+            Self::BeforeStart => HookKind::BeforeStart,
+            Self::BeforeStop => HookKind::BeforeStop,
+            Self::AfterStop => HookKind::AfterStop,
+        }
+    }
 }
 
 /// What an operation wants of a unit.
@@ -237,10 +282,15 @@ impl Unit {
             Phase::Backoff { .. } => ActualState::Backoff,
             Phase::Failed { .. } => ActualState::Failed,
             Phase::Exited => ActualState::Exited,
-            Phase::Live(run) => match run.stage {
+            Phase::Live(run) => match &run.stage {
                 Stage::Alive if run.ready => ActualState::Running,
                 Stage::Alive => ActualState::Starting,
-                Stage::Asked { .. } | Stage::Killing { .. } => ActualState::Stopping,
+                Stage::Hook(held) if held.by == Holding::BeforeStart && !held.cancelled => {
+                    ActualState::Starting
+                }
+                Stage::Asked { .. } | Stage::Killing { .. } | Stage::Hook(_) => {
+                    ActualState::Stopping
+                }
             },
         }
     }
@@ -293,9 +343,14 @@ impl Unit {
                 reason: reason.clone(),
             },
             Phase::Exited => SavedPhase::Exited,
-            Phase::Live(run) => match run.stage {
+            Phase::Live(run) => match &run.stage {
                 Stage::Alive => SavedPhase::Live { ready: run.ready },
-                Stage::Asked {
+                Stage::Hook(held) => match held.by {
+                    Holding::BeforeStart => SavedPhase::Live { ready: false },
+                    Holding::BeforeStop => SavedPhase::BeforeStop { ready: run.ready },
+                    Holding::AfterStop => SavedPhase::AfterStop,
+                },
+                &Stage::Asked {
                     step,
                     confirmed,
                     deadline,
@@ -316,6 +371,25 @@ impl Run {
     /// Its program was executed, and nothing was done to end it.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.stage, Stage::Alive) && !self.exited && self.spawn.is_none()
+    }
+
+    pub(super) fn held(&self) -> Option<&Held> {
+        match &self.stage {
+            Stage::Hook(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    pub(super) fn held_mut(&mut self) -> Option<&mut Held> {
+        match &mut self.stage {
+            Stage::Hook(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// It is held up by this hook, which was not cancelled.
+    pub(super) fn is_held_by(&self, by: Holding) -> bool {
+        matches!(&self.stage, Stage::Hook(held) if held.by == by && !held.cancelled)
     }
 
     /// Why the run ends although nobody wants it down any more: what it runs was changed meanwhile.

@@ -108,6 +108,18 @@ impl Supervisor {
                 let remarks: Vec<String> = remarks.into_iter().flatten().collect();
                 (!remarks.is_empty()).then(|| remarks.join("; "))
             }
+            (Stage::Hook(held), why) => {
+                let exit = unit.last_exit.as_ref().filter(|exit| exit.run == run.id);
+                let why = match (why, exit) {
+                    (Some(why), _) => Some(why.to_string()),
+                    (None, exit) => exit.map(|exit| exit.reason.clone()),
+                };
+                let hook = held.by.kind();
+                Some(match why {
+                    Some(why) => format!("{why}; runs {hook}"),
+                    None => format!("runs {hook}"),
+                })
+            }
             (Stage::Asked { .. }, why) => why.as_ref().map(ToString::to_string),
             (Stage::Killing { tries, .. }, why) => {
                 let why = match why {

@@ -58,6 +58,12 @@ pub fn requires(names: &[&str]) -> Policy {
     }
 }
 
+pub fn failed(reason: &str) -> Outcome {
+    Outcome::Failed {
+        reason: reason.into(),
+    }
+}
+
 /// What becomes of a hook.
 #[derive(Clone, Copy)]
 pub enum Hooked {
@@ -90,6 +96,11 @@ pub struct Bench {
     /// Hooks that do not simply succeed.
     pub hooks: BTreeMap<(UnitId, HookKind), Hooked>,
     hook_effects: BTreeMap<(UnitId, HookKind), EffectId>,
+    /// How each round of health checks and each reload is answered; `None`: it is not.
+    pub answer: Option<Outcome>,
+    /// The last order of such a kind to each unit.
+    pub probes: BTreeMap<UnitId, EffectId>,
+    pub reloads: BTreeMap<UnitId, EffectId>,
     /// Every answer to a command.
     pub replies: BTreeMap<RequestId, Result<OperationId, Refusal>>,
 }
@@ -118,6 +129,9 @@ impl Bench {
             lingering: BTreeSet::new(),
             hooks: BTreeMap::new(),
             hook_effects: BTreeMap::new(),
+            answer: None,
+            probes: BTreeMap::new(),
+            reloads: BTreeMap::new(),
             replies: BTreeMap::new(),
         }
     }
@@ -242,6 +256,17 @@ impl Bench {
                 );
                 self.core.handle(self.now, Input::TreeEmpty { unit, run });
             }
+            Effect::Probe { unit, .. } | Effect::Reload { unit, .. } => {
+                let orders = if matches!(effect, Effect::Probe { .. }) {
+                    &mut self.probes
+                } else {
+                    &mut self.reloads
+                };
+                orders.insert(unit, id);
+                if let Some(outcome) = self.answer.clone() {
+                    self.done(id, outcome);
+                }
+            }
             Effect::RunHook { unit, hook, .. } => {
                 let outcome = match self.hooks.get(&(unit, hook)) {
                     None => Outcome::Ok,
@@ -294,6 +319,29 @@ impl Bench {
     /// The spawn of the unit's current run, which was not answered.
     pub fn spawn_of(&self, unit: &str) -> EffectId {
         self.spawns[&(self.id(unit), self.run(unit))]
+    }
+
+    /// The unit's last round of health checks is answered.
+    pub fn probed(&mut self, unit: &str, outcome: Outcome) {
+        let effect = self.probes[&self.id(unit)];
+        self.input(Input::Done { effect, outcome });
+    }
+
+    /// What the program of the unit's current run says, or what is said of that run.
+    pub fn said(&mut self, unit: &str, input: impl FnOnce(UnitId, RunId) -> Input) {
+        let input = input(self.id(unit), self.run(unit));
+        self.input(input);
+    }
+
+    /// How many effects of this kind there were since the last look.
+    pub fn effects(&self, wanted: impl Fn(&Effect) -> bool) -> usize {
+        self.log.iter().filter(|effect| wanted(effect)).count()
+    }
+
+    /// What `abide why` says.
+    pub fn why(&self, unit: &str) -> String {
+        let why = self.core.explain(self.id(unit), self.now);
+        why.expect("known").lines.join("\n")
     }
 
     /// The last order to run the unit's hooks of this kind.

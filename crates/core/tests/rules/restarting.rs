@@ -1,7 +1,7 @@
 use abide_core::{Command, Effect, Input};
 use abide_model::{
-    ActualState, Backoff, EventKind, ExitStatus, GiveUp, Health, Heartbeat, Policy, ProbeKind,
-    Ready, Restart, UnitType,
+    ActualState, Backoff, EventKind, ExitStatus, GiveUp, Policy, ProbeKind, Ready, Restart,
+    UnitType,
 };
 
 use crate::bench::{Bench, SECOND, policy, seconds};
@@ -263,53 +263,6 @@ fn a_unit_that_is_not_ready_in_time_is_ended_and_counts_as_failed() {
     assert_eq!(view.restarts, 1);
     let reason = &view.last_exit.expect("ended").reason;
     assert!(reason.contains("not ready within 30s"), "{reason}");
-}
-
-fn beats(every: u64, misses: u32) -> Policy {
-    Policy {
-        heartbeat: Some(Heartbeat {
-            every: seconds(every),
-            misses,
-            file: None,
-        }),
-        ..policy()
-    }
-}
-
-#[test]
-fn a_unit_that_misses_its_beats_is_ended_and_restarted() {
-    let mut bench = Bench::with(&[("web", beats(5, 3))]);
-    for _ in 0..10 {
-        bench.pass(seconds(4));
-        bench.beat("web");
-    }
-    assert_eq!(
-        bench.core.unit(bench.id("web")).expect("known").health,
-        Health::Healthy
-    );
-    assert_eq!(bench.run("web").0, 1);
-    bench.pass(seconds(14));
-    assert_eq!(bench.core.unit(bench.id("web")).expect("known").missed, 2);
-    bench.pass(seconds(1));
-    assert_eq!(bench.run("web").0, 2);
-    assert_eq!(
-        bench.events(|e| matches!(e, EventKind::HeartbeatMissed { .. })),
-        2,
-        "the first is counted, and told to nobody"
-    );
-}
-
-#[test]
-fn beats_missed_while_stopping_restart_nothing() {
-    let mut bench = Bench::with(&[("web", beats(2, 1))]);
-    bench.stubborn.insert(bench.id("web"));
-    bench.stop("web");
-    bench.pass(seconds(100));
-    assert_eq!(bench.state("web"), ActualState::Stopped);
-    assert_eq!(
-        bench.events(|e| matches!(e, EventKind::HeartbeatMissed { .. })),
-        0
-    );
 }
 
 #[test]

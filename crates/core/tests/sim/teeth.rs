@@ -11,7 +11,7 @@ fn teeth() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     println!("{:<28} {:>6}  violated", "fault", "seeds");
-    for fault in Fault::ALL {
+    for &fault in Fault::ALL {
         plant(Some(fault));
         let found = (0..seeds()).find_map(|seed| {
             let failure = world::run(&History::generate(seed)).err()?;

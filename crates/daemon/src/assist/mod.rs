@@ -29,10 +29,13 @@ use abide_model::{Command, EffectId, HookKind, Launch, RunId, UnitId, UnitName};
 use abide_platform::keeper::KeeperSocket;
 use abide_platform::tree::Trees;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use variables::{About, variables};
 
 use care::{Ask, Care, Ended, Lane};
-pub(crate) use floor::Floor;
+pub(crate) use floor::{Blocks, Floor};
 
 /// Processes that were killed are waited for so long before the answer is given without them.
 pub const STUCK: Duration = Duration::from_secs(5);

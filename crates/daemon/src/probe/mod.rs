@@ -10,9 +10,18 @@
 //! All of it ends with [`Prober::stop`]. A probe that hangs holds up no other, and a connection costs no
 //! thread; with nothing to ask nothing wakes up.
 
+mod address;
+mod ask;
 mod exec;
+mod file;
+mod http;
+mod log;
+mod memory;
 mod readiness;
 mod status;
+mod tcp;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,6 +33,8 @@ use abide_platform::tree::RunTree;
 use tokio::task::AbortHandle;
 
 pub use readiness::{Probes, Question};
+
+use ask::Asker;
 
 use crate::assist::{Assistants, Report};
 use crate::capture::{Capture, LogMark};
@@ -92,9 +103,7 @@ pub struct BeatFile {
 
 /// The driver's handle.
 pub struct Prober {
-    assistants: Assistants,
-    capture: Capture,
-    home: Home,
+    asker: Arc<Asker>,
     asked: HashMap<UnitId, Asked>,
 }
 
@@ -106,14 +115,19 @@ struct Asked {
     beats: Option<AbortHandle>,
 }
 
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let all = [&self.ready, &self.round, &self.beats];
+        all.into_iter().flatten().for_each(AbortHandle::abort);
+    }
+}
+
 impl Prober {
     /// Nothing is started yet.
     #[must_use]
     pub fn new(assistants: Assistants, capture: Capture, home: Home) -> Self {
         Self {
-            assistants,
-            capture,
-            home,
+            asker: Arc::new(Asker::new(assistants, capture, home)),
             asked: HashMap::new(),
         }
     }
@@ -121,31 +135,64 @@ impl Prober {
     /// Asks until the run is ready ([`Report::Ready`]), or until [`Prober::stop`]. Replaces an earlier
     /// watch of the unit. Never blocks.
     pub fn watch_ready(&mut self, watch: ReadyWatch) {
-        let _ = (watch, &self.capture, &self.home, &self.assistants);
+        let unit = watch.subject.unit;
+        let asker = Arc::clone(&self.asker);
+        let task = self.begin(unit, async move { asker.until_ready(watch).await });
+        replace(&mut self.asked.entry(unit).or_default().ready, task);
     }
 
-    /// Carries out one round: [`Report::Done`] with `Err("tcp 127.0.0.1:80: connection refused")` for the
-    /// first probe, in their order, that does not succeed. An earlier round of the unit that is
-    /// still under way is given up, without an answer. Never blocks.
+    /// Carries out one round: [`Report::Done`], in the manner of `Err("tcp 127.0.0.1:80: connection
+    /// refused")` with what was found out first. An earlier round of the unit that is still under
+    /// way is given up, without an answer. Never blocks.
     pub fn probe_once(&mut self, round: Round) {
-        self.assistants.report(Report::Done {
-            effect: round.effect,
-            result: Err("not in this version".into()),
+        let unit = round.subject.unit;
+        let effect = round.effect;
+        let asker = Arc::clone(&self.asker);
+        let task = self.begin(unit, async move {
+            let result = asker.round(round).await;
+            asker.assistants.report(Report::Done { effect, result });
         });
+        if task.is_none() {
+            let result = Err("no thread could be started for it".into());
+            let report = Report::Done { effect, result };
+            self.asker.assistants.report(report);
+        }
+        replace(&mut self.asked.entry(unit).or_default().round, task);
     }
 
     /// Reports a [`Report::Beat`] for each time that the file was seen touched. Replaces an earlier
     /// watch of the unit. Never blocks.
     pub fn watch_beats(&mut self, file: BeatFile) {
-        let _ = file;
+        let unit = file.unit;
+        let assistants = self.asker.assistants.clone();
+        let task = self.begin(unit, file::watch_beats(assistants, file));
+        replace(&mut self.asked.entry(unit).or_default().beats, task);
     }
 
     /// Asks no more of this unit; commands that were asked are ended. To be called when its run has
     /// ended, or is being ended. Never blocks.
     pub fn stop(&mut self, unit: UnitId) {
-        if let Some(asked) = self.asked.remove(&unit) {
-            let all = [asked.ready, asked.round, asked.beats];
-            all.into_iter().flatten().for_each(|task| task.abort());
+        self.asked.remove(&unit);
+    }
+
+    fn begin(
+        &self,
+        unit: UnitId,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<AbortHandle> {
+        match self.asker.assistants.floor().spawn(task) {
+            Ok(task) => Some(task),
+            Err(error) => {
+                let text = format!("it cannot be probed: no thread could be started: {error}");
+                self.asker.assistants.report(Report::Warning { unit, text });
+                None
+            }
         }
+    }
+}
+
+fn replace(place: &mut Option<AbortHandle>, task: Option<AbortHandle>) {
+    if let Some(before) = std::mem::replace(place, task) {
+        before.abort();
     }
 }
