@@ -151,7 +151,7 @@ impl Supervisor {
             unit.started = Some(self.now);
             let mut run = Run::ordered(seen.run, self.now.mono);
             run.ready = unit.policy.ready.is_none();
-            unit.phase = Phase::Live(run);
+            unit.phase = Phase::Live(Box::new(run));
         } else if continues {
             unit.started = record.started;
             unit.since = record.since;
@@ -168,7 +168,7 @@ impl Supervisor {
         }) = seen
         {
             unit.started = record.started;
-            unit.phase = Phase::Live(Run::ordered(*run, self.now.mono));
+            unit.phase = Phase::Live(Box::new(Run::ordered(*run, self.now.mono)));
         }
         if !continues {
             unit.forget_crashes();
@@ -245,7 +245,7 @@ impl Supervisor {
             run.end = end;
             run.old_stop = old_stop;
             run.stage = stage;
-            Phase::Live(run)
+            Phase::Live(Box::new(run))
         };
         match saved {
             SavedPhase::Down => Phase::Stopped,

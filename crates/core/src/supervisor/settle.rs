@@ -212,7 +212,7 @@ impl Supervisor {
             return;
         };
         let (run, reserved) = unit.run_ids.take();
-        unit.phase = Phase::Live(Run::ordered(run, now));
+        unit.phase = Phase::Live(Box::new(Run::ordered(run, now)));
         unit.last_run = Some(run);
         unit.started = None;
         self.live += 1;

@@ -62,7 +62,7 @@ pub(super) enum Phase {
     /// Would start, but for its dependencies.
     Waiting,
     /// A run exists, from the order to spawn it to the emptiness of its tree.
-    Live(Run),
+    Live(Box<Run>),
     /// A restart is due.
     Backoff { due: Mono },
     /// Given up.
