@@ -190,7 +190,10 @@ choice!(UnitType, "a type of unit", [
 ], foreign: [
     "simple" => "write \"service\"",
     "exec" => "write \"service\"",
-    "notify" => "write \"service\", and `ready` with `tcp`, `http`, `exec` or `file`",
+    "notify" => "write \"service\", and beside it `ready = { notify = true }`",
+    "notify-reload" => "write \"service\", and beside it `ready = { notify = true }` and `reload = { confirm = true }`",
+    "idle" => "write \"service\"",
+    "dbus" => "write \"service\", and `ready` with one of its ways",
     "forking" => "write \"service\", and let the program run in the foreground",
     "one-shot" => "write \"oneshot\"",
     "task" => "write \"oneshot\"; scheduled tasks come later",

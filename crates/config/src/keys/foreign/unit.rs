@@ -1,77 +1,27 @@
-//! The words of other tools, and what they are called here.
+//! The words of other tools in a unit.
 
-use super::Table;
-
-/// What a key of another tool is here: the way out, as a sentence. Spelling with `-` or capitals
-/// does not matter.
-pub(super) fn translate(table: Table, word: &str) -> Option<&'static str> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let list = match table {
-        Table::File => FILE,
-        Table::Unit => UNIT,
-        Table::Log => LOG,
-        Table::Stop | Table::StopStep => STOP,
-        Table::Ready => READY,
-        Table::Limits => LIMITS,
-        Table::Backoff | Table::GiveUp => RESTARTS,
-        Table::Daemon
-        | Table::Listen
-        | Table::Reload
-        | Table::Heartbeat
-        | Table::Hook
-        | Table::Health
-        | Table::Socket
-        | Table::SocketListen
-        | Table::Report
-        | Table::Monitor => return None,
-    };
-    list.iter()
-        .find(|(theirs, _)| *theirs == word)
-        .map(|(_, ours)| *ours)
-}
-
-const FILE: &[(&str, &str)] = &[
-    ("services", "a unit is a table of its own: [service.NAME]"),
-    ("program", "a unit is called [service.NAME] here"),
-    ("programs", "a unit is called [service.NAME] here"),
-    ("apps", "a unit is a table of its own: [service.NAME]"),
-    ("processes", "a unit is a table of its own: [service.NAME]"),
-    ("process", "a unit is called [service.NAME] here"),
-    (
-        "unit",
-        "a unit is called [service.NAME] here; its description and dependencies stand in it",
-    ),
-    (
-        "install",
-        "units come up with the daemon unless they say `enabled = false`",
-    ),
-    ("supervisord", "settings of the daemon stand in [daemon]"),
-    (
-        "supervisorctl",
-        "the command line finds its daemon by itself; take this table out",
-    ),
-    (
-        "inet_http_server",
-        "write `listen = \"127.0.0.1:7878\"` in [daemon]",
-    ),
-    (
-        "unix_http_server",
-        "the socket of the home is always there; take this table out",
-    ),
-    (
-        "include",
-        "give several files, or their folder, to `abide up`",
-    ),
-    ("timer", "scheduled tasks come later; run it from cron"),
-    ("cron", "scheduled tasks come later; run it from cron"),
-];
-
-const UNIT: &[(&str, &str)] = &[
-    (
-        "hooks",
-        "a hook is a key of its own: `before_start = \"…\"`, `after_start`, `before_stop`, `after_stop`, `on_failure`, `on_give_up`",
-    ),
+pub(super) const UNIT: &[(&str, &str)] = &[
     // compose and friends
+    (
+        "healthcheck",
+        "write `health = { exec = \"…\" }`, or `http`, or `tcp`; `interval` is `every`, `retries` is `misses`, `start_period` is `grace`",
+    ),
+    (
+        "health_check",
+        "write `health = { exec = \"…\" }`, or `http`, or `tcp`; `interval` is `every`, `retries` is `misses`, `start_period` is `grace`",
+    ),
+    (
+        "ports",
+        "a program opens its own ports; abide listens for it with `socket = { listen = \"127.0.0.1:8080\" }`",
+    ),
+    (
+        "expose",
+        "a program opens its own ports; abide listens for it with `socket = { listen = \"127.0.0.1:8080\" }`",
+    ),
+    (
+        "blkio_config",
+        "write `limits = { io_read = \"10M\", io_write = \"10M\" }`: bytes a second",
+    ),
     ("depends_on", "write `requires = [\"NAME\"]`"),
     ("dependson", "write `requires = [\"NAME\"]`"),
     ("dependencies", "write `requires = [\"NAME\"]`"),
@@ -88,14 +38,6 @@ const UNIT: &[(&str, &str)] = &[
     ("envfile", "write `environment_file = [\"PATH\"]`"),
     ("replicas", "write `instances = N`"),
     ("scale", "write `instances = N`"),
-    (
-        "healthcheck",
-        "use `ready` for the start and `heartbeat` after it",
-    ),
-    (
-        "health_check",
-        "use `ready` for the start and `heartbeat` after it",
-    ),
     ("stop_grace_period", "write `stop = { within = \"10s\" }`"),
     ("stop_signal", "write `stop = { signal = \"SIGTERM\" }`"),
     ("stop_timeout", "write `stop = { within = \"10s\" }`"),
@@ -107,10 +49,6 @@ const UNIT: &[(&str, &str)] = &[
     (
         "build",
         "abide runs programs of this machine, not images: write `command`",
-    ),
-    (
-        "ports",
-        "a program opens its own ports; tell it by its `command` or `environment`",
     ),
     (
         "volumes",
@@ -178,18 +116,118 @@ const UNIT: &[(&str, &str)] = &[
         "write `log = { max_size = \"50M\" }`",
     ),
     ("stderr_logfile_backups", "write `log = { keep = 10 }`"),
+    // kubernetes and process-compose
+    (
+        "livenessprobe",
+        "write `health = { http = \"http://…\" }`; `periodSeconds` is `every`, `failureThreshold` is `misses`, `initialDelaySeconds` is `grace`",
+    ),
+    (
+        "liveness_probe",
+        "write `health = { http = \"http://…\" }`; `period_seconds` is `every`, `failure_threshold` is `misses`, `initial_delay_seconds` is `grace`",
+    ),
+    (
+        "readinessprobe",
+        "write `ready = { http = \"http://…\", within = \"30s\" }`",
+    ),
+    (
+        "readiness_probe",
+        "write `ready = { http = \"http://…\", within = \"30s\" }`",
+    ),
+    (
+        "startupprobe",
+        "write `ready = { http = \"http://…\", within = \"5m\" }`",
+    ),
+    (
+        "startup_probe",
+        "write `ready = { http = \"http://…\", within = \"5m\" }`",
+    ),
+    ("readiness", "write `ready = { http = \"http://…\" }`"),
+    ("liveness", "write `health = { http = \"http://…\" }`"),
+    (
+        "lifecycle",
+        "`postStart` is `after_start = \"…\"`, `preStop` is `before_stop = \"…\"`",
+    ),
+    ("poststart", "write `after_start = \"…\"`"),
+    ("prestop", "write `before_stop = \"…\"`"),
+    (
+        "terminationgraceperiodseconds",
+        "write `stop = { within = \"30s\" }`",
+    ),
     // systemd
-    ("execstart", "write `command = \"…\"`"),
     (
         "execstartpre",
-        "make it a unit with `type = \"oneshot\"` and require that",
+        "write `before_start = \"…\"`; several are an array of tables",
     ),
     (
-        "execstartpost",
-        "make it a unit with `type = \"oneshot\"` that requires this one",
+        "execcondition",
+        "write `before_start = \"…\"`: if it fails, the start has failed",
     ),
-    ("execstop", "write `stop = { signal = \"SIGTERM\" }`"),
-    ("execreload", "write `reload = { signal = \"SIGHUP\" }`"),
+    ("execstartpost", "write `after_start = \"…\"`"),
+    (
+        "execstop",
+        "write `before_stop = \"…\"`; after that `stop = { signal = \"SIGTERM\" }` asks the program itself",
+    ),
+    ("execstoppost", "write `after_stop = \"…\"`"),
+    (
+        "execreload",
+        "write `reload = { signal = \"SIGHUP\" }`, or `reload = { command = \"…\" }`",
+    ),
+    ("onfailure", "write `on_failure = \"…\"`, a command"),
+    (
+        "onsuccess",
+        "write `after_stop = \"…\"`, a command; it finds out how the run ended",
+    ),
+    (
+        "notifyaccess",
+        "write `notify = \"main\"`, `\"exec\"` or `\"all\"`; for readiness `ready = { notify = true }`",
+    ),
+    (
+        "watchdogsec",
+        "write `heartbeat = { every = \"5s\" }`; `WATCHDOG=1` is a beat",
+    ),
+    (
+        "watchdogsignal",
+        "a unit that missed its beats is stopped as `stop` says; take it out",
+    ),
+    ("filedescriptorstoremax", "write `fd_store = N`"),
+    (
+        "filedescriptorname",
+        "write `socket = { listen = [{ address = \"…\", name = \"…\" }] }`",
+    ),
+    (
+        "listenstream",
+        "write `socket = { listen = \"127.0.0.1:8080\" }`, or a path",
+    ),
+    (
+        "listendatagram",
+        "write `socket = { listen = \"udp://127.0.0.1:5353\" }`",
+    ),
+    ("listen", "write `socket = { listen = \"127.0.0.1:8080\" }`"),
+    (
+        "sockets",
+        "write `socket = { listen = [\"127.0.0.1:8080\", \"/run/x.sock\"] }`",
+    ),
+    (
+        "socketmode",
+        "write `socket = { listen = \"…\", mode = \"0660\" }`",
+    ),
+    (
+        "socketuser",
+        "write `socket = { listen = \"…\", user = \"NAME\" }`",
+    ),
+    (
+        "socketgroup",
+        "write `socket = { listen = \"…\", group = \"NAME\" }`",
+    ),
+    (
+        "ioreadbandwidthmax",
+        "write `limits = { io_read = \"10M\" }`: bytes a second",
+    ),
+    (
+        "iowritebandwidthmax",
+        "write `limits = { io_write = \"10M\" }`: bytes a second",
+    ),
+    ("execstart", "write `command = \"…\"`"),
     ("workingdirectory", "write `directory = \"PATH\"`"),
     ("user", "write `user = \"NAME\"`"),
     ("group", "write `group = \"NAME\"`"),
@@ -218,7 +256,6 @@ const UNIT: &[(&str, &str)] = &[
         "a stop always reaches all processes of a unit; take it out",
     ),
     ("successexitstatus", "write `success_exit = [0]`"),
-    ("watchdogsec", "write `heartbeat = { every = \"5s\" }`"),
     ("memorymax", "write `limits = { memory = \"512M\" }`"),
     ("memorylimit", "write `limits = { memory = \"512M\" }`"),
     ("cpuquota", "write `limits = { cpu = \"50%\" }`"),
@@ -250,6 +287,59 @@ const UNIT: &[(&str, &str)] = &[
         "output is kept by itself; `abide logs` shows it",
     ),
     // pm2, NSSM, WinSW, foreman and others
+    (
+        "socket_backlog",
+        "write `socket = { listen = \"…\", backlog = 511 }`",
+    ),
+    (
+        "socket_owner",
+        "write `socket = { listen = \"…\", user = \"NAME\" }`",
+    ),
+    (
+        "socket_mode",
+        "write `socket = { listen = \"…\", mode = \"0660\" }`",
+    ),
+    (
+        "hooks",
+        "write `before_start = \"…\"`; the others are `after_start`, `before_stop`, `after_stop`, `on_failure` and `on_give_up`",
+    ),
+    (
+        "hook",
+        "write `before_start = \"…\"`; the others are `after_start`, `before_stop`, `after_stop`, `on_failure` and `on_give_up`",
+    ),
+    ("pre_start", "write `before_start = \"…\"`"),
+    ("start_pre", "write `before_start = \"…\"`"),
+    ("prestart", "write `before_start = \"…\"`"),
+    ("post_start", "write `after_start = \"…\"`"),
+    ("start_post", "write `after_start = \"…\"`"),
+    ("pre_stop", "write `before_stop = \"…\"`"),
+    ("stop_pre", "write `before_stop = \"…\"`"),
+    ("post_stop", "write `after_stop = \"…\"`"),
+    ("stop_post", "write `after_stop = \"…\"`"),
+    ("poststop", "write `after_stop = \"…\"`"),
+    ("stop_command", "write `before_stop = \"…\"`"),
+    ("reload_command", "write `reload = { command = \"…\" }`"),
+    ("reload_signal", "write `reload = { signal = \"SIGHUP\" }`"),
+    (
+        "on_unhealthy",
+        "write it in `health`: `health = { …, on_unhealthy = \"restart\" }`",
+    ),
+    ("watchdog", "write `heartbeat = { every = \"5s\" }`"),
+    ("notification_fd", "write `ready = { fd = 3 }`"),
+    ("ready_fd", "write `ready = { fd = 3 }`"),
+    (
+        "exec_mode",
+        "write `instances = N`, and `socket = { listen = \"…\" }`, which they share",
+    ),
+    (
+        "max_memory_restart",
+        "write `health = { memory = \"512M\" }`, which restarts it, or `limits = { memory = \"512M\" }`, which the kernel keeps",
+    ),
+    (
+        "wait_ready",
+        "use `ready`, such as `ready = { log = \"listening\" }`",
+    ),
+    ("listen_timeout", "write `ready = { …, within = \"30s\" }`"),
     ("cmd", "write `command = \"…\"`"),
     ("exec", "write `command = \"…\"`"),
     ("run", "write `command = \"…\"`"),
@@ -267,10 +357,6 @@ const UNIT: &[(&str, &str)] = &[
         "write it first in `command`: `command = \"node app.js\"`",
     ),
     (
-        "exec_mode",
-        "write `instances = N`; the program shares its port by itself",
-    ),
-    (
         "max_restarts",
         "write `give_up = { restarts = 20, within = \"10m\" }`",
     ),
@@ -283,12 +369,7 @@ const UNIT: &[(&str, &str)] = &[
         "exp_backoff_restart_delay",
         "write `backoff = { initial = \"100ms\" }`",
     ),
-    (
-        "max_memory_restart",
-        "write `limits = { memory = \"512M\" }`",
-    ),
     ("kill_timeout", "write `stop = { within = \"10s\" }`"),
-    ("wait_ready", "use `ready`"),
     (
         "watch",
         "abide does not watch files; run `abide restart` from what changes them",
@@ -310,7 +391,6 @@ const UNIT: &[(&str, &str)] = &[
         "appenvironmentextra",
         "write `environment = { NAME = \"VALUE\" }`",
     ),
-    ("onfailure", "write `restart = \"on-failure\"`"),
     ("startmode", "write `enabled = true` or `false`"),
     ("disabled", "write `enabled = false`"),
     (
@@ -322,68 +402,4 @@ const UNIT: &[(&str, &str)] = &[
         "the unit's name stands in its header: [service.NAME]",
     ),
     ("instance", "write `instances = N`"),
-    ("notify", "use `ready` with `tcp`, `http`, `exec` or `file`"),
-];
-
-const LOG: &[(&str, &str)] = &[
-    ("file", "abide chooses the files; `abide logs` shows them"),
-    ("path", "abide chooses the files; `abide logs` shows them"),
-    ("size", "write `max_size = \"50M\"`"),
-    ("maxbytes", "write `max_size = \"50M\"`"),
-    ("max_file", "write `keep = 10`"),
-    ("backups", "write `keep = 10`"),
-    ("count", "write `keep = 10`"),
-    ("rotate", "write `keep = 10`"),
-    ("age", "write `max_age = \"30d\"`"),
-    ("total", "write `max_total = \"1G\"`"),
-];
-
-const STOP: &[(&str, &str)] = &[
-    ("timeout", "write `within = \"10s\"`"),
-    ("grace", "write `within = \"10s\"`"),
-    (
-        "exec",
-        "in this version a stop is a signal: write `signal = \"SIGTERM\"`",
-    ),
-    (
-        "command",
-        "in this version a stop is a signal: write `signal = \"SIGTERM\"`",
-    ),
-];
-
-const READY: &[(&str, &str)] = &[
-    ("timeout", "write `within = \"30s\"`"),
-    ("url", "write `http = \"http://…\"`"),
-    ("port", "write `tcp = \"127.0.0.1:PORT\"`"),
-    ("command", "write `exec = \"…\"`"),
-    ("cmd", "write `exec = \"…\"`"),
-    ("path", "write `file = \"PATH\"`"),
-    (
-        "https",
-        "in this version only `http` is asked; use `exec = \"curl …\"` or `tcp`",
-    ),
-];
-
-const LIMITS: &[(&str, &str)] = &[
-    ("mem", "write `memory = \"512M\"`"),
-    ("cpus", "write `cpu = \"50%\"`"),
-    ("nofile", "write `open_files = 1024`"),
-    ("nproc", "write `processes = 100`"),
-    ("pids", "write `processes = 100`"),
-    ("tasks", "write `processes = 100`"),
-    ("core", "write `core_size = 0`"),
-    ("fsize", "write `file_size = \"1G\"`"),
-    ("as", "write `address_space = \"4G\"`"),
-    ("memlock", "write `locked_memory = \"64K\"`"),
-];
-
-const RESTARTS: &[(&str, &str)] = &[
-    ("delay", "write `initial = \"100ms\"` in `backoff`"),
-    ("min", "write `initial = \"100ms\"` in `backoff`"),
-    ("multiplier", "write `factor = 2` in `backoff`"),
-    ("max_delay", "write `max = \"30s\"` in `backoff`"),
-    ("reset", "write `reset_after = \"10s\"` in `backoff`"),
-    ("max_restarts", "write `restarts = 20` in `give_up`"),
-    ("count", "write `restarts = 20` in `give_up`"),
-    ("window", "write `within = \"10m\"` in `give_up`"),
 ];
