@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, Hook, MonitorSpec, NotifyAccess, ProbeKind, ReportSpec, ReportStyle, Restart,
-    RlimitKind, Signal, Spec, StopAction, Streams, UnitName, UnitType,
+    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress,
+    MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction, ReportSpec,
+    ReportStyle, Restart, RlimitKind, Signal, SocketGate, SocketPass, Spec, StopAction, Streams,
+    UnitName, UnitType,
 };
 
 fn read(text: &str) -> Document {
@@ -615,4 +617,384 @@ fn reports_and_monitors_are_read_from_one_file() {
     ] {
         assert!(shown.contains(part), "{shown}");
     }
+}
+
+#[test]
+fn readiness_is_found_out_in_every_way() {
+    let ready = |table: &str| {
+        let spec = one(&format!(
+            "[service.a]\ncommand = \"sleep 1\"\nready = {{ {table} }}\n"
+        ));
+        (spec.policy.ready.expect("read").probe, spec.launch.notify)
+    };
+    let main = Some(NotifyAccess::Main);
+    assert_eq!(ready("notify = true"), (ProbeKind::Notify, main));
+    assert_eq!(ready("notify = \"main\""), (ProbeKind::Notify, main));
+    assert_eq!(
+        ready("notify = \"all\""),
+        (ProbeKind::Notify, Some(NotifyAccess::All))
+    );
+    assert_eq!(ready("fd = 3"), (ProbeKind::Fd(3), None));
+    let log = ProbeKind::Log(r"listening on .*:\d+$".into());
+    assert_eq!(ready(r"log = 'listening on .*:\d+$'"), (log, None));
+    let http = |status, body: Option<&str>| {
+        let url = "http://127.0.0.1:8000/".to_owned();
+        let body = body.map(str::to_owned);
+        (ProbeKind::Http(HttpProbe { url, status, body }), None)
+    };
+    let url = "http = \"http://127.0.0.1:8000/\"";
+    assert_eq!(
+        ready(&format!("{url}, status = 204, body = \"^ok\"")),
+        http(vec![(204, 204)], Some("^ok"))
+    );
+    assert_eq!(
+        ready(&format!(
+            "{url}, status = [200, \"300-399\", \"4xx\", \"503\"]"
+        )),
+        http(vec![(200, 200), (300, 399), (400, 499), (503, 503)], None)
+    );
+}
+
+#[test]
+fn who_may_notify_is_said_once() {
+    let notify = |lines: &str| {
+        let launch = one(&format!("[service.a]\ncommand = \"sleep 1\"\n{lines}\n")).launch;
+        (launch.notify, launch.fd_store)
+    };
+    assert_eq!(notify(""), (None, 0));
+    for main in [
+        "heartbeat = { every = \"5s\" }",
+        "reload = { confirm = true }",
+        "notify = \"main\"",
+    ] {
+        assert_eq!(notify(main), (Some(NotifyAccess::Main), 0), "{main}");
+    }
+    assert_eq!(notify("fd_store = 128"), (Some(NotifyAccess::Main), 128));
+    assert_eq!(
+        notify("notify = \"exec\"\nready = { notify = true }\nheartbeat = { every = \"5s\" }"),
+        (Some(NotifyAccess::Exec), 0)
+    );
+}
+
+#[test]
+fn health_is_several_probes_under_one_schedule() {
+    let health = |lines: &str| {
+        let text = format!("[service.a]\ncommand = \"sleep 1\"\ndirectory = \"/tmp\"\n{lines}\n");
+        one(&text).policy
+    };
+    let second = Duration::from_secs;
+    let policy = health("health = { tcp = \"127.0.0.1:1\" }");
+    assert_eq!(
+        policy.health,
+        Some(HealthCheck {
+            probes: vec![HealthProbe::Tcp("127.0.0.1:1".into())],
+            every: second(10),
+            timeout: second(2),
+            misses: 3,
+            grace: second(30),
+            on_unhealthy: OnUnhealthy::Restart,
+        })
+    );
+    let policy = health(
+        "health = { http = \"http://[::1]/\", status = 200, tcp = \"[::1]:80\", exec = \"true x\", silence = \"5m\", memory = \"500M\",\n\
+         every = \"1s\", misses = 5, grace = \"1m\", on_unhealthy = \"mark\" }\nready = { notify = true }",
+    );
+    let check = policy.health.expect("read");
+    assert_eq!(
+        check.probes,
+        [
+            HealthProbe::Silence(second(300)),
+            HealthProbe::Memory(500 << 20),
+            HealthProbe::Tcp("[::1]:80".into()),
+            HealthProbe::Http(HttpProbe {
+                status: vec![(200, 200)],
+                ..HttpProbe::get("http://[::1]/")
+            }),
+            HealthProbe::Exec(vec!["true".into(), "x".into()]),
+        ]
+    );
+    // One round is never longer than the time to the next.
+    assert_eq!((check.every, check.timeout), (second(1), second(1)));
+    assert_eq!((check.misses, check.grace), (5, second(60)));
+    assert_eq!(check.on_unhealthy, OnUnhealthy::Mark);
+    // When it is ready, it has started up.
+    let policy = health("health = { tcp = \"[::1]:1\" }\nready = { notify = true }");
+    assert_eq!(policy.health.map(|check| check.grace), Some(Duration::ZERO));
+    // For a time is so many rounds, and silence is long enough by itself.
+    for (table, misses) in [
+        ("memory = \"1G\", for = \"1m\"", 6),
+        ("memory = \"1G\", for = \"61s\"", 7),
+        ("memory = \"1G\", for = \"10s\"", 1),
+        ("memory = \"1G\"", 3),
+        ("silence = \"5m\"", 1),
+        ("silence = \"5m\", misses = 2", 2),
+        ("silence = \"5m\", tcp = \"[::1]:1\"", 3),
+    ] {
+        let policy = health(&format!("health = {{ {table} }}"));
+        assert_eq!(
+            policy.health.map(|check| check.misses),
+            Some(misses),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn what_is_run_when_it_becomes_unhealthy_is_a_hook() {
+    for (command, timeout) in [
+        ("\"true --page\"", 30),
+        ("[\"true\", \"--page\"]", 30),
+        ("{ command = \"true --page\", timeout = \"5s\" }", 5),
+    ] {
+        let text = format!(
+            "[service.a]\ncommand = \"sleep 1\"\nhealth = {{ tcp = \"[::1]:1\", on_unhealthy = {command} }}\n"
+        );
+        let policy = one(&text).policy;
+        let check = policy.health.expect("read");
+        assert_eq!(check.on_unhealthy, OnUnhealthy::Command);
+        let hooks: Vec<_> = policy.hooks.of(HookKind::OnUnhealthy).collect();
+        let wanted = Hook {
+            command: Command::Argv(vec!["true".into(), "--page".into()]),
+            timeout: Duration::from_secs(timeout),
+        };
+        assert_eq!(hooks, [&wanted], "{command}");
+    }
+}
+
+#[test]
+fn hooks_are_lines_arrays_tables_and_arrays_of_tables() {
+    let document = read(
+        r#"
+[defaults]
+before_start = "true of the defaults"
+on_failure = "true of the defaults"
+
+[service.a]
+command = "sleep 1"
+instances = 2
+before_start = [{ command = "true {instance}" }, { command = "echo {instance} | cat", shell = true, timeout = "1m" }]
+after_start = "true 'two words'"
+before_stop = ["true", "two words"]
+after_stop = { command = ["true"], timeout = "5s" }
+on_failure = []
+on_give_up = "true"
+"#,
+    );
+    let hooks = &document.units[1].spec.policy.hooks;
+    let argv = |words: &[&str]| Command::Argv(words.iter().map(ToString::to_string).collect());
+    let of = |kind| {
+        let hooks = hooks.of(kind);
+        let hooks = hooks.map(|hook| (hook.command.clone(), hook.timeout.as_secs()));
+        hooks.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(HookKind::BeforeStart),
+        [
+            (argv(&["true", "2"]), 30),
+            (Command::Shell("echo 2 | cat".into()), 60)
+        ]
+    );
+    assert_eq!(
+        of(HookKind::AfterStart),
+        [(argv(&["true", "two words"]), 30)]
+    );
+    assert_eq!(
+        of(HookKind::BeforeStop),
+        [(argv(&["true", "two words"]), 30)]
+    );
+    assert_eq!(of(HookKind::AfterStop), [(argv(&["true"]), 5)]);
+    assert_eq!(of(HookKind::OnFailure), []);
+    assert_eq!(of(HookKind::OnGiveUp), [(argv(&["true"]), 30)]);
+    let shown = |key: &str| {
+        let mut settings = document.units[1].settings.iter();
+        let found = settings.find(|setting| setting.key == key).expect("noted");
+        found.value.clone()
+    };
+    assert_eq!(shown("after_start"), "\"true 'two words'\"");
+    assert_eq!(
+        shown("after_stop"),
+        "{ command = [\"true\"], timeout = \"5s\" }"
+    );
+}
+
+#[test]
+fn a_reload_is_a_signal_or_a_command_and_may_be_confirmed() {
+    let reload = |table: &str| {
+        let text = format!("[service.a]\ncommand = \"sleep 1\"\nreload = {{ {table} }}\n");
+        one(&text).policy.reload.expect("read")
+    };
+    assert_eq!(reload(""), Reload::signal(Signal(1)));
+    assert_eq!(
+        reload("signal = \"SIGUSR2\", confirm = true, within = \"5s\""),
+        Reload {
+            action: ReloadAction::Signal(Signal(12)),
+            confirm: true,
+            within: Duration::from_secs(5),
+        }
+    );
+    assert_eq!(
+        reload("command = \"true x\"").action,
+        ReloadAction::Command(Command::Argv(vec!["true".into(), "x".into()]))
+    );
+    assert_eq!(
+        reload("command = \"kill -HUP $MAINPID\", shell = true").action,
+        ReloadAction::Command(Command::Shell("kill -HUP $MAINPID".into()))
+    );
+    // What the unit says holds over what the defaults say.
+    let spec = one(
+        "[defaults]\nreload = { signal = \"SIGUSR1\", within = \"5s\" }\n[service.a]\ncommand = \"sleep 1\"\nreload = { command = \"true\" }\n",
+    );
+    let reload = spec.policy.reload.expect("read");
+    assert!(matches!(reload.action, ReloadAction::Command(_)));
+    assert_eq!(reload.within, Duration::from_secs(5));
+}
+
+#[test]
+fn sockets_are_addresses_paths_and_tables() {
+    let spec = one(r#"
+group = "shop"
+
+[service.web]
+command = "sleep 1"
+
+[service.web.socket]
+listen = ["127.0.0.1:8080", "[::]:8081", "localhost:8082", "tcp://10.0.0.1:8083", "/run/x.sock", "./web.sock", "udp://127.0.0.1:5353", { address = "[::1]:8084", name = "admin" }]
+start = "connection"
+idle_stop = "5m"
+backlog = 511
+mode = "0660"
+user = "root"
+group = 0
+"#);
+    let socket = spec.launch.socket.expect("read");
+    let tcp = |text: &str| ListenAddress::Tcp(text.parse().expect("an address"));
+    let listen: Vec<_> = socket
+        .listen
+        .iter()
+        .map(|listen| (listen.address.clone(), listen.name.as_str()))
+        .collect();
+    assert_eq!(
+        listen,
+        [
+            (tcp("127.0.0.1:8080"), "web"),
+            (tcp("[::]:8081"), "web"),
+            (tcp("127.0.0.1:8082"), "web"),
+            (tcp("10.0.0.1:8083"), "web"),
+            (ListenAddress::Unix("/run/x.sock".into()), "web"),
+            (ListenAddress::Unix("/etc/web.sock".into()), "web"),
+            (
+                ListenAddress::Udp("127.0.0.1:5353".parse().expect("an address")),
+                "web"
+            ),
+            (tcp("[::1]:8084"), "admin"),
+        ]
+    );
+    assert_eq!(
+        (socket.pass, socket.backlog, socket.mode),
+        (SocketPass::Fds, 511, 0o660)
+    );
+    assert_eq!(
+        (socket.owner.as_deref(), socket.group.as_deref()),
+        (Some("root"), Some("0"))
+    );
+    assert_eq!(
+        spec.policy.socket,
+        Some(SocketGate {
+            on_connection: true,
+            idle_stop: Some(Duration::from_secs(300)),
+        })
+    );
+    let plain =
+        one("[service.a]\ncommand = \"sleep 1\"\nsocket = { listen = \"127.0.0.1:8080\" }\n");
+    let socket = plain.launch.socket.expect("read");
+    assert_eq!(
+        (socket.backlog, socket.mode, socket.owner),
+        (4096, 0o666, None)
+    );
+    assert_eq!(
+        plain.policy.socket.map(|gate| gate.on_connection),
+        Some(false)
+    );
+}
+
+#[test]
+fn instances_share_a_socket_unless_their_number_is_in_it() {
+    let document = read(
+        "[service.a]\ncommand = \"sleep 1\"\ninstances = 2\nsocket = { listen = [\"127.0.0.1:8080\", \"127.0.0.1:900{instance}\"] }\n\
+         heartbeat = { every = \"5s\", file = \"alive.{instance}\" }\nready = { log = \"instance {instance} is up\" }\n",
+    );
+    let address = |unit: usize, at: usize| {
+        let socket = document.units[unit].spec.launch.socket.as_ref();
+        socket.expect("read").listen[at].address.to_string()
+    };
+    assert_eq!(address(0, 0), address(1, 0));
+    assert_eq!(
+        (address(0, 1).as_str(), address(1, 1).as_str()),
+        ("127.0.0.1:9001", "127.0.0.1:9002")
+    );
+    let policy = &document.units[1].spec.policy;
+    let file = policy.heartbeat.as_ref().and_then(|beat| beat.file.clone());
+    assert_eq!(file, Some("/etc/alive.2".into()));
+    let ready = policy.ready.as_ref().map(|ready| ready.probe.clone());
+    assert_eq!(ready, Some(ProbeKind::Log("instance 2 is up".into())));
+}
+
+#[test]
+fn an_address_in_two_units_is_refused_with_both_places() {
+    for (first, second) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("/run/x.sock", "/run/./x.sock"),
+    ] {
+        let shown = mistakes(&format!(
+            "[service.a]\ncommand = \"sleep 1\"\nsocket = {{ listen = {first:?} }}\n\
+             [service.b]\ncommand = \"sleep 1\"\nsocket = {{ listen = {second:?} }}\n"
+        ));
+        assert!(
+            shown.contains(&format!("`a` listens on {first} already")),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("abide.toml:6:") && shown.contains("abide.toml:3:"),
+            "{shown}"
+        );
+    }
+    // Streams and datagrams do not meet.
+    read(
+        "[service.a]\ncommand = \"sleep 1\"\nsocket = { listen = [\"127.0.0.1:8080\", \"udp://127.0.0.1:8080\", \"[::1]:8080\"] }\n",
+    );
+}
+
+#[test]
+fn a_privileged_port_needs_the_right_to_it() {
+    let text = "[service.a]\ncommand = \"sleep 1\"\nsocket = { listen = \"127.0.0.1:80\" }\n";
+    let with = |first_port| Caller {
+        first_port,
+        ..Caller::default()
+    };
+    let path = Path::new("/etc/abide.toml");
+    assert!(parse(text, path, &with(1)).is_ok());
+    assert!(parse(text, path, &with(80)).is_ok());
+    let shown = parse(text, path, &with(1024))
+        .expect_err("refused")
+        .to_string();
+    assert!(shown.contains("port 80 is for root alone"), "{shown}");
+    assert!(
+        shown.contains("setcap") && shown.contains("from 1024 on"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_may_be_read_and_written_is_bytes_a_second() {
+    let limits = one(
+        "[service.a]\ncommand = \"sleep 1\"\nlimits = { io_read = \"10M\", io_write = \"512K\" }\n",
+    )
+    .launch
+    .limits;
+    assert_eq!(
+        (limits.tree.io_read, limits.tree.io_write),
+        (Some(10 << 20), Some(512 << 10))
+    );
 }
