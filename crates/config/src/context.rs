@@ -26,6 +26,15 @@ impl<'a> Context<'a> {
         self.found.borrow_mut().push(diagnostic);
     }
 
+    /// Counts a mistake that would not be shown any more, and says whether it did so: looking for its
+    /// place takes long where there are many.
+    pub fn count_unseen(&self) -> bool {
+        let mut found = self.found.borrow_mut();
+        let full = found.is_full();
+        found.hidden += usize::from(full);
+        full
+    }
+
     pub fn into_found(self) -> Diagnostics {
         self.found.into_inner()
     }

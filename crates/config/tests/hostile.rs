@@ -195,3 +195,87 @@ fn a_fifo_or_a_folder_in_the_place_of_a_file_is_refused() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_pattern_that_is_short_and_huge_is_refused_soon() {
+    let repeated = format!(
+        "{}a{}",
+        "(".repeat(30),
+        "{9}){9}".repeat(30).trim_end_matches("{9}")
+    );
+    for pattern in [
+        "((a{900}){900}){900}".to_owned(),
+        "(\\\\p{L}{1000}){1000}".to_owned(),
+        "\\\\w{100000}".to_owned(),
+        "(".repeat(2000),
+        format!("{}{}", "(".repeat(2000), ")".repeat(2000)),
+        "a|".repeat(1_000_000),
+        "x{4294967295}".to_owned(),
+        repeated,
+    ] {
+        for key in [
+            "ready = { log = ",
+            "health = { http = \"http://[::1]/\", body = ",
+        ] {
+            let text = format!(
+                "[service.a]\ncommand = \"sleep 1\"\ninstances = 1000\n{key}\"{pattern}\" }}\n"
+            );
+            let shown = try_it(&text);
+            assert!(
+                shown.ends_with("1 error\n") && shown.len() < 3000,
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_sockets_hooks_and_probes_are_refused_in_a_few_lines() {
+    let many =
+        |item: &dyn Fn(usize) -> String| (0..100_000).map(|n| item(n) + ", ").collect::<String>();
+    for line in [
+        format!(
+            "socket = {{ listen = [{}] }}",
+            many(&|n| format!("\"127.0.0.{}:{}\"", n / 50_000, n % 50_000 + 2000))
+        ),
+        format!(
+            "socket = {{ listen = [{}] }}",
+            many(&|_| "{ name = \"\" }".into())
+        ),
+        format!("before_start = [{}]", many(&|_| "{ x = 1 }".into())),
+        format!(
+            "ready = {{ http = \"http://h/\", status = [{}] }}",
+            many(&|_| "0".into())
+        ),
+        format!("health = {{ exec = [{}] }}", many(&|_| "1".into())),
+    ] {
+        let shown = try_it(&format!("[service.a]\ncommand = \"sleep 1\"\n{line}\n"));
+        assert!(
+            !shown.is_empty() && shown.len() < 100_000,
+            "{}",
+            shown.len()
+        );
+    }
+    let deep = format!(
+        "[service.a]\ncommand = \"sleep 1\"\nhealth = {{ on_unhealthy = {}{} }}\n",
+        "[".repeat(60),
+        "]".repeat(60)
+    );
+    assert!(try_it(&deep).contains("health.on_unhealthy"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_pattern_address_and_command_gets_an_answer(text in any::<String>(), close in "[\\[\\](){}*+?|\\\\^$.a-c0-9:/@,-]{0,30}") {
+        for value in [text, close] {
+            let value = toml::Value::String(value).to_string();
+            try_it(&format!(
+                "[service.a]\ncommand = \"sleep 1\"\nready = {{ log = {value} }}\nsocket = {{ listen = {value} }}\n\
+                 health = {{ tcp = {value}, http = {value}, body = {value}, on_unhealthy = {value} }}\nbefore_start = {value}\n\
+                 [report]\nurl = {value}\nhost = {value}\n[monitor]\nservices = [{value}]\n"
+            ));
+        }
+    }
+}

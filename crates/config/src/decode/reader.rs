@@ -242,6 +242,9 @@ impl<'c> Reader<'c> {
 
     /// Reports something about this key that was not taken.
     pub fn wrong_in(&self, path: &str, span: Range<usize>, wrong: Wrong) {
+        if self.context.count_unseen() {
+            return;
+        }
         let mut report = self
             .context
             .source

@@ -130,16 +130,15 @@ fn listen(reader: &Reader<'_>, whole: &Field<'_>, table: &Reader<'_>) -> Vec<Ent
         DeValue::Array(items) if items.is_empty() => {
             table.wrong(&field, Wrong::new("it is empty").help(HELP));
         }
+        DeValue::Array(items) if items.len() > MOST => {
+            let wrong = Wrong::new(format!(
+                "{} sockets, and a unit has at most {MOST}",
+                items.len()
+            ));
+            table.wrong(&field, wrong.help("spread them over several units"));
+        }
         DeValue::Array(items) => items.iter().for_each(take),
         _ => take(field.value),
-    }
-    if entries.len() > MOST {
-        let wrong = Wrong::new(format!(
-            "{} sockets, and a unit has at most {MOST}",
-            entries.len()
-        ));
-        table.wrong(&field, wrong.help("spread them over several units"));
-        entries.truncate(MOST);
     }
     let shown: Vec<String> = entries.iter().map(show).collect();
     table.note(&field, format!("[{}]", shown.join(", ")));

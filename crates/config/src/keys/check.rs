@@ -49,6 +49,9 @@ fn check_value(context: &Context<'_>, value: &Spanned<DeValue<'_>>, kind: Table)
 }
 
 fn unknown(context: &Context<'_>, key: &Spanned<std::borrow::Cow<'_, str>>, kind: Table) {
+    if context.count_unseen() {
+        return;
+    }
     let name = key.get_ref().as_ref();
     let mut report = context.source.error(
         key.span(),
