@@ -209,7 +209,7 @@ fn a_pattern_that_is_short_and_huge_is_refused_soon() {
         "\\\\w{100000}".to_owned(),
         "(".repeat(2000),
         format!("{}{}", "(".repeat(2000), ")".repeat(2000)),
-        "a|".repeat(1_000_000),
+        "a|".repeat(10_000),
         "x{4294967295}".to_owned(),
         repeated,
     ] {
@@ -226,6 +226,21 @@ fn a_pattern_that_is_short_and_huge_is_refused_soon() {
                 "{shown}"
             );
         }
+    }
+}
+
+#[test]
+fn ten_thousand_copies_of_a_huge_unit_are_refused() {
+    let text = "x".repeat(1 << 20);
+    for line in [
+        format!("environment = {{ A = \"{text}\" }}"),
+        format!("before_start = \"true {text}\""),
+        format!("ready = {{ exec = [\"true\", \"{text}\"] }}"),
+    ] {
+        let shown = try_it(&format!(
+            "[service.a]\ncommand = \"sleep 1\"\ninstances = 10000\n{line}\n"
+        ));
+        assert!(shown.contains("10000 copies of a unit of"), "{shown}");
     }
 }
 

@@ -15,6 +15,17 @@ const LONGEST: usize = 4 << 10;
 /// The most that a compiled pattern may need, in bytes: `(a{500}){500}` is short and huge.
 const LARGEST: usize = 1 << 20;
 
+/// Reads a pattern; [`check`] looks at it when the instance is known.
+pub(super) fn pattern(table: &Reader<'_>, name: &str) -> Option<Placed<String>> {
+    let written = table.placed::<String>(name)?;
+    if written.value.len() > LONGEST {
+        let wrong = Wrong::new("the pattern is too long").label("more than 4,096 bytes");
+        table.wrong_placed(&written, wrong.help("match something shorter"));
+        return None;
+    }
+    Some(written)
+}
+
 /// Reports what is wrong with a pattern. `text` is what was read, with the instance filled in.
 pub(super) fn check(reader: &Reader<'_>, written: &Placed<String>, text: &str) -> bool {
     let wrong = |wrong: Wrong| {
@@ -23,9 +34,6 @@ pub(super) fn check(reader: &Reader<'_>, written: &Placed<String>, text: &str) -
     };
     if text.is_empty() {
         return wrong(Wrong::new("it is empty").help("an empty pattern would match everything"));
-    }
-    if text.len() > LONGEST {
-        return wrong(Wrong::new("the pattern is too long").label("more than 4,096 bytes"));
     }
     // As the bytes of a program's output are matched: they need not be UTF-8.
     if let Err(why) = ParserBuilder::new().utf8(false).build().parse(text) {

@@ -36,7 +36,7 @@ pub(super) struct Http {
 /// Reads `http`, `status` and `body`.
 pub(super) fn http(table: &Reader<'_>) -> Option<Http> {
     let status = status(table);
-    let body = table.placed::<String>("body");
+    let body = pattern::pattern(table, "body");
     if table.field("http").is_none() {
         for name in ["status", "body"] {
             if let Some(field) = table.field(name) {

@@ -79,7 +79,7 @@ pub(super) fn ready(reader: &Reader<'_>) -> Option<Written> {
                 span: number.span,
             })
         }
-        _ => Way::Log(table.placed("log")?),
+        _ => Way::Log(pattern::pattern(&table, "log")?),
     };
     Some(Written { within, way })
 }

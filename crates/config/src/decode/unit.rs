@@ -117,10 +117,18 @@ pub(crate) fn unit<'c>(
         file: context.source.path.clone(),
         line,
     };
-    let units: Vec<Resolved> = numbers
-        .into_iter()
-        .filter_map(|number| template.instance(&reader, &name, number, &account, &source))
-        .collect();
+    let mut units: Vec<Resolved> = Vec::new();
+    let count = numbers.len();
+    for number in numbers {
+        let unit = template.instance(&reader, &name, number, &account, &source);
+        if number == Some(1)
+            && let Some(unit) = &unit
+            && too_large(&reader, unit, count)
+        {
+            break;
+        }
+        units.extend(unit);
+    }
     let places = template.socket_places();
     let mut sockets = BTreeMap::new();
     for unit in &units {
@@ -145,6 +153,30 @@ pub(crate) fn unit<'c>(
         units,
         inherited: template.inherited,
     })
+}
+
+/// More than this is no configuration but an attempt to fill the memory, in bytes.
+const LARGEST: usize = 256 << 20;
+
+/// Reports that so many copies of this unit would be too much to keep.
+fn too_large(reader: &Reader<'_>, unit: &Resolved, count: usize) -> bool {
+    // As it is stored and sent; what cannot be written is not large.
+    let size = serde_json::to_vec(unit).map_or(0, |text| text.len());
+    let total = size.saturating_mul(count);
+    if total <= LARGEST {
+        return false;
+    }
+    if let Some(field) = reader.field("instances") {
+        let wrong = Wrong::new(format!(
+            "{count} copies of a unit of {} KiB are {} MiB",
+            size >> 10,
+            total >> 20
+        ))
+        .label("more than 256 MiB")
+        .help("make its command, its variables or its hooks shorter, or have fewer instances");
+        reader.wrong(&field, wrong);
+    }
+    true
 }
 
 /// A table, and over it what its `linux` table says.
