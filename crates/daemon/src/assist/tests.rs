@@ -12,7 +12,7 @@ use abide_platform::tree::Trees;
 use super::{Assistants, Job, Purpose, Report};
 
 /// Long enough for a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn launch(directory: &Path) -> Arc<Launch> {
     Arc::new(Launch {
@@ -110,7 +110,7 @@ impl Bench {
     clippy::disallowed_methods,
     reason = "other processes write files without telling us"
 )]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -122,7 +122,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Living processes whose command line holds this.
-fn processes(mark: &str) -> Vec<u32> {
+pub fn processes(mark: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
