@@ -217,8 +217,8 @@ fn words(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         _ if time.subsec_nanos() != 0 => format!("{} s", time.as_secs_f64()),
-        3600.. if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
-        60.. if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        3600.. if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        60.. if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),
     }
 }

@@ -12,13 +12,10 @@
 
 mod address;
 mod ask;
-mod exec;
 mod file;
 mod http;
 mod log;
 mod memory;
-mod readiness;
-mod status;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -31,8 +28,6 @@ use std::time::{Duration, SystemTime};
 use abide_model::{EffectId, HealthCheck, Launch, Mono, ProbeKind, RunId, UnitId, UnitName};
 use abide_platform::tree::RunTree;
 use tokio::task::AbortHandle;
-
-pub use readiness::{Probes, Question};
 
 use ask::Asker;
 
