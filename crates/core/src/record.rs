@@ -7,6 +7,8 @@ use abide_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::teeth::{Fault, planted};
+
 /// One change of the durable state; the last one of a key counts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +68,9 @@ pub struct UnitRecord {
     pub last_exit: Option<LastExit>,
     /// The last operation that took the unit.
     pub operation: Option<OperationId>,
+    /// Its next start waits for a connection to its sockets.
+    #[serde(default)]
+    pub awaits_connection: bool,
     /// Its part in a rolling operation that is not over.
     #[serde(default)]
     pub rolling: Option<RollingPart>,
@@ -219,13 +224,13 @@ impl EndWhy {
             | Self::Unhealthy(_)
             | Self::BeatTrigger
             | Self::SelfStopOverdue(_) => true,
+            Self::Idle(_) => planted(Fault::IdleStopIsFailure),
             Self::ByHand
             | Self::Restart
             | Self::Changed
             | Self::Dependency(_)
             | Self::Removed
             | Self::Down
-            | Self::Idle(_)
             | Self::RolledBack
             | Self::NeverBegan => false,
         }

@@ -90,6 +90,16 @@ pub enum Fault {
     CancelledHookNotAwaited,
     /// A new daemon does not go on with a hook that the old one had begun.
     HookLostAtResume,
+    /// A connection starts a unit that a person stopped.
+    ConnectionStartsHeld,
+    /// A new daemon does not watch the sockets of a unit that waits for a connection.
+    GateNotWatchedAtResume,
+    /// The sockets of a unit that waits for no connection (any more) are watched on.
+    UnwatchForgotten,
+    /// The end of an idle stop is a failure.
+    IdleStopIsFailure,
+    /// A unit that is in use is stopped as idle.
+    BusyStopped,
 }
 
 #[cfg(feature = "teeth")]
@@ -138,6 +148,11 @@ impl Fault {
         Self::HookWithoutDeadline,
         Self::CancelledHookNotAwaited,
         Self::HookLostAtResume,
+        Self::ConnectionStartsHeld,
+        Self::GateNotWatchedAtResume,
+        Self::UnwatchForgotten,
+        Self::IdleStopIsFailure,
+        Self::BusyStopped,
     ];
 }
 

@@ -69,8 +69,11 @@ pub enum SocketPass {
 /// What the core reads of a unit's sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SocketGate {
-    /// It is started by the first connection; else at once.
+    /// `start`, `up` and a boot wait for a connection; else they start it at once. While it waits it counts
+    /// as up, for commands and for what requires it: whoever connects waits in the backlog. Restarts, after
+    /// a crash or by hand, do not wait; after a success that is not restarted by policy it waits again.
     pub on_connection: bool,
-    /// Without a connection for so long it is stopped, and waits for the next one.
+    /// Without a connection for so long it is stopped, and waits for the next one, whatever `on_connection`
+    /// says. It is looked at every so often; it is no failure and no restart.
     pub idle_stop: Option<Duration>,
 }

@@ -240,9 +240,9 @@ impl Supervisor {
             }
             if by_name && let Some(unit) = self.units.get_mut(&decision.def.id) {
                 unit.held = false;
-                if !unit.is_live() {
+                if !unit.is_live() && !unit.is_listening() {
                     unit.forget_crashes();
-                    unit.phase = Phase::Stopped;
+                    unit.start_anew();
                 }
             }
         }
@@ -253,6 +253,7 @@ impl Supervisor {
                 && !unit.wanted
             {
                 unit.wanted = true;
+                unit.awaits_connection = unit.starts_on_connection();
                 self.save(id, true);
             }
         }
@@ -345,6 +346,9 @@ impl Supervisor {
             rolling: None,
             saving: None,
             policy_saved: false,
+            awaits_connection: def.policy.socket.is_some_and(|gate| gate.on_connection),
+            watched: false,
+            calls: Vec::new(),
             beside: VecDeque::new(),
             told: Told::default(),
         };
@@ -456,10 +460,18 @@ impl Supervisor {
             }
             Phase::Failed { .. } => {
                 unit.forget_crashes();
-                unit.phase = Phase::Stopped;
+                unit.start_anew();
             }
-            Phase::Exited if relaunch => unit.phase = Phase::Stopped,
-            Phase::Stopped | Phase::Waiting | Phase::Backoff { .. } | Phase::Exited => {}
+            Phase::Exited if relaunch => unit.start_anew(),
+            Phase::Listening if relaunch || old.socket != def.policy.socket => {
+                unit.start_anew();
+                self.watch_anew(def.id);
+            }
+            Phase::Listening
+            | Phase::Stopped
+            | Phase::Waiting
+            | Phase::Backoff { .. }
+            | Phase::Exited => {}
         }
         self.save(def.id, true);
     }

@@ -129,9 +129,9 @@ impl Supervisor {
             {
                 run.end = run.unless_outdated(); // its turn to end had not come yet
             }
-        } else if by_name || !was_up {
+        } else if !unit.is_listening() && (by_name || !was_up) {
             unit.forget_crashes();
-            unit.phase = Phase::Stopped;
+            unit.start_anew();
             self.timers.clear(Some(id), WakeReason::Restart);
         }
         self.save(id, true);
@@ -169,7 +169,7 @@ impl Supervisor {
                 continue;
             };
             let name = unit.name.clone();
-            if !unit.is_live() {
+            if !unit.is_live() && !unit.is_listening() {
                 continue;
             }
             let dependents: Vec<UnitId> = self.graph.dependents(&name).collect();

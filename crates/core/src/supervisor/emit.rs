@@ -55,6 +55,13 @@ impl Supervisor {
                     });
                     self.hook_ordered(id, (unit, run, hook), after.is_some());
                 }
+                Effect::LookIdle { unit, run } => {
+                    let id = self.push(intent);
+                    if let Some(current) = self.current(unit, run) {
+                        current.look = Some(id);
+                        self.awaited.insert(id, Awaited::LookIdle(unit));
+                    }
+                }
                 Effect::AskStop { unit, run, action } => {
                     last_durable = self.write_unit(unit).or(last_durable);
                     let id = self.push(Effect::AskStop { unit, run, action });

@@ -66,6 +66,13 @@ impl Supervisor {
             }
             Phase::Stopped => "it was not started".into(),
             Phase::Waiting => "something that it needs first is not there".into(),
+            Phase::Listening => {
+                "nobody has connected to it yet; its sockets take connections, and the first starts it"
+                    .into()
+            }
+            Phase::Backoff { .. } if unit.awaits_connection => {
+                self.reason(unit).unwrap_or_default()
+            }
             Phase::Backoff { .. } => {
                 let exit = unit
                     .last_exit
@@ -137,9 +144,14 @@ impl Supervisor {
                     changes.push(format!("`abide start {name}` starts what it needs, too"));
                 }
             }
+            Phase::Listening => changes.push("a connection starts it".into()),
             Phase::Backoff { due } => {
                 let wait = words::duration(due.since(now.mono));
-                changes.push(format!("it is restarted in {wait}"));
+                changes.push(if unit.awaits_connection {
+                    format!("it listens again in {wait}")
+                } else {
+                    format!("it is restarted in {wait}")
+                });
                 changes.push(format!("`abide start {name}` starts it now"));
             }
             Phase::Failed { .. } => {
@@ -165,6 +177,7 @@ impl Supervisor {
                             changes.push(format!("a heartbeat is due in {wait}"));
                         }
                         changes.extend(self.checks_ahead(unit, now.mono));
+                        changes.extend(self.idle_ahead(unit, now.mono));
                         if let Some(wait) = due(WakeReason::Reload) {
                             changes.push(format!("if it has not reloaded in {wait}, the reload has failed, and it runs on"));
                         }

@@ -67,6 +67,7 @@ mod reload;
 mod resume;
 mod run;
 mod settle;
+mod socket;
 mod stop;
 mod unit;
 mod view;
@@ -140,6 +141,7 @@ enum Awaited {
     AskStop(UnitId),
     Save(UnitId),
     Hook(UnitId, RunId, HookKind),
+    LookIdle(UnitId),
     Probe(UnitId),
     Reload(UnitId),
     Halted,
@@ -258,7 +260,7 @@ impl Supervisor {
                     self.extend_timeout(unit, by);
                 }
             }
-            Input::Connection { .. } => {}
+            Input::Connection { unit } => self.connection(unit),
             // Every deadline is on the clock that never jumps.
             Input::ClockChanged => {}
         }
@@ -282,6 +284,7 @@ impl Supervisor {
                 (Owner::Unit(unit), WakeReason::Reload) => self.reload_overdue(unit),
                 (Owner::Unit(unit), WakeReason::SelfStop) => self.self_stop_overdue(unit),
                 (Owner::Unit(unit), WakeReason::Hook) => self.hook_time_over(unit),
+                (Owner::Unit(unit), WakeReason::Idle) => self.look_idle(unit),
                 (Owner::Unit(_) | Owner::Operation(_), _) => {}
                 (Owner::Supervisor, _) => self.halt_without_disk(),
             }
@@ -380,6 +383,7 @@ impl Supervisor {
             (Awaited::AskStop(unit), _) => self.stop_step_done(unit),
             (Awaited::Save(unit), Outcome::Failed { reason }) => self.save_failed(unit, reason),
             (Awaited::Save(unit), _) => self.saved(unit),
+            (Awaited::LookIdle(unit), outcome) => self.looked_idle(unit, outcome == Outcome::Ok),
             (Awaited::Hook(unit, run, hook), outcome) => {
                 let result = match outcome {
                     Outcome::Ok | Outcome::Spawned { .. } => Ok(()),

@@ -140,6 +140,9 @@ impl Supervisor {
             rolling: record.rolling.map(Box::new),
             saving: None,
             policy_saved: true,
+            awaits_connection: record.awaits_connection,
+            watched: planted(Fault::GateNotWatchedAtResume),
+            calls: Vec::new(),
             beside: VecDeque::new(),
             told: Told::default(),
         };
@@ -172,6 +175,7 @@ impl Supervisor {
         }
         if !continues {
             unit.forget_crashes();
+            unit.awaits_connection = unit.starts_on_connection();
             unit.wanted = unit.enabled && !unit.held && !unit.removing;
         }
         if unit.is_live() {

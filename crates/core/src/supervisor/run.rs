@@ -151,6 +151,7 @@ impl Supervisor {
             }
         }
         self.arm_checks(id);
+        self.arm_idle(id);
     }
 
     /// The deadlines of a living run, and what it is in the middle of, which end with it.
@@ -170,6 +171,7 @@ impl Supervisor {
             self.timers.clear(Some(id), reason);
         }
         self.end_checks(id);
+        self.end_idle(id);
         self.cut_reload_short(id);
     }
 
@@ -312,6 +314,7 @@ impl Supervisor {
         };
         let stays_down = !unit.wanted || unit.removing || halting;
         self.live -= 1;
+        unit.close_gate_after(&run);
         self.save(id, false);
         match &run.end {
             Some(why) if !why.is_failure() || stays_down => {
@@ -345,7 +348,11 @@ impl Supervisor {
         let finished = class == ExitClass::Success && unit.policy.unit_type == UnitType::Oneshot;
         if finished || !unit.policy.restart.restarts(class) {
             if class == ExitClass::Success {
-                unit.phase = Phase::Exited;
+                if !self.listen_again(id)
+                    && let Some(unit) = self.units.get_mut(&id)
+                {
+                    unit.phase = Phase::Exited;
+                }
             } else {
                 self.give_up(
                     id,

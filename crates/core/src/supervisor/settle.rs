@@ -65,7 +65,7 @@ impl Supervisor {
             }
         } else {
             let due = match unit.phase {
-                Phase::Stopped | Phase::Waiting => true,
+                Phase::Stopped | Phase::Waiting | Phase::Listening => true,
                 Phase::Backoff { due } => due <= now,
                 Phase::Failed { .. } | Phase::Exited | Phase::Live(_) => false,
             };
@@ -73,6 +73,7 @@ impl Supervisor {
                 self.start_or_wait(id);
             }
         }
+        self.watch_socket(id);
         self.show(id);
         self.tell(id);
         self.settled.insert(id);
@@ -180,7 +181,7 @@ impl Supervisor {
             Phase::Waiting => self
                 .blockers(unit)
                 .any(|blocker| blocker.required && blocker.unit.is_none_or(|b| b.told.hopeless)),
-            Phase::Stopped | Phase::Live(_) | Phase::Backoff { .. } => false,
+            Phase::Stopped | Phase::Listening | Phase::Live(_) | Phase::Backoff { .. } => false,
         }
     }
 
@@ -191,7 +192,9 @@ impl Supervisor {
         self.steps += unit.names_needed().count() as u64;
         let missing: Vec<String> = self.blockers(unit).map(|b| b.name.to_string()).collect();
         if missing.is_empty() {
-            self.spawn(id);
+            if !self.listen(id) {
+                self.spawn(id);
+            }
             return;
         }
         let Some(unit) = self.units.get_mut(&id) else {
@@ -206,7 +209,7 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&mut self, id: UnitId) {
+    pub(super) fn spawn(&mut self, id: UnitId) {
         let now = self.now.mono;
         let Some(unit) = self.units.get_mut(&id) else {
             return;
@@ -218,6 +221,7 @@ impl Supervisor {
         self.live += 1;
         self.timers.clear(Some(id), WakeReason::Restart);
         self.save(id, reserved);
+        self.watch_socket(id);
         if !self.hold(id, Holding::BeforeStart) {
             self.intents.push(Effect::Spawn {
                 unit: id,
@@ -311,6 +315,9 @@ impl Supervisor {
             }
         }
         self.clear_timers(id);
+        if unit.watched {
+            self.intents.push(Effect::UnwatchSocket(id));
+        }
         for awaited in unit.saving.iter().chain(&unit.beside) {
             self.awaited.remove(awaited);
         }
@@ -404,6 +411,6 @@ fn is_settled(unit: &Unit, hopeless: bool) -> bool {
     match unit.phase {
         Phase::Failed { .. } | Phase::Exited | Phase::Backoff { .. } => true,
         Phase::Waiting => hopeless,
-        Phase::Stopped | Phase::Live(_) => false,
+        Phase::Stopped | Phase::Listening | Phase::Live(_) => false,
     }
 }

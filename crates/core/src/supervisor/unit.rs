@@ -48,6 +48,12 @@ pub(super) struct Unit {
     /// Its policy is on the disk. If not, a run waits for that: a new daemon must not take a run of
     /// the new configuration for one of the old.
     pub policy_saved: bool,
+    /// Its next start waits for a connection, if it has sockets.
+    pub awaits_connection: bool,
+    /// Its sockets are being watched for a connection.
+    pub watched: bool,
+    /// When connections started it lately.
+    pub calls: Vec<Mono>,
     /// Hooks that hold up nothing and have no answer yet, oldest first.
     pub beside: VecDeque<EffectId>,
     /// What its neighbours in the graph were told of it.
@@ -61,6 +67,8 @@ pub(super) enum Phase {
     Stopped,
     /// Would start, but for its dependencies.
     Waiting,
+    /// Would start, but nobody has connected to its sockets yet.
+    Listening,
     /// A run exists, from the order to spawn it to the emptiness of its tree.
     Live(Box<Run>),
     /// A restart is due.
@@ -86,6 +94,8 @@ pub(super) struct Run {
     /// Why it is ended: begun if the stage says so, else due when its turn comes.
     pub end: Option<EndWhy>,
     pub stage: Stage,
+    /// The question whether anybody uses it, while it has no answer.
+    pub look: Option<EffectId>,
     /// How to stop it, where the policy was changed under it.
     pub old_stop: Option<StopPlan>,
     /// It said that it is ready before its spawn was answered.
@@ -254,8 +264,9 @@ impl Unit {
         self.run().is_some_and(|run| run.end.is_some())
     }
 
-    /// Satisfies `requires`: running and ready, or a oneshot that ended with success. Not while it is
-    /// being ended, so that nothing starts on what is about to go.
+    /// Satisfies `requires`: running and ready, or a oneshot that ended with success, or its sockets take
+    /// connections and one will start it. Not while it is being ended, so that nothing starts on what is
+    /// about to go.
     pub(super) fn is_up(&self) -> bool {
         match &self.phase {
             Phase::Live(run) => {
@@ -267,6 +278,7 @@ impl Unit {
                     && run.end.is_none()
             }
             Phase::Exited => self.policy.unit_type == UnitType::Oneshot && self.wanted,
+            Phase::Listening => self.wanted,
             _ => false,
         }
     }
@@ -278,7 +290,7 @@ impl Unit {
     pub(super) fn state(&self) -> ActualState {
         match &self.phase {
             Phase::Stopped => ActualState::Stopped,
-            Phase::Waiting => ActualState::Waiting,
+            Phase::Waiting | Phase::Listening => ActualState::Waiting,
             Phase::Backoff { .. } => ActualState::Backoff,
             Phase::Failed { .. } => ActualState::Failed,
             Phase::Exited => ActualState::Exited,
@@ -330,6 +342,7 @@ impl Unit {
             recent: self.recent.clone(),
             last_exit: self.last_exit.clone(),
             operation: self.operation.map(|(id, _)| id),
+            awaits_connection: self.awaits_connection,
             rolling: self.rolling.as_deref().cloned(),
             said: run.map(Run::said).unwrap_or_default(),
         }
@@ -337,7 +350,7 @@ impl Unit {
 
     fn saved_phase(&self) -> SavedPhase {
         match &self.phase {
-            Phase::Stopped | Phase::Waiting => SavedPhase::Down,
+            Phase::Stopped | Phase::Waiting | Phase::Listening => SavedPhase::Down,
             Phase::Backoff { due } => SavedPhase::Backoff { due: *due },
             Phase::Failed { reason } => SavedPhase::Failed {
                 reason: reason.clone(),
@@ -416,6 +429,7 @@ impl Run {
             exited: false,
             end: None,
             stage: Stage::Alive,
+            look: None,
             old_stop: None,
             said_ready: false,
             ready_at: None,

@@ -62,6 +62,11 @@ impl Supervisor {
                     .collect();
                 Some(format!("waits for {}", waits.join(" and ")))
             }
+            Phase::Listening => Some("waits for a connection".into()),
+            Phase::Backoff { .. } if unit.awaits_connection => Some(
+                "its runs end by themselves as fast as connections start them; it listens again later"
+                    .into(),
+            ),
             Phase::Backoff { .. } => {
                 let exit = unit
                     .last_exit
@@ -154,6 +159,7 @@ impl Supervisor {
             Phase::Stopped if !unit.wanted => "is not wanted up".into(),
             Phase::Stopped => "is stopped".into(),
             Phase::Waiting => "waits itself".into(),
+            Phase::Listening => "waits for a connection".into(),
             Phase::Backoff { .. } => "crashed and will be restarted".into(),
             Phase::Failed { .. } => "failed".into(),
             Phase::Exited => "ended and is not up".into(),

@@ -93,6 +93,8 @@ pub struct Bench {
     pub unkillable: BTreeSet<UnitId>,
     /// Others of its tree outlive its main process.
     pub lingering: BTreeSet<UnitId>,
+    /// Units to whose sockets somebody is connected.
+    pub busy: BTreeSet<UnitId>,
     /// Hooks that do not simply succeed.
     pub hooks: BTreeMap<(UnitId, HookKind), Hooked>,
     hook_effects: BTreeMap<(UnitId, HookKind), EffectId>,
@@ -127,6 +129,7 @@ impl Bench {
             hanging: BTreeSet::new(),
             unkillable: BTreeSet::new(),
             lingering: BTreeSet::new(),
+            busy: BTreeSet::new(),
             hooks: BTreeMap::new(),
             hook_effects: BTreeMap::new(),
             answer: None,
@@ -266,6 +269,16 @@ impl Bench {
                 if let Some(outcome) = self.answer.clone() {
                     self.done(id, outcome);
                 }
+            }
+            Effect::LookIdle { unit, .. } => {
+                let outcome = if self.busy.contains(&unit) {
+                    Outcome::Failed {
+                        reason: "somebody is connected".into(),
+                    }
+                } else {
+                    Outcome::Ok
+                };
+                self.done(id, outcome);
             }
             Effect::RunHook { unit, hook, .. } => {
                 let outcome = match self.hooks.get(&(unit, hook)) {

@@ -12,4 +12,5 @@ mod operations;
 mod reload;
 mod restarting;
 mod resuming;
+mod sockets;
 mod stopping;
