@@ -196,6 +196,13 @@ impl Home {
             .current_dir(self.folder.path())
             .env("ABIDE_HOME", self.home())
             .env("NO_COLOR", "1")
+            // Where control groups v1 are in use they are the machine's, and may be somebody's only means
+            // against what the tests do. In a machine of their own they are tried.
+            .envs(
+                std::env::var_os("ABIDE_VM")
+                    .is_none()
+                    .then_some(("ABIDE_CGROUP_V1", "0")),
+            )
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if let Some(user) = self.user {

@@ -1,7 +1,17 @@
-//! Limits of a whole tree, through its control group. (Limits of each process are set by
+//! Limits of a whole tree, through control groups. (Limits of each process are set by
 //! [`crate::spawn`].)
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{apply, unsupported};
+pub(crate) use linux::{Controller, Site, Version, lift, set, wanted};
+
+/// The kernel ended processes of a run for want of memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory {
+    /// How many so far in this run.
+    pub killed: u64,
+    /// The limit of the run that was met, in bytes. `None`: the memory of the machine, or of a group
+    /// around abide.
+    pub limit: Option<u64>,
+}

@@ -1,23 +1,57 @@
-//! What runs use: CPU time, memory, processes.
+//! What runs use: CPU time, memory, processes, block devices; and what keeps a process from going on.
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::sample;
+pub use linux::{halt, sample};
 
 use std::time::Duration;
 
 /// What a run's whole tree uses. Sampled by [`sample`] for many runs with one look at the system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
-    /// CPU time of all living processes and of those they have reaped.
+    /// CPU time of the run so far; without a control group: of all living processes and of those they
+    /// have reaped.
     pub cpu: Duration,
-    /// Resident memory, in bytes, summed over the processes.
+    /// Memory in bytes: what counts against a limit, less the files that were only read or written and
+    /// can be dropped at once; without a memory controller: resident memory, summed over the
+    /// processes.
     pub memory: u64,
     /// Number of processes.
     pub processes: u64,
     /// What the main process does, if it lives.
     pub state: Option<OsState>,
+    /// Block devices: of the run so far where a control group counts it, else of its living
+    /// processes and of those they have reaped. `None`: this may not be seen.
+    pub io: Option<Io>,
+    /// How long the run was held back by its `cpu` limit, where it has one.
+    pub throttled: Option<Duration>,
+}
+
+/// Bytes from and to block devices. What comes out of the page cache is not among them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Io {
+    /// Read.
+    pub read: u64,
+    /// Written.
+    pub written: u64,
+}
+
+/// What keeps a process from going on. See [`halt`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// A signal stopped it (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU).
+    Stopped,
+    /// A debugger holds it.
+    Traced {
+        /// The debugger.
+        by: u32,
+    },
+    /// It waits in the kernel, and no signal reaches it.
+    Blocked {
+        /// For what: the kernel's function, if that may be seen.
+        function: Option<String>,
+    },
 }
 
 /// What the system says of a process.

@@ -193,6 +193,10 @@ fn keeper_command(home: &Path) -> Command {
     // As the crate itself starts it; the arguments of a keeper are its own business, so this goes
     // through a process that becomes one.
     command.args(["act-keeper"]).arg(home).stdin(Stdio::null());
+    if std::env::var_os("ABIDE_VM").is_none() {
+        // Control groups v1 are the machine's.
+        command.env("ABIDE_CGROUP_V1", "0");
+    }
     command
 }
 

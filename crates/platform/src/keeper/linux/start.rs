@@ -29,7 +29,7 @@ use crate::signals::Signals;
 const KEEPER: &str = "__keeper";
 
 /// What a detached daemon keeps of the environment of whoever typed the command.
-const KEPT_VARIABLES: [&str; 13] = [
+const KEPT_VARIABLES: [&str; 14] = [
     "PATH",
     "HOME",
     "USER",
@@ -43,6 +43,7 @@ const KEPT_VARIABLES: [&str; 13] = [
     "XDG_CONFIG_HOME",
     "RUST_BACKTRACE",
     "ABIDE_RECORD",
+    "ABIDE_CGROUP_V1",
 ];
 
 /// First of all in `main`, before arguments are parsed: if this process was started as a keeper,

@@ -57,7 +57,7 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
         plan.tree.set_leader(pid);
         default_signals();
         check(Step::Session, libc::setsid())?;
-        if let Some(procs) = &plan.group_procs {
+        for procs in &plan.group_procs {
             let wrote = libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1);
             check(Step::Group, if wrote < 0 { -1 } else { 0 })?;
         }

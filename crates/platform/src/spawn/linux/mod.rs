@@ -116,10 +116,10 @@ fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
         }
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
         let mode = rustix::fs::Mode::empty();
-        plan.group_procs = match &plan.group {
-            Some(group) => Some(rustix::fs::openat(group, "cgroup.procs", flags, mode)?),
-            None => None,
-        };
+        if let Some(group) = &plan.group {
+            let procs = rustix::fs::openat(group, "cgroup.procs", flags, mode)?;
+            plan.group_procs.push(procs);
+        }
     }
     let argument = std::ptr::from_mut(plan).cast();
     // SAFETY: as above.

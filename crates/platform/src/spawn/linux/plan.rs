@@ -85,8 +85,9 @@ pub(super) struct Plan<'a> {
     pub keeper: Option<AtomicI32>,
     /// The control group's directory.
     pub group: Option<OwnedFd>,
-    /// Its `cgroup.procs`, for kernels that cannot clone into a group.
-    pub group_procs: Option<OwnedFd>,
+    /// `cgroup.procs` of the groups that it enters by itself: those of v1, and its own on kernels that
+    /// cannot clone into a group.
+    pub group_procs: Vec<OwnedFd>,
     pub record: Option<OwnedFd>,
     pub record_head: Vec<u8>,
     /// A pidfd's inode tells who a process is.
@@ -249,7 +250,7 @@ impl<'a> Plan<'a> {
             layout,
             keeper: keeper.map(|keeper| AtomicI32::new(keeper.raw())),
             group: place.directory,
-            group_procs: None,
+            group_procs: place.legacy,
             record,
             record_head: head.into_bytes(),
             by_inode: crate::identity::inodes_tell(),

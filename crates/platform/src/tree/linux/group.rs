@@ -1,6 +1,5 @@
 //! Control groups (cgroup v2), where this process may make some.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -10,14 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use abide_model::UnitId;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use super::room;
+use crate::limits::Controller;
+
 /// The group of a home; units have theirs in it.
 #[derive(Debug)]
 pub(super) struct HomeGroup {
     path: PathBuf,
-    /// Those that this daemon has made, and that were not killed since. Linux 6.13 and later end a
-    /// child that is cloned into a group that was ever killed (`cgroup.kill`): they compare the count
-    /// of kills with that of the group that the parent is in.
-    made: Mutex<HashSet<String>>,
+    /// Keeps two workers from making room at once.
+    providing: Mutex<()>,
 }
 
 impl HomeGroup {
@@ -29,113 +29,90 @@ impl HomeGroup {
             let path = parent.join(format!("abide-{home:05x}"));
             match make_directory(&path).and_then(|()| usable(&path)) {
                 Ok(()) => {
-                    delegate_controllers(&parent);
-                    delegate_controllers(&path);
                     return Ok(Self {
                         path,
-                        made: Mutex::default(),
+                        providing: Mutex::default(),
                     });
                 }
                 Err(e) => reason = format!("{}: {e}", path.display()),
             }
         }
+        if !rustix::process::geteuid().is_root() {
+            reason.push_str(
+                "; an ordinary user has groups where they are delegated: \
+                 `systemd-run --user --scope -p Delegate=yes abide up`",
+            );
+        }
         Err(reason)
+    }
+
+    /// Has this controller in the groups of units. Errors: why it cannot be had, in words.
+    pub(super) fn provide(&self, controller: Controller) -> Result<(), String> {
+        let _one = self
+            .providing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        room::provide(&self.path, controller)
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn unit(&self, name: &str) -> PathBuf {
-        // The prefix keeps a unit called "cgroup.procs" apart from the group's own files.
-        self.path.join(format!("unit-{name}"))
+    /// The group of this name in it.
+    pub(super) fn slot(&self, slot: &str) -> PathBuf {
+        self.path.join(slot)
     }
 
-    /// The group of an auxiliary command: beside those of units, since it is ended by itself.
-    pub(super) fn auxiliary(&self, unit: UnitId, n: u64, name: &str) -> PathBuf {
-        self.path.join(format!("aux-{}-{n}-{name}", unit.0))
-    }
-
-    /// The groups of auxiliary commands that are there, with the unit and the number of each.
-    pub(super) fn auxiliaries(&self) -> Vec<(UnitId, u32, PathBuf)> {
+    /// The groups of auxiliary commands that are there, with the unit, the number and the name of each.
+    pub(super) fn auxiliaries(&self) -> Vec<(UnitId, u32, String)> {
         let entries = std::fs::read_dir(&self.path)
             .into_iter()
             .flatten()
             .flatten();
         entries
             .filter_map(|entry| {
-                let name = entry.file_name();
-                let mut parts = name.to_str()?.strip_prefix("aux-")?.splitn(3, '-');
+                let name = entry.file_name().into_string().ok()?;
+                let mut parts = name.strip_prefix("aux-")?.splitn(3, '-');
                 let unit = UnitId(parts.next()?.parse().ok()?);
                 let n = parts.next()?.parse().ok()?;
-                Some((unit, n, entry.path()))
+                Some((unit, n, name))
             })
             .collect()
     }
 
-    /// Removes a group that nobody will enter again.
-    pub(super) fn discard(&self, path: &Path) {
-        self.spent(path);
+    /// Makes a fresh group for a unit's next run: its counters begin at zero, it has no limits yet, and
+    /// it was never killed. (Linux 6.13 and later end a child that is cloned into a group that was
+    /// ever killed: they compare the count of kills with that of the group that the parent is in.)
+    /// False: what an earlier run left in it could not be removed, and it is the old one.
+    pub(super) fn enter(&self, path: &Path) -> io::Result<(OwnedFd, bool)> {
         remove(path);
-    }
-
-    /// It is killed, or will be: the next run needs a fresh one.
-    pub(super) fn spent(&self, path: &Path) {
-        if let Some(name) = path.file_name() {
-            self.lock().remove(&*name.to_string_lossy());
-        }
-    }
-
-    /// Makes the group of a unit, if it is not there.
-    pub(super) fn enter(&self, path: &Path) -> io::Result<OwnedFd> {
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let known = !self.lock().insert(name);
-        if !known {
-            // One of an earlier daemon may have been killed as well.
-            remove(path);
-            make_directory(path)?;
-        }
-        match open(path) {
+        let fresh = !path.exists();
+        match make_directory(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 // Somebody has tidied up.
                 make_directory(&self.path)?;
                 make_directory(path)?;
-                open(path)
             }
-            result => result,
+            result => result?,
         }
+        Ok((open(path)?, fresh))
     }
 
-    /// Removes the group of a unit. One that is not empty stays.
-    pub(super) fn remove_unit(&self, name: &str) {
-        let path = self.unit(name);
-        self.lock().remove(&format!("unit-{name}"));
-        remove(&path);
+    /// Removes a group of this name. One that is not empty stays.
+    pub(super) fn discard(&self, slot: &str) {
+        remove(&self.slot(slot));
     }
 
     /// Removes everything that is empty.
     pub(super) fn remove(&self) {
-        for entry in std::fs::read_dir(&self.path)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                remove(&entry.path());
-            }
-        }
+        room::give_back(&self.path);
         remove(&self.path);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn remove(path: &Path) {
+/// Removes a group and those in it, as far as they are empty.
+pub(super) fn remove(path: &Path) {
     // Groups that programs have made inside theirs first.
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -146,7 +123,8 @@ fn remove(path: &Path) {
     let _ = std::fs::remove_dir(path);
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
+/// Makes a group, if it is not there.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     match std::fs::create_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,
@@ -192,7 +170,7 @@ fn parents() -> Result<Vec<PathBuf>, String> {
         .find_map(|line| line.strip_prefix("0::"))
         .unwrap_or("/");
     let inside = Path::new(own).strip_prefix(&root).unwrap_or(Path::new(""));
-    let own = point.join(inside);
+    let own = room::before_the_move(point.join(inside));
     let nested = own.ancestors().any(|path| {
         path.file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("abide-"))
@@ -214,18 +192,6 @@ fn delegated(path: &Path) -> bool {
     ["trusted.delegate", "user.delegate"].iter().any(|name| {
         rustix::fs::getxattr(path, *name, &mut value[..]).is_ok_and(|n| n > 0 && value[0] == b'1')
     })
-}
-
-/// Makes the controllers that we use available in the groups below, as far as they are here.
-fn delegate_controllers(path: &Path) {
-    for controller in ["memory", "cpu", "pids"] {
-        // One at a time: one that is not there must not keep the others away. What is missing
-        // in the end is reported when a limit needs it.
-        let _ = std::fs::write(
-            path.join("cgroup.subtree_control"),
-            format!("+{controller}"),
-        );
-    }
 }
 
 /// Processes directly in this group.

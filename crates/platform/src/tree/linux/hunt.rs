@@ -159,9 +159,6 @@ impl Hunt {
         if self.sweep == Sweep::Watch {
             return;
         }
-        if let Ok(home) = &*self.tree.0.home_group {
-            home.spent(path);
-        }
         if !group::kill(path) {
             // Before Linux 5.14: one by one, until it is empty.
             for pid in group::all_members(path) {

@@ -2,23 +2,27 @@
 
 mod group;
 mod hunt;
+mod legacy;
+mod limited;
+mod room;
 mod scan;
 mod tag;
 mod wake;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide_model::{CgroupLimits, LimitUnsupported, RunId, Signal, UnitId, UnitName};
+use abide_model::{RunId, Signal, UnitId, UnitName};
 
 pub(super) use self::hunt::{Hunt, hunt};
+pub(crate) use self::limited::number;
 pub(crate) use self::scan::pids;
 pub(super) use self::wake::{Wake, wait};
 
 use self::group::HomeGroup;
+use self::legacy::Legacy;
 use self::scan::{Quarry, tag_of};
 use self::tag::{Tag, Tags, auxiliary_run, is_auxiliary, number_of};
 use crate::identity::Record;
@@ -27,8 +31,16 @@ use crate::identity::Record;
 #[derive(Clone, Debug)]
 pub struct Trees {
     tags: Tags,
-    /// Or why there is none.
-    group: Arc<Result<HomeGroup, String>>,
+    groups: Arc<Groups>,
+}
+
+/// The control groups of a home.
+#[derive(Debug)]
+struct Groups {
+    /// That of v2, or why there is none.
+    unified: Result<HomeGroup, String>,
+    /// Those of v1, for limits.
+    legacy: Legacy,
 }
 
 /// All processes of one run. Cheap to clone; valid from before the run's spawn.
@@ -41,7 +53,9 @@ struct Inner {
     run: RunId,
     tag: Option<Tag>,
     home: u64,
-    home_group: Arc<Result<HomeGroup, String>>,
+    /// What its control groups are called.
+    slot: String,
+    groups: Arc<Groups>,
     group: Option<PathBuf>,
     /// The process it began with, and number of its session and process group; 0: not spawned yet.
     leader: AtomicU32,
@@ -49,10 +63,20 @@ struct Inner {
     main: AtomicU32,
 }
 
-/// Where a child is to be born.
-pub(crate) struct Place {
-    pub directory: Option<OwnedFd>,
-    pub unsupported: Vec<LimitUnsupported>,
+impl Groups {
+    /// Removes the groups of this name. One that is not empty stays.
+    fn discard(&self, slot: &str) {
+        if let Ok(home) = &self.unified {
+            home.discard(slot);
+        }
+        self.legacy.discard(slot);
+    }
+}
+
+/// What a unit's control groups are called. The prefix keeps a unit called "cgroup.procs" apart from the
+/// files of a group.
+fn unit_slot(name: &UnitName) -> String {
+    format!("unit-{name}")
 }
 
 impl Trees {
@@ -62,17 +86,22 @@ impl Trees {
         let tags = Tags::new(home);
         Self {
             tags,
-            group: Arc::new(HomeGroup::make(tags.home())),
+            groups: Arc::new(Groups {
+                unified: HomeGroup::make(tags.home()),
+                legacy: Legacy::find(tags.home()),
+            }),
         }
     }
 
     /// Like [`Trees::new`], but as on a system that has no control groups.
     #[must_use]
     pub fn without_groups(home: &Path) -> Self {
-        let group = Arc::new(Err("control groups are switched off".to_owned()));
         Self {
             tags: Tags::new(home),
-            group,
+            groups: Arc::new(Groups {
+                unified: Err("control groups are switched off".to_owned()),
+                legacy: Legacy::default(),
+            }),
         }
     }
 
@@ -81,7 +110,7 @@ impl Trees {
     /// # Errors
     /// Why none can be had, in words.
     pub fn group(&self) -> Result<&Path, &str> {
-        match &*self.group {
+        match &self.groups.unified {
             Ok(group) => Ok(group.path()),
             Err(reason) => Err(reason),
         }
@@ -90,13 +119,9 @@ impl Trees {
     /// The tree of a run that is about to be started.
     #[must_use]
     pub fn run(&self, unit: UnitId, name: &UnitName, run: RunId) -> RunTree {
-        let group = self
-            .group
-            .as_ref()
-            .as_ref()
-            .ok()
-            .map(|home| home.unit(name.as_str()));
-        self.tree(unit, run, self.tags.tag(unit, run), group, 0)
+        let slot = unit_slot(name);
+        let group = self.in_home(&slot);
+        self.tree(unit, run, self.tags.tag(unit, run), slot, group, 0)
     }
 
     /// The tree of an auxiliary command of a unit ([`crate::spawn::spawn_auxiliary`]): apart from those of
@@ -105,21 +130,23 @@ impl Trees {
     #[must_use]
     pub fn auxiliary(&self, unit: UnitId, name: &UnitName, n: u32) -> RunTree {
         let run = auxiliary_run(n);
-        let home = self.group.as_ref().as_ref().ok();
-        let group = home.map(|home| home.auxiliary(unit, number_of(run), name.as_str()));
-        self.tree(unit, run, self.tags.tag(unit, run), group, 0)
+        let slot = format!("aux-{}-{}-{name}", unit.0, number_of(run));
+        let group = self.in_home(&slot);
+        self.tree(unit, run, self.tags.tag(unit, run), slot, group, 0)
     }
 
     /// The trees of auxiliary commands that are there now. For a daemon that has started none yet: they
     /// are what one before it left behind, to be ended.
     #[must_use]
     pub fn auxiliaries_left(&self) -> Vec<RunTree> {
-        if let Ok(home) = &*self.group {
+        let tree =
+            |unit, run, slot, group| self.tree(unit, run, self.tags.tag(unit, run), slot, group, 0);
+        if let Ok(home) = &self.groups.unified {
             let groups = home.auxiliaries().into_iter();
             return groups
-                .map(|(unit, n, path)| {
-                    let run = auxiliary_run(n);
-                    self.tree(unit, run, self.tags.tag(unit, run), Some(path), 0)
+                .map(|(unit, n, slot)| {
+                    let group = Some(home.slot(&slot));
+                    tree(unit, auxiliary_run(n), slot, group)
                 })
                 .collect();
         }
@@ -132,7 +159,10 @@ impl Trees {
         found.dedup();
         found
             .into_iter()
-            .map(|(unit, run)| self.tree(unit, run, self.tags.tag(unit, run), None, 0))
+            .map(|(unit, run)| {
+                let slot = format!("aux-{}-{}", unit.0, number_of(run));
+                tree(unit, run, slot, None)
+            })
             .collect()
     }
 
@@ -167,16 +197,15 @@ impl Trees {
             .tag(record.unit, record.run)
             .filter(|_| record.tagged);
         // A record that was lost to a full disk names no group; then it is where it would be made.
-        let home = self.group.as_ref().as_ref().ok();
-        let usual = || home.map(|home| home.unit(name.as_str()));
+        let slot = unit_slot(name);
         let group = record
             .group
             .clone()
-            .or_else(usual)
+            .or_else(|| self.in_home(&slot))
             .filter(|path| path.is_dir());
         let main = record.process.pid;
         let leader = record.leader.unwrap_or(main);
-        let tree = self.tree(record.unit, record.run, tag, group, leader);
+        let tree = self.tree(record.unit, record.run, tag, slot, group, leader);
         tree.change_main(main);
         tree
     }
@@ -186,6 +215,7 @@ impl Trees {
         unit: UnitId,
         run: RunId,
         tag: Option<Tag>,
+        slot: String,
         group: Option<PathBuf>,
         leader: u32,
     ) -> RunTree {
@@ -194,32 +224,32 @@ impl Trees {
             run,
             tag,
             home: self.tags.home(),
-            home_group: Arc::clone(&self.group),
+            slot,
+            groups: Arc::clone(&self.groups),
             group,
             leader: AtomicU32::new(leader),
             main: AtomicU32::new(0),
         }))
     }
 
-    /// Which of these limits could not be enforced here, with the reason.
-    #[must_use]
-    pub fn unsupported(&self, limits: &CgroupLimits) -> Vec<LimitUnsupported> {
-        crate::limits::unsupported(self.group(), limits)
+    /// The path of a group of v2.
+    fn in_home(&self, slot: &str) -> Option<PathBuf> {
+        let home = self.groups.unified.as_ref().ok()?;
+        Some(home.slot(slot))
     }
 
     /// Removes the control group of a unit that is forgotten. Its processes must be gone.
     pub fn forget(&self, name: &UnitName) {
-        if let Ok(group) = &*self.group {
-            group.remove_unit(name.as_str());
-        }
+        self.groups.discard(&unit_slot(name));
     }
 
     /// Removes every empty control group of the home and then its own, as the last act of a daemon
     /// that leaves nothing behind.
     pub fn remove(&self) {
-        if let Ok(group) = &*self.group {
+        if let Ok(group) = &self.groups.unified {
             group.remove();
         }
+        self.groups.legacy.remove();
     }
 }
 
@@ -250,10 +280,8 @@ impl RunTree {
 
     /// Removes the control group of an auxiliary command that has ended. One that is not empty stays.
     pub fn discard(&self) {
-        if let (Ok(home), Some(path), true) =
-            (&*self.0.home_group, &self.0.group, self.is_auxiliary())
-        {
-            home.discard(path);
+        if self.is_auxiliary() {
+            self.0.groups.discard(&self.0.slot);
         }
     }
 
@@ -319,29 +347,6 @@ impl RunTree {
         }
         let value = format!("{:x}-{}-{}", self.0.home, self.0.unit.0, self.0.run.0);
         Some(("ABIDE_RUN_MARK".to_owned(), value))
-    }
-
-    /// Makes its group and sets the limits of the tree.
-    pub(crate) fn enter(&self, limits: &CgroupLimits) -> io::Result<Place> {
-        let Some(path) = &self.0.group else {
-            let reason = match &*self.0.home_group {
-                Ok(_) => "this run has no control group",
-                Err(reason) => reason,
-            };
-            let unsupported = crate::limits::unsupported(Err(reason), limits);
-            return Ok(Place {
-                directory: None,
-                unsupported,
-            });
-        };
-        let directory = match &*self.0.home_group {
-            Ok(home) => Some(home.enter(path)?),
-            Err(_) => None,
-        };
-        Ok(Place {
-            directory,
-            unsupported: crate::limits::apply(path, limits),
-        })
     }
 
     /// Sends a signal to every process of the run's control group, else of its process group.
