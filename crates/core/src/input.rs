@@ -105,6 +105,18 @@ pub enum Input {
         /// How long.
         by: Duration,
     },
+    /// The kernel ended processes of the run for want of memory. Comes before `Exited` if the main
+    /// process is one of them.
+    OutOfMemory {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// How many so far in this run.
+        killed: u64,
+        /// The limit of the run that was met, in bytes; `None`: the machine's own memory.
+        limit: Option<u64>,
+    },
     /// Somebody waits for an answer at one of the unit's sockets.
     Connection {
         /// The unit.

@@ -1,4 +1,4 @@
-//! Durations as people say them.
+//! Durations and sizes as people say them.
 
 use std::time::Duration;
 
@@ -26,6 +26,16 @@ pub(crate) fn after(d: Duration) -> String {
     }
 }
 
+/// As it is written in a configuration, where that is exact: "512M", "64K", "1000".
+pub(crate) fn size(bytes: u64) -> String {
+    for (unit, power) in [("G", 30), ("M", 20), ("K", 10)] {
+        if bytes > 0 && bytes.is_multiple_of(1 << power) {
+            return format!("{}{unit}", bytes >> power);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +51,20 @@ mod tests {
             (273_600_000, "3 d 4 h"),
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), said);
+        }
+    }
+
+    #[test]
+    fn a_size_is_said_as_it_is_written() {
+        for (bytes, said) in [
+            (512 << 20, "512M"),
+            (3 << 30, "3G"),
+            (1536 << 20, "1536M"),
+            (65_536, "64K"),
+            (1000, "1000 bytes"),
+            (0, "0 bytes"),
+        ] {
+            assert_eq!(size(bytes), said);
         }
     }
 

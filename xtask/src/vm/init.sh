@@ -15,9 +15,11 @@ for module in /lib/modules/*; do insmod "$module"; done
 
 groups=none
 only=
+suites=
 for word in $(cat /proc/cmdline); do
 	case $word in
 	vm.groups=*) groups=${word#vm.groups=} ;;
+	vm.suites=*) suites=$(echo "${word#vm.suites=}" | tr , ' ') ;;
 	vm.only=*) only=${word#vm.only=} ;;
 	esac
 done
@@ -36,7 +38,7 @@ esac
 
 export ABIDE_VM=$groups ABIDE_BIN=/tests/abide
 failed=0
-for suite in contract scenarios; do
+for suite in $suites; do
 	echo "--- $suite"
 	# So that init itself is never what a test moves or ends.
 	setsid "/tests/$suite" $only </dev/null 2>&1 || failed=1

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::image::Image;
 use super::packages::Packages;
 
-/// Boots, and waits until it has switched itself off.
+/// Boots, and waits until it has switched itself off. `words` go to init, on the kernel's command line.
 ///
 /// # Errors
 /// A test in it failed, it never said how they went, or it took too long.
@@ -17,7 +17,7 @@ pub fn boot(
     packages: &Packages,
     image: &Image,
     groups: &str,
-    only: &str,
+    words: &str,
     within: Duration,
 ) -> Result<(), String> {
     let mut qemu = Command::new("qemu-system-x86_64");
@@ -37,13 +37,8 @@ pub fn boot(
         "file={},format=raw,if=virtio,cache=unsafe",
         image.disk.display()
     ));
-    let only = if only.is_empty() {
-        String::new()
-    } else {
-        format!(" vm.only={only}")
-    };
     qemu.arg("-append").arg(format!(
-        "console=ttyS0 quiet panic=-1 random.trust_cpu=on vm.groups={groups}{only}"
+        "console=ttyS0 quiet panic=-1 random.trust_cpu=on {words}"
     ));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut machine = Machine(child.map_err(|error| format!("cannot run qemu: {error}"))?);

@@ -34,6 +34,9 @@ pub struct Options {
     /// Only tests whose names have this in them.
     #[arg(long, default_value = "")]
     only: String,
+    /// Only this suite: `contract` or `scenarios`.
+    #[arg(long, default_value = "contract,scenarios")]
+    suite: String,
     /// Profile that `abide` is built with.
     #[arg(long, default_value = "ci")]
     profile: String,
@@ -84,7 +87,11 @@ pub fn run(options: &Options) -> Result<(), String> {
         let word = groups.word();
         stages.run(&format!("machine with control groups {word}"), || {
             let within = Duration::from_secs(options.within);
-            machine::boot(&packages, &image, word, &options.only, within)
+            let words = format!(
+                "vm.groups={word} vm.suites={} vm.only={}",
+                options.suite, options.only
+            );
+            machine::boot(&packages, &image, word, &words, within)
         });
     }
     stages.finish()

@@ -255,6 +255,16 @@ impl Supervisor {
                     self.main_changed(unit, pid);
                 }
             }
+            Input::OutOfMemory {
+                unit,
+                run,
+                killed,
+                limit,
+            } => {
+                if self.current(unit, run).is_some() {
+                    self.out_of_memory(unit, killed, limit);
+                }
+            }
             Input::ExtendTimeout { unit, run, by } => {
                 if self.current(unit, run).is_some() {
                     self.extend_timeout(unit, by);

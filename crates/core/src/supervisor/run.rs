@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use abide_model::{EventKind, ExitClass, ExitStatus, HookKind, LastExit, RunId, UnitId, UnitType};
+use abide_model::{
+    EventKind, ExitClass, ExitStatus, HookKind, LastExit, RunId, Signal, UnitId, UnitType,
+};
 
 use crate::record::EndWhy;
 use crate::supervisor::unit::{Holding, Phase, Run, Stage, Unit};
 use crate::supervisor::{Halt, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, Sweep, WakeReason, restart};
+
+/// A main process that is killed so soon after the kernel had no memory for its run is killed by that.
+const MEMORY_DEATH: Duration = Duration::from_secs(5);
 
 /// What follows for the tree when its main process has exited.
 enum Follow {
@@ -217,6 +222,17 @@ impl Supervisor {
         }
     }
 
+    /// The kernel ended processes of the run for want of memory.
+    pub(super) fn out_of_memory(&mut self, id: UnitId, killed: u64, limit: Option<u64>) {
+        let now = self.now.mono;
+        let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
+            return;
+        };
+        run.out_of_memory = Some((now, limit));
+        let run_id = run.id;
+        self.event(id, Some(run_id), EventKind::OutOfMemory { killed, limit });
+    }
+
     /// Writes down how the run's main process ended.
     pub(super) fn note_exit(&mut self, id: UnitId, status: ExitStatus) {
         let now = self.now;
@@ -240,7 +256,12 @@ impl Supervisor {
         } else {
             run.end.as_ref()
         };
-        let reason = describe_exit(asked, &status, ran_for);
+        let memory = run.out_of_memory.filter(|(at, _)| {
+            let killed =
+                matches!(&status, ExitStatus::Signal { signal, .. } if *signal == Signal::KILL);
+            killed && now.mono.since(*at) < MEMORY_DEATH
+        });
+        let reason = describe_exit(asked, &status, ran_for, memory.map(|(_, limit)| limit));
         unit.last_exit = Some(LastExit {
             status: status.clone(),
             at: now.wall,
@@ -417,10 +438,20 @@ impl Supervisor {
 }
 
 /// "stopped by hand: killed by SIGTERM", "exit 1 after 0.2 s", "exit 127 at once".
-fn describe_exit(asked: Option<&EndWhy>, status: &ExitStatus, ran_for: Duration) -> String {
+fn describe_exit(
+    asked: Option<&EndWhy>,
+    status: &ExitStatus,
+    ran_for: Duration,
+    out_of_memory: Option<Option<u64>>,
+) -> String {
+    let memory = match out_of_memory {
+        None => String::new(),
+        Some(None) => " (out of memory: the machine has no more)".into(),
+        Some(Some(limit)) => format!(" (out of memory: limit {})", crate::words::size(limit)),
+    };
     match (asked, status) {
-        (Some(why), status) => format!("{why}: {status}"),
+        (Some(why), status) => format!("{why}: {status}{memory}"),
         (None, ExitStatus::SpawnFailed(_)) => status.to_string(),
-        (None, status) => format!("{status} {}", crate::words::after(ran_for)),
+        (None, status) => format!("{status}{memory} {}", crate::words::after(ran_for)),
     }
 }

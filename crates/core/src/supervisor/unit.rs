@@ -105,6 +105,8 @@ pub(super) struct Run {
     pub stopping_itself: bool,
     /// It asked for time: nothing that it is at is overdue before this.
     pub not_before: Mono,
+    /// When the kernel last ended processes of it for want of memory, and the limit that was met.
+    pub out_of_memory: Option<(Mono, Option<u64>)>,
     /// Its main process, where that is not the one that was spawned.
     pub main: Option<u32>,
     pub beats: Beats,
@@ -434,6 +436,7 @@ impl Run {
             said_ready: false,
             ready_at: None,
             stopping_itself: false,
+            out_of_memory: None,
             not_before: Mono(0),
             main: None,
             beats: Beats::default(),

@@ -299,3 +299,28 @@ fn a_signal_goes_to_a_running_unit_and_is_refused_for_another() {
     let refused = bench.command(Command::Signal(vec![id], signal));
     assert!(matches!(refused, Err(abide_model::Refusal::NotRunning(_))));
 }
+
+#[test]
+fn a_death_for_want_of_memory_is_named_with_the_limit() {
+    let mut bench = Bench::with(&[("web", policy())]);
+    let (unit, run) = (bench.id("web"), bench.run("web"));
+    bench.input(Input::OutOfMemory {
+        unit,
+        run,
+        killed: 3,
+        limit: Some(64 << 20),
+    });
+    let status = ExitStatus::Signal {
+        signal: abide_model::Signal::KILL,
+        core: false,
+    };
+    bench.input(Input::Exited { unit, run, status });
+    let told = |e: &EventKind| matches!(e, EventKind::OutOfMemory { killed: 3, .. });
+    assert_eq!(bench.events(told), 1);
+    let view = bench.core.unit(unit).expect("known");
+    let reason = view.last_exit.expect("it ended").reason.clone();
+    assert!(
+        reason.starts_with("killed by SIGKILL (out of memory: limit 64M)"),
+        "{reason}"
+    );
+}

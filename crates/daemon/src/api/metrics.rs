@@ -21,6 +21,7 @@ use crate::handle::BeatCounts;
 
 type Labels = [(&'static str, String); 1];
 type Floats = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counters = Family<Labels, Counter<u64>>;
 type Integers = Family<Labels, Gauge<i64, AtomicI64>>;
 
 /// Figures for Prometheus (OpenMetrics 1.0).
@@ -80,6 +81,8 @@ fn figures(context: &Context) -> Answer<String> {
     let cpu = Family::<Labels, Counter<f64, AtomicU64>>::default();
     let memory = Integers::default();
     let processes = Integers::default();
+    let (read, written) = (Counters::default(), Counters::default());
+    let throttled = Family::<Labels, Counter<f64, AtomicU64>>::default();
     for (unit, sample) in units.iter().zip(samples) {
         let label = [("unit", unit.name.to_string())];
         let view = &unit.view;
@@ -111,6 +114,15 @@ fn figures(context: &Context) -> Answer<String> {
             memory.get_or_create_owned(&label).set(bytes);
             let n = i64::try_from(sample.usage.processes).unwrap_or(i64::MAX);
             processes.get_or_create_owned(&label).set(n);
+            if let Some(io) = sample.usage.io {
+                read.get_or_create_owned(&label).inc_by(io.read);
+                written.get_or_create_owned(&label).inc_by(io.written);
+            }
+            if let Some(time) = sample.usage.throttled {
+                throttled
+                    .get_or_create_owned(&label)
+                    .inc_by(time.as_secs_f64());
+            }
         }
     }
     registry.register("unit_up", "1: up and ready.", up);
@@ -171,7 +183,7 @@ fn figures(context: &Context) -> Answer<String> {
     );
     registry.register_with_unit(
         "unit_memory",
-        "Resident memory of the current run's whole tree.",
+        "Memory of the current run's whole tree.",
         Unit::Bytes,
         memory,
     );
@@ -179,6 +191,24 @@ fn figures(context: &Context) -> Answer<String> {
         "unit_processes",
         "Processes of the current run's whole tree.",
         processes,
+    );
+    registry.register_with_unit(
+        "unit_io_read",
+        "Read from block devices by the current run's whole tree.",
+        Unit::Bytes,
+        read,
+    );
+    registry.register_with_unit(
+        "unit_io_written",
+        "Written to block devices by the current run's whole tree.",
+        Unit::Bytes,
+        written,
+    );
+    registry.register_with_unit(
+        "unit_cpu_throttled",
+        "How long the current run was held back by its limit of CPU.",
+        Unit::Seconds,
+        throttled,
     );
 
     let mut text = String::new();

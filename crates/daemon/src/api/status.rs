@@ -77,8 +77,8 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
         memory_bytes: sample.map(|sample| sample.usage.memory),
         processes: sample.map(|sample| sample.usage.processes),
         os_state: sample.and_then(|sample| Some(sample.usage.state?.as_str().to_owned())),
-        io_read_bytes: None,
-        io_write_bytes: None,
+        io_read_bytes: sample.and_then(|sample| Some(sample.usage.io?.read)),
+        io_write_bytes: sample.and_then(|sample| Some(sample.usage.io?.written)),
         status_text: unit.facts.status_text.clone(),
         heartbeat: view.heartbeat.map(|beat| HeartbeatStatus {
             last_at: beat.last.map(rfc3339),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use abide_model::api::Why;
-use abide_model::{Refusal, UnitStatus};
+use abide_model::{Refusal, UnitName, UnitStatus};
+use abide_platform::usage::{self, Halt};
 use axum::Json;
 use axum::extract::State;
 
@@ -11,7 +12,7 @@ use super::Context;
 use super::document::{Guarded, NoSuchUnit};
 use super::error::{Answer, ApiError};
 use super::extract::{Params, Segment};
-use super::status::statuses;
+use super::status::{blocking, statuses};
 use crate::board::UnitEntry;
 
 /// The statuses of all units, or of those that the patterns mean, ordered by name.
@@ -74,12 +75,44 @@ pub(super) async fn why(
         .waits_for
         .iter()
         .map(|(unit, what)| format!("{unit}: {what}"));
+    let mut because: Vec<String> = std::iter::once(explained.cause).chain(waits).collect();
+    let mut would_change = explained.changes;
+    if let Some(pid) = unit.view.pid
+        && let Some(halt) = blocking(move || usage::halt(pid)).await?
+    {
+        let (cause, change) = halted(&unit.name, &halt);
+        because.push(cause);
+        would_change.push(change);
+    }
     Ok(Json(Why {
         unit: unit.name.to_string(),
         state: explained.state,
-        because: std::iter::once(explained.cause).chain(waits).collect(),
-        would_change: explained.changes,
+        because,
+        would_change,
     }))
+}
+
+/// What keeps a main process from going on, and the way out.
+fn halted(unit: &UnitName, halt: &Halt) -> (String, String) {
+    match halt {
+        Halt::Stopped => (
+            "its process is stopped by a signal (SIGSTOP or the like), and does nothing".into(),
+            format!("`abide signal CONT {unit}` lets it go on"),
+        ),
+        Halt::Traced { by } => (
+            format!("its process is held by a debugger, process {by}"),
+            format!("process {by} can let it go on, or be ended"),
+        ),
+        Halt::Blocked { function } => (
+            match function {
+                Some(function) => format!("its process is blocked in the kernel, in {function}"),
+                None => "its process is blocked in the kernel".into(),
+            },
+            "it goes on when the kernel has what it waits for, usually a disk or a network file system; \
+             until then no signal reaches it, SIGKILL included"
+                .into(),
+        ),
+    }
 }
 
 /// The unit of this full name.

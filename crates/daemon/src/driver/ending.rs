@@ -8,6 +8,7 @@
 use abide_core::Input;
 use abide_model::{ExitStatus, RunId, UnitId};
 use abide_platform::identity::{self, Record};
+use abide_platform::limits::OutOfMemory;
 use abide_platform::tree::{Answer, RunTree, Sweep};
 
 use super::run::Daemon;
@@ -18,6 +19,7 @@ impl Daemon {
     /// A run's main process ended. The keeper remembers how until that is written down.
     pub(super) fn on_exit(&mut self, id: UnitId, run: RunId, status: ExitStatus) {
         let mut empty = false;
+        self.tell_out_of_memory(id, run);
         match self.units.get_mut(id) {
             Some(unit) => {
                 unit.untaken.push(run);
@@ -35,6 +37,21 @@ impl Daemon {
         if empty {
             self.input(Input::TreeEmpty { unit, run });
         }
+    }
+
+    /// Before the exit, so that it is told with its cause.
+    fn tell_out_of_memory(&mut self, unit: UnitId, run: RunId) {
+        let known = self.units.get(unit).and_then(|unit| unit.run(run));
+        let Some(OutOfMemory { killed, limit }) = known.and_then(|run| run.tree.out_of_memory())
+        else {
+            return;
+        };
+        self.input(Input::OutOfMemory {
+            unit,
+            run,
+            killed,
+            limit,
+        });
     }
 
     /// The pidfd of a run that is no child of the keeper's says that it ended.
