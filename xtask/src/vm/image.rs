@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::packages::Packages;
 use super::{Program, output};
 
-/// In the order in which they have to be loaded.
+/// For a disk.
 const MODULES: &[&str] = &[
     "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_ring.ko",

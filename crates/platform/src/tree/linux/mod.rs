@@ -169,11 +169,11 @@ impl Trees {
     /// The unit on whose behalf this process runs as (part of) an auxiliary command, if it does.
     #[must_use]
     pub fn auxiliary_of(&self, pid: u32) -> Option<UnitId> {
-        if let Ok(home) = &*self.group {
+        if let Ok(home) = &self.groups.unified {
             let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
             let mut groups = home.auxiliaries().into_iter();
             return groups
-                .find(|(_, _, path)| group::is_below(path, &text))
+                .find(|(_, _, slot)| group::is_below(&home.slot(slot), &text))
                 .map(|(unit, _, _)| unit);
         }
         let tag = tag_of(pid, &mut Vec::new())?;
