@@ -367,6 +367,41 @@ mod tests {
     }
 
     #[test]
+    fn the_tool_of_systemd_is_understood_and_waits_until_it_was_heard() {
+        use super::super::{Notice, parse};
+        let (_place, socket) = bound();
+        let tool = std::process::Command::new("systemd-notify")
+            .args(["--ready", "--status=up"])
+            .env("NOTIFY_SOCKET", socket.address())
+            .spawn();
+        let Ok(mut tool) = tool else {
+            return; // not installed
+        };
+        let mut heard = Vec::new();
+        while heard.last() != Some(&Notice::Barrier) {
+            let mut fds = [rustix::event::PollFd::new(
+                &socket,
+                rustix::event::PollFlags::IN,
+            )];
+            let patience = rustix::event::Timespec {
+                tv_sec: 20,
+                tv_nsec: 0,
+            };
+            assert_eq!(rustix::event::poll(&mut fds, Some(&patience)), Ok(1));
+            let message = socket.peek().expect("it works").expect("a message");
+            heard.extend(parse(&message.text));
+            if heard.last() == Some(&Notice::Barrier) {
+                assert_eq!(message.descriptors.len(), 1);
+                assert_eq!(tool.try_wait().expect("our child"), None, "it waits");
+            }
+            socket.consume().expect("it works");
+        }
+        assert!(heard.contains(&Notice::Ready), "{heard:?}");
+        assert!(heard.contains(&Notice::Status("up".into())), "{heard:?}");
+        assert!(tool.wait().expect("our child").success());
+    }
+
+    #[test]
     fn what_is_no_notify_socket_is_refused() {
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("notify");
