@@ -168,6 +168,9 @@ mod tests {
             ProbeKind::Http(abide_model::HttpProbe::get("http://127.0.0.1:80/\"x")),
             ProbeKind::Exec(vec!["/bin/true".into(), "a b".into()]),
             ProbeKind::File("/tmp/x y".into()),
+            ProbeKind::Notify,
+            ProbeKind::Fd(3),
+            ProbeKind::Log(r#"^listening on "\w+" \d$"#.into()),
         ] {
             let name = "web".parse().expect("a name");
             let mut options = RunOptions::new(name, vec!["/bin/true".into()], "/".into());

@@ -75,6 +75,12 @@ pub struct ReadyArgs {
     /// Ready when this command ends with 0
     #[arg(long, value_name = "COMMAND")]
     pub ready_exec: Option<String>,
+    /// Ready when it writes a line that matches this
+    #[arg(long, value_name = "REGEX")]
+    pub ready_log: Option<String>,
+    /// Ready when it says so (sd_notify)
+    #[arg(long)]
+    pub ready_notify: bool,
 }
 
 /// When to start a program again.

@@ -200,6 +200,12 @@ fn ready(args: &RunArgs) -> Result<Option<ProbeKind>, Failure> {
         let path = directory(args)?.join(path);
         return Ok(Some(ProbeKind::File(path)));
     }
+    if let Some(pattern) = &ready.ready_log {
+        return Ok(Some(ProbeKind::Log(pattern.clone())));
+    }
+    if ready.ready_notify {
+        return Ok(Some(ProbeKind::Notify));
+    }
     let Some(command) = &ready.ready_exec else {
         return Ok(None);
     };
