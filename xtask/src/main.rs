@@ -1,5 +1,6 @@
 //! The task runner of this repository. What passes here passes in CI, which calls `cargo xtask test`.
 
+mod bench;
 mod check;
 mod command;
 mod needs;
@@ -30,6 +31,8 @@ enum Task {
     Needs,
     /// Architecture invariants, formatting and lints.
     Check(check::Options),
+    /// Figures of abide at work.
+    Bench(bench::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
     Sim(sim::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Needs => needs::install(),
         Task::Check(options) => check::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Vm(options) => vm::run(&options),
     };
