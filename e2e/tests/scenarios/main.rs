@@ -16,6 +16,7 @@ mod hung_disk;
 mod idle;
 mod keeper_killed;
 mod log_reading;
+mod os_state;
 mod recording;
 mod redis_chain;
 mod remembered;
