@@ -100,6 +100,18 @@ pub enum Fault {
     IdleStopIsFailure,
     /// A unit that is in use is stopped as idle.
     BusyStopped,
+    /// The next ones are restarted before those before them are up.
+    RollingReadyIgnored,
+    /// A rolling operation goes on though a new run failed.
+    RollingHaltIgnored,
+    /// Canaries are not watched before the others follow.
+    RollingHoldSkipped,
+    /// Those that were up with the new version keep it when it is rolled back.
+    RollingBackForgets,
+    /// A new daemon restarts those again that had their turn.
+    RollingDoneAgain,
+    /// Every unit has its new version at once, and only its restart waits for its turn.
+    RollingVersionSpreads,
 }
 
 #[cfg(feature = "teeth")]
@@ -153,6 +165,12 @@ impl Fault {
         Self::UnwatchForgotten,
         Self::IdleStopIsFailure,
         Self::BusyStopped,
+        Self::RollingReadyIgnored,
+        Self::RollingHaltIgnored,
+        Self::RollingHoldSkipped,
+        Self::RollingBackForgets,
+        Self::RollingDoneAgain,
+        Self::RollingVersionSpreads,
     ];
 }
 

@@ -26,15 +26,15 @@ use crate::teeth::{Fault, planted};
 use crate::{Effect, PlanChange, PlanStep, UnitDef};
 
 /// What all sources of one `Apply` say of one unit.
-struct Decision<'a> {
-    source: &'a str,
-    def: &'a UnitDef,
-    change: PlanChange,
+pub(super) struct Decision<'a> {
+    pub source: &'a str,
+    pub def: &'a UnitDef,
+    pub change: PlanChange,
 }
 
-struct Decisions<'a> {
-    units: BTreeMap<&'a UnitName, Decision<'a>>,
-    removed: BTreeSet<UnitId>,
+pub(super) struct Decisions<'a> {
+    pub units: BTreeMap<&'a UnitName, Decision<'a>>,
+    pub removed: BTreeSet<UnitId>,
 }
 
 impl Supervisor {
@@ -65,7 +65,10 @@ impl Supervisor {
         Ok(steps)
     }
 
-    fn decide<'a>(&self, sources: &'a [(String, Vec<UnitDef>)]) -> Result<Decisions<'a>, Refusal> {
+    pub(super) fn decide<'a>(
+        &self,
+        sources: &'a [(String, Vec<UnitDef>)],
+    ) -> Result<Decisions<'a>, Refusal> {
         let mut units: BTreeMap<&UnitName, Decision> = BTreeMap::new();
         for (source, defs) in sources {
             for def in defs {
@@ -231,6 +234,8 @@ impl Supervisor {
         sources: Vec<(String, Vec<UnitDef>)>,
     ) -> Result<OperationId, Refusal> {
         let decisions = self.decide(&sources)?;
+        let concerned = decisions.units.values().map(|d| d.def.id);
+        self.abandon_rolling_of(concerned.chain(decisions.removed.iter().copied()));
         let mut to_start = BTreeSet::new();
         for decision in decisions.units.values() {
             let starts = self.apply_unit(decision);
@@ -246,7 +251,17 @@ impl Supervisor {
                 }
             }
         }
-        for id in self.pulled_in(to_start) {
+        self.want(to_start);
+        let operation = self.begin_apply(kind, &decisions);
+        for &id in &decisions.removed {
+            self.begin_removal(id);
+        }
+        Ok(operation)
+    }
+
+    /// These are wanted up, and what they need with them, but for what a person stopped by name.
+    pub(super) fn want(&mut self, ids: impl IntoIterator<Item = UnitId>) {
+        for id in self.pulled_in(ids) {
             if let Some(unit) = self.units.get_mut(&id)
                 && !unit.held
                 && !unit.removing
@@ -257,11 +272,6 @@ impl Supervisor {
                 self.save(id, true);
             }
         }
-        let operation = self.begin_apply(kind, &decisions);
-        for &id in &decisions.removed {
-            self.begin_removal(id);
-        }
-        Ok(operation)
     }
 
     fn begin_apply(&mut self, kind: OperationKind, decisions: &Decisions) -> OperationId {
@@ -299,7 +309,7 @@ impl Supervisor {
     }
 
     /// Makes one unit what its definition says. Tells whether it is to be started.
-    fn apply_unit(&mut self, decision: &Decision) -> bool {
+    pub(super) fn apply_unit(&mut self, decision: &Decision) -> bool {
         let def = decision.def;
         if self.units.contains_key(&def.id) {
             self.change_owner(def.id, decision.source);
@@ -359,7 +369,7 @@ impl Supervisor {
         self.wake_dependents(def.id);
     }
 
-    fn change_owner(&mut self, id: UnitId, source: &str) {
+    pub(super) fn change_owner(&mut self, id: UnitId, source: &str) {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
@@ -396,29 +406,36 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&def.id) else {
             return;
         };
-        if unit.policy == def.policy {
+        if unit.policy != def.policy {
+            self.give_policy(def.id, &def.policy, &EndWhy::Changed);
+        }
+    }
+
+    /// From now on the unit has this policy; a run that is not of it ends, for this reason.
+    pub(super) fn give_policy(&mut self, id: UnitId, policy: &Policy, why: &EndWhy) {
+        let Some(unit) = self.units.get_mut(&id) else {
             return;
-        }
-        let old = std::mem::replace(&mut unit.policy, def.policy.clone());
+        };
+        let name = unit.name.clone();
+        let old = std::mem::replace(&mut unit.policy, policy.clone());
         unit.policy_saved = false;
-        if old.enabled != def.policy.enabled {
-            unit.enabled = def.policy.enabled;
+        if old.enabled != policy.enabled {
+            unit.enabled = policy.enabled;
         }
-        self.graph.remove(def.id, &def.name, names_needed(&old));
-        self.graph
-            .insert(def.id, &def.name, names_needed(&def.policy));
+        self.graph.remove(id, &name, names_needed(&old));
+        self.graph.insert(id, &name, names_needed(policy));
         // What it named before may have waited for it.
         for name in names_needed(&old) {
             if let Some(needed) = self.graph.id(name) {
                 self.wake(needed);
             }
         }
-        self.event(def.id, None, EventKind::Changed);
-        if old.health != def.policy.health {
-            self.checks_changed(def.id);
+        self.event(id, None, EventKind::Changed);
+        if old.health != policy.health {
+            self.checks_changed(id);
         }
-        let relaunch = needs_new_run(&old, &def.policy);
-        let Some(unit) = self.units.get_mut(&def.id) else {
+        let relaunch = needs_new_run(&old, policy);
+        let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
         match &mut unit.phase {
@@ -429,7 +446,7 @@ impl Supervisor {
                     .as_ref()
                     .is_some_and(|why| matches!(why, EndWhy::ByHand))
                 {
-                    run.end = Some(EndWhy::Changed);
+                    run.end = Some(why.clone());
                 }
                 unit.forget_crashes();
             }
@@ -437,21 +454,21 @@ impl Supervisor {
                 let unwatched = run.pid.is_some() && !run.ready && !run.exited;
                 let (run_id, alive) = (run.id, matches!(run.stage, Stage::Alive));
                 let old_probe = old.ready.as_ref().map(|ready| &ready.probe);
-                match &def.policy.ready {
+                match &policy.ready {
                     None if unwatched => {
                         run.ready = true;
-                        self.event(def.id, Some(run_id), EventKind::Ready);
-                        self.became_ready(def.id);
+                        self.event(id, Some(run_id), EventKind::Ready);
+                        self.became_ready(id);
                     }
                     Some(new) if unwatched && alive && old_probe != Some(&new.probe) => {
                         self.intents.push(Effect::WatchReady {
-                            unit: def.id,
+                            unit: id,
                             run: run_id,
                         });
                     }
                     _ => {}
                 }
-                self.arm(def.id);
+                self.arm(id);
             }
             // What it runs, or how, is new: it is tried at once.
             Phase::Backoff { .. } if relaunch => {
@@ -463,9 +480,9 @@ impl Supervisor {
                 unit.start_anew();
             }
             Phase::Exited if relaunch => unit.start_anew(),
-            Phase::Listening if relaunch || old.socket != def.policy.socket => {
+            Phase::Listening if relaunch || old.socket != policy.socket => {
                 unit.start_anew();
-                self.watch_anew(def.id);
+                self.watch_anew(id);
             }
             Phase::Listening
             | Phase::Stopped
@@ -473,7 +490,7 @@ impl Supervisor {
             | Phase::Backoff { .. }
             | Phase::Exited => {}
         }
-        self.save(def.id, true);
+        self.save(id, true);
     }
 }
 

@@ -26,15 +26,17 @@ impl Supervisor {
             _ => return Err(Refusal::ShuttingDown),
         }
         match command {
+            // One unit that a person runs by name is not a fleet.
             Command::Apply {
                 kind,
                 sources,
-                rolling: _,
-            } => self.apply(kind, sources),
+                rolling: Some(plan),
+            } if kind != OperationKind::Run => self.apply_rolling(kind, &sources, plan),
+            Command::Apply { kind, sources, .. } => self.apply(kind, sources),
             Command::Start(ids) => self.start(&ids),
             Command::Stop(ids) => self.stop(&ids),
             Command::Restart(ids) => self.restart(&ids),
-            Command::RestartRolling { units, .. } => self.restart(&units),
+            Command::RestartRolling { units, plan } => self.restart_rolling(&units, plan),
             Command::Reload(ids) => self.reload(&ids),
             Command::Reset(ids) => self.reset(&ids),
             Command::Remove(ids) => self.remove(&ids, OperationKind::Remove),
@@ -87,6 +89,7 @@ impl Supervisor {
             let note = format!("a later command ({operation}) took it over");
             self.operations
                 .step(earlier, &name, StepState::Superseded, Some(note));
+            self.taken_from_rolling(id, operation);
         }
         self.save(id, false);
     }
@@ -309,6 +312,7 @@ impl Supervisor {
     }
 
     pub(super) fn begin_removal(&mut self, id: UnitId) {
+        self.drop_part(id);
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
@@ -337,6 +341,7 @@ impl Supervisor {
 
     /// Everything ends; what is wanted stays as it is.
     fn down(&mut self) -> OperationId {
+        self.end_rolling();
         let all: Vec<UnitId> = self.units.keys().copied().collect();
         let goals: Vec<_> = all
             .iter()

@@ -16,18 +16,19 @@ impl Supervisor {
     pub(super) fn emit(&mut self) {
         let mut last_durable = None;
         // An operation is on the disk before anything that it does: a `down` is not half forgotten.
+        // Its end is, after all that it did.
         let mut published = Vec::new();
+        let mut ended = Vec::new();
         for change in self.operations.take_changes() {
-            let save = match change.save {
-                Some(Save::Begun(operation)) => Some(Change::Operation(operation)),
-                Some(Save::Ended) => Some(Change::OperationEnded(change.id)),
-                None => None,
-            };
-            if let Some(change) = save {
-                self.push(Effect::Persist {
-                    change,
-                    durable: false,
-                });
+            match change.save {
+                Some(Save::Begun(operation)) => {
+                    self.push(Effect::Persist {
+                        change: Change::Operation(operation),
+                        durable: false,
+                    });
+                }
+                Some(Save::Ended) => ended.push(Change::OperationEnded(change.id)),
+                None => {}
             }
             published.push(change.id);
         }
@@ -109,6 +110,12 @@ impl Supervisor {
             if let Some(unit) = forgotten {
                 self.push(Effect::Forget(unit));
             }
+        }
+        for change in ended {
+            self.push(Effect::Persist {
+                change,
+                durable: false,
+            });
         }
         for operation in published {
             self.push(Effect::PublishOperation(operation));

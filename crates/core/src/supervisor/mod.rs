@@ -65,6 +65,7 @@ mod notify;
 mod operation;
 mod reload;
 mod resume;
+mod rolling;
 mod run;
 mod settle;
 mod socket;
@@ -109,6 +110,10 @@ pub struct Supervisor {
     /// How many units have a run.
     live: usize,
     halt: Halt,
+    /// Rolling operations that may have a next step to take.
+    rolling_due: BTreeSet<OperationId>,
+    /// Those that are to be halted, at which unit and why.
+    rolling_halts: BTreeMap<OperationId, (UnitName, String)>,
 
     // The first phase: units to settle, in the order they were woken.
     queue: VecDeque<UnitId>,
@@ -172,6 +177,8 @@ impl Supervisor {
             operations: Operations::default(),
             live: 0,
             halt: Halt::No,
+            rolling_due: BTreeSet::new(),
+            rolling_halts: BTreeMap::new(),
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
             settled: BTreeSet::new(),
@@ -295,6 +302,9 @@ impl Supervisor {
                 (Owner::Unit(unit), WakeReason::SelfStop) => self.self_stop_overdue(unit),
                 (Owner::Unit(unit), WakeReason::Hook) => self.hook_time_over(unit),
                 (Owner::Unit(unit), WakeReason::Idle) => self.look_idle(unit),
+                (Owner::Operation(operation), WakeReason::Hold) => {
+                    self.rolling_due.insert(operation);
+                }
                 (Owner::Unit(_) | Owner::Operation(_), _) => {}
                 (Owner::Supervisor, _) => self.halt_without_disk(),
             }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use abide_model::{
-    Operation, OperationId, OperationKind, OperationState, OperationStep, StepState, UnitName, Wall,
+    Operation, OperationId, OperationKind, OperationState, OperationStep, RollingProgress,
+    StepState, UnitName, Wall,
 };
 
 /// So many finished operations are kept for those who ask late.
@@ -15,6 +16,11 @@ struct Tracked {
     pending: usize,
     /// It was written down, so its end must be, too.
     saved: bool,
+    /// It must be written down again.
+    outdated: bool,
+    /// It is not over before it is let go, though no step is pending: units have to do with it whose
+    /// steps a later command took.
+    held: bool,
 }
 
 /// All operations that are remembered.
@@ -53,10 +59,32 @@ impl Operations {
         &mut self,
         kind: OperationKind,
         since: Wall,
+        steps: Vec<OperationStep>,
+    ) -> OperationId {
+        self.begin_as(kind, since, steps, None)
+    }
+
+    /// A new operation that restarts its units a few at a time. It is open until it is released.
+    pub(super) fn begin_rolling(
+        &mut self,
+        kind: OperationKind,
+        since: Wall,
+        steps: Vec<OperationStep>,
+        progress: RollingProgress,
+    ) -> OperationId {
+        self.begin_as(kind, since, steps, Some(progress))
+    }
+
+    fn begin_as(
+        &mut self,
+        kind: OperationKind,
+        since: Wall,
         mut steps: Vec<OperationStep>,
+        rolling: Option<RollingProgress>,
     ) -> OperationId {
         self.last += 1;
         let id = OperationId(self.last);
+        let held = rolling.is_some();
         steps.sort_by(|a, b| a.unit.cmp(&b.unit));
         self.track(
             Operation {
@@ -65,20 +93,21 @@ impl Operations {
                 since,
                 state: OperationState::Running,
                 steps,
-                rolling: None,
+                rolling,
             },
             false,
+            held,
         );
         id
     }
 
-    /// An operation that an earlier daemon had not finished.
-    pub(super) fn resume(&mut self, operation: Operation) {
+    /// An operation that an earlier daemon had not finished; `held`: it is open until it is released.
+    pub(super) fn resume(&mut self, operation: Operation, held: bool) {
         self.skip_to(operation.id);
-        self.track(operation, true);
+        self.track(operation, true, held);
     }
 
-    fn track(&mut self, operation: Operation, saved: bool) {
+    fn track(&mut self, operation: Operation, saved: bool, held: bool) {
         let id = operation.id;
         let pending = operation
             .steps
@@ -91,6 +120,8 @@ impl Operations {
                 operation,
                 pending,
                 saved,
+                outdated: false,
+                held,
             },
         );
         self.changed.insert(id);
@@ -125,12 +156,58 @@ impl Operations {
         }
     }
 
+    /// How far a rolling operation is, while it is not over.
+    pub(super) fn rolling(&self, id: OperationId) -> Option<&RollingProgress> {
+        let operation = self.get(id)?;
+        (operation.state == OperationState::Running)
+            .then_some(operation.rolling.as_ref())
+            .flatten()
+    }
+
+    /// Changes how far a rolling operation is; that is written down before anything that follows.
+    pub(super) fn change_rolling(
+        &mut self,
+        id: OperationId,
+        change: impl FnOnce(&mut RollingProgress),
+    ) {
+        if let Some(tracked) = self.all.get_mut(&id)
+            && let Some(progress) = &mut tracked.operation.rolling
+        {
+            change(progress);
+            tracked.outdated = true;
+            self.changed.insert(id);
+        }
+    }
+
+    /// The operation is over as soon as no step is pending.
+    pub(super) fn release(&mut self, id: OperationId) {
+        if let Some(tracked) = self.all.get_mut(&id) {
+            tracked.held = false;
+            self.close_if_over(id);
+        }
+    }
+
+    /// A step that was done is to be undone.
+    pub(super) fn reopen(&mut self, id: OperationId, unit: &UnitName) {
+        let Some(tracked) = self.all.get_mut(&id) else {
+            return;
+        };
+        let steps = &mut tracked.operation.steps;
+        if let Ok(at) = steps.binary_search_by(|step| step.unit.cmp(unit))
+            && steps[at].state == StepState::Done
+        {
+            (steps[at].state, steps[at].note) = (StepState::Pending, None);
+            tracked.pending += 1;
+            self.changed.insert(id);
+        }
+    }
+
     fn close_if_over(&mut self, id: OperationId) {
         let Some(tracked) = self.all.get_mut(&id) else {
             return;
         };
         let operation = &mut tracked.operation;
-        if tracked.pending > 0 || operation.state != OperationState::Running {
+        if tracked.pending > 0 || tracked.held || operation.state != OperationState::Running {
             return;
         }
         let any = |state| operation.steps.iter().any(|step| step.state == state);
@@ -141,6 +218,7 @@ impl Operations {
         } else {
             OperationState::Done
         };
+        self.changed.insert(id);
         self.finished.push_back(id);
         if self.finished.len() > KEPT
             && let Some(oldest) = self.finished.pop_front()
@@ -163,15 +241,18 @@ impl Operations {
             };
             let over = tracked.operation.state != OperationState::Running;
             let save = match (over, tracked.saved) {
-                (false, false) => Some(Save::Begun(Box::new(tracked.operation.clone()))),
-                (true, true) => Some(Save::Ended),
                 // Other steps are seen again from the units themselves.
-                (false, true) if tracked.operation.kind == OperationKind::Reload => {
-                    Some(Save::Begun(Box::new(tracked.operation.clone())))
+                (false, true)
+                    if !tracked.outdated && tracked.operation.kind != OperationKind::Reload =>
+                {
+                    None
                 }
-                (false, true) | (true, false) => None,
+                (false, _) => Some(Save::Begun(Box::new(tracked.operation.clone()))),
+                (true, true) => Some(Save::Ended),
+                (true, false) => None,
             };
             tracked.saved = !over;
+            tracked.outdated = false;
             changes.push(OperationChange { id, save });
         }
         changes

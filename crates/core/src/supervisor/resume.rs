@@ -23,6 +23,7 @@ use abide_model::{
 
 use crate::record::{EndWhy, SavedPhase, UnitRecord};
 use crate::supervisor::graph::find_cycle;
+use crate::supervisor::rolling::is_leaving;
 use crate::supervisor::unit::{
     Goal, Held, Holding, Phase, Run, RunIds, Stage, Told, Unit, names_needed,
 };
@@ -91,6 +92,7 @@ impl Supervisor {
                 self.restore_operation(operation, &taken_by, continues);
             }
         }
+        self.restore_rolling(continues);
         for (id, seen) in ids {
             self.go_on(id, seen);
         }
@@ -312,10 +314,12 @@ impl Supervisor {
                 .id(&step.unit)
                 .and_then(|unit| self.units.get(&unit));
             match unit {
+                // It was said how it went, and how far a rolling operation was is not seen otherwise.
+                _ if step.state != StepState::Pending => {}
                 Some(_) if down && !continues => step.state = StepState::Done,
                 Some(unit) if taken_by.get(&unit.id) == Some(&id) => {
                     let goal = match operation.kind {
-                        _ if unit.removing => Goal::Gone,
+                        _ if unit.removing || is_leaving(unit) => Goal::Gone,
                         OperationKind::Stop | OperationKind::Down => Goal::Down,
                         _ => Goal::Up,
                     };
@@ -325,7 +329,12 @@ impl Supervisor {
                 None => step.state = StepState::Done,
             }
         }
-        self.operations.resume(operation);
+        let held = self.units.values().any(|unit| {
+            unit.rolling
+                .as_ref()
+                .is_some_and(|part| part.operation == id)
+        });
+        self.operations.resume(operation, held);
         for (unit, goal) in goals {
             self.take_over(unit, id, goal);
         }
@@ -355,7 +364,7 @@ impl Supervisor {
                 }
             }
         }
-        self.operations.resume(operation);
+        self.operations.resume(operation, false);
         again
     }
 

@@ -342,7 +342,10 @@ impl Supervisor {
                 self.event(id, Some(run.id), EventKind::Stopped);
             }
             _ if stays_down => self.event(id, Some(run.id), EventKind::Stopped),
-            _ => self.follow_up(id, &run),
+            _ => {
+                self.follow_up(id, &run);
+                self.halt_if_failed(id);
+            }
         }
     }
 

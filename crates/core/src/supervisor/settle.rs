@@ -22,6 +22,19 @@ pub(super) struct Blocker<'a> {
 
 impl Supervisor {
     pub(super) fn settle(&mut self) {
+        loop {
+            self.settle_queue();
+            let due = std::mem::take(&mut self.rolling_due);
+            if due.is_empty() {
+                return;
+            }
+            for operation in due {
+                self.roll(operation);
+            }
+        }
+    }
+
+    fn settle_queue(&mut self) {
         // From here on units look at each other as they are now. What they see must be what was told,
         // or a change back while they are settled would wake nobody.
         for at in 0..self.queue.len() {
@@ -326,6 +339,9 @@ impl Supervisor {
             self.operations
                 .step(operation, &unit.name, StepState::Done, None);
         }
+        if let Some(part) = &unit.rolling {
+            self.rolling_due.insert(part.operation);
+        }
         self.event(id, unit.last_run, EventKind::Removed);
         self.changes.push(Change::Forgotten(id));
     }
@@ -335,9 +351,24 @@ impl Supervisor {
         let Some(unit) = self.units.get(&id) else {
             return;
         };
+        if let Some(part) = &unit.rolling {
+            self.rolling_due.insert(part.operation);
+        }
         let Some((operation, goal)) = unit.operation else {
             return;
         };
+        if self.operations.rolling(operation).is_some() {
+            self.rolling_due.insert(operation);
+        }
+        if let Some(part) = &unit.rolling
+            && part.operation == operation
+        {
+            let note = self.rolling_note(unit, part);
+            let name = unit.name.clone();
+            self.operations
+                .step(operation, &name, StepState::Pending, note);
+            return;
+        }
         let (state, note) = match goal {
             Goal::Up => self.progress_up(unit),
             Goal::Down if !unit.is_live() => (StepState::Done, None),
@@ -352,6 +383,7 @@ impl Supervisor {
             Goal::Down | Goal::Gone => (StepState::Pending, self.reason(unit)),
         };
         let name = unit.name.clone();
+        let (state, note) = self.if_rolled_back(operation, state, note);
         self.operations.step(operation, &name, state, note);
     }
 

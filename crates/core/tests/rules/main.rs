@@ -12,5 +12,6 @@ mod operations;
 mod reload;
 mod restarting;
 mod resuming;
+mod rolling;
 mod sockets;
 mod stopping;
