@@ -16,7 +16,7 @@ use linux::{Hunt, Wake, hunt, wait};
 #[cfg(target_os = "linux")]
 pub use linux::{RunTree, Trees};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{number, pids, read_tag};
+pub(crate) use linux::{number, pids, read_tag, value};
 
 pub use sweeper::{SweepEvent, Sweeper};
 

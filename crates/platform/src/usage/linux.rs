@@ -1,13 +1,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Halt, Io, OsState, Usage};
 use crate::identity::{Stat, stat_of};
 use crate::limits::{Controller, Site, Version};
-use crate::tree::{RunTree, number, pids, read_tag};
+use crate::tree::{RunTree, number, pids, read_tag, value};
 
 /// What each of these runs uses now, in the same order. One look at the system for all of them: the
 /// members of control groups, and all processes if some of the runs have none.
@@ -132,11 +131,6 @@ fn counted(run: &RunTree, usage: &mut Usage) {
         };
         usage.io = io.map_or(usage.io, Some);
     }
-}
-
-fn value(group: &Path, file: &str) -> Option<u64> {
-    let text = fs::read_to_string(group.join(file)).ok()?;
-    text.trim().parse().ok()
 }
 
 /// Lines "8:0 rbytes=90112 wbytes=0 rios=4 …".

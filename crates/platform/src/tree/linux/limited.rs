@@ -120,20 +120,29 @@ impl RunTree {
                 "memory.max",
             ),
             Version::V1 => {
-                let failed = fs::read_to_string(path.join("memory.failcnt")).ok();
-                let failed = failed.and_then(|text| text.trim().parse().ok());
-                ("memory.oom_control", failed, "memory.limit_in_bytes")
+                // Memory and swap together have the same limit, and either may be met first.
+                let failed = ["memory.failcnt", "memory.memsw.failcnt"];
+                let failed = failed.into_iter().filter_map(|file| value(&path, file));
+                (
+                    "memory.oom_control",
+                    Some(failed.sum()),
+                    "memory.limit_in_bytes",
+                )
             }
         };
         let killed = number(&path, events, "oom_kill").filter(|killed| *killed > 0)?;
         let limit = match met {
-            Some(met) if met > 0 => fs::read_to_string(path.join(limit))
-                .ok()
-                .and_then(|text| text.trim().parse().ok()),
+            Some(met) if met > 0 => value(&path, limit),
             _ => None,
         };
         Some(OutOfMemory { killed, limit })
     }
+}
+
+/// The number in a file of one.
+pub(crate) fn value(group: &Path, file: &str) -> Option<u64> {
+    let text = fs::read_to_string(group.join(file)).ok()?;
+    text.trim().parse().ok()
 }
 
 /// The number after this word, in a file of lines "WORD NUMBER".
