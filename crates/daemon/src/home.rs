@@ -84,6 +84,12 @@ impl Home {
         self.root.join("state")
     }
 
+    /// Services of other machines that report here.
+    #[must_use]
+    pub fn remotes(&self) -> PathBuf {
+        self.state().join("remotes.json")
+    }
+
     /// FIFOs and records of runs.
     #[must_use]
     pub fn run(&self) -> PathBuf {

@@ -42,6 +42,9 @@ const DISPENSABLE: [usize; 5] = [2, 5, 7, 6, 4];
 /// Whether a unit is as somebody wants it: what should be up is up, and does not keep crashing.
 #[must_use]
 pub fn is_well(unit: &UnitStatus) -> bool {
+    if unit.mode == "remote" && unit.health == Health::Unhealthy {
+        return false;
+    }
     match unit.desired {
         DesiredState::Down => unit.state != ActualState::Failed,
         DesiredState::Up => is_up(unit) && !unit.crash_looping,
@@ -167,7 +170,7 @@ fn cells(unit: &UnitStatus, now: Timestamp) -> [String; 8] {
         .and_then(timestamp)
         .map(|at| uptime(since(at, now)));
     [
-        escape(&unit.name).into_owned(),
+        escape(&full_name(unit)).into_owned(),
         state_word(unit).to_owned(),
         match unit.health {
             Health::Unknown => dash(),
@@ -182,6 +185,14 @@ fn cells(unit: &UnitStatus, now: Timestamp) -> [String; 8] {
         unit.memory_bytes.filter(|_| lives).map_or_else(dash, bytes),
         unit.pid.map_or_else(dash, |pid| pid.to_string()),
     ]
+}
+
+/// The name, with the machine of a unit that runs on another one.
+fn full_name(unit: &UnitStatus) -> std::borrow::Cow<'_, str> {
+    match &unit.host {
+        Some(host) => format!("{host}/{}", unit.name).into(),
+        None => (&*unit.name).into(),
+    }
 }
 
 fn state_word(unit: &UnitStatus) -> &'static str {
@@ -264,6 +275,7 @@ fn story(unit: &UnitStatus, now: Timestamp) -> Option<String> {
                 None => why.to_owned(),
             })
         }
+        ActualState::Running if unit.mode == "remote" => unit.reason.clone(),
         ActualState::Running => {
             last.filter(|_| unit.restarts > 0)
                 .map(|exit| match timestamp(&exit.at) {
@@ -310,7 +322,7 @@ fn summary(units: &[UnitStatus], palette: Palette) -> String {
     match units.iter().find(|unit| !is_well(unit)) {
         None => palette.paint(Style::Dim, line).to_string(),
         Some(first) => {
-            let hint = format!("`abide why {}` says more", escape(&first.name));
+            let hint = format!("`abide why {}` says more", escape(&full_name(first)));
             format!("{line}  {}", palette.paint(Style::Dim, hint))
         }
     }

@@ -9,6 +9,7 @@ use abide_model::api::{BeatAnswer, BeatRefusal, BeatRequest, BeatsAnswer};
 use abide_model::{ActualState, EventKind, Refusal, RunId, Wall};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,7 @@ use super::error::{Answer, ApiError};
 use super::extract::BeatBody;
 use crate::board::UnitEntry;
 use crate::handle::Noted;
+use crate::monitor::{self, Key, MAX_REMOTES, NotTaken};
 
 /// More than one POST of beats may hold.
 const MAX_BEATS: usize = 1000;
@@ -113,10 +115,20 @@ fn take_one(context: &Context, beat: &BeatRequest) -> Answer<BeatAnswer> {
     let now = abide_platform::clock::now().wall;
     let drift_ms = drift(beat.ts, now);
     let desk = context.handle().beats();
-    let mut named = context.board().named(&beat.service);
-    let unit = match (named.pop(), named.is_empty()) {
-        (Some(unit), true) => unit,
-        (Some(last), false) => {
+    let key = monitor::key(&beat.service, beat.host.as_deref());
+    let remote = key.filter(|key| context.remotes.accepts(key));
+    // What says that it is of another machine is never one of ours, if we are its monitor.
+    let elsewhere = beat
+        .host
+        .as_deref()
+        .is_some_and(|host| !is_here(context, host));
+    let mut named = match &remote {
+        Some(_) if elsewhere => Vec::new(),
+        _ => context.board().named(&beat.service),
+    };
+    let unit = match (named.pop(), named.is_empty(), remote) {
+        (Some(unit), true, _) => unit,
+        (Some(last), false, _) => {
             desk.refuse_foreign();
             let units = named.iter().take(3).map(|unit| unit.name.clone());
             let refusal = Refusal::Ambiguous {
@@ -125,7 +137,8 @@ fn take_one(context: &Context, beat: &BeatRequest) -> Answer<BeatAnswer> {
             };
             return Err(refusal.into());
         }
-        (None, _) => {
+        (None, _, Some(key)) => return take_remote(context, &key, beat, drift_ms),
+        (None, _, None) => {
             desk.refuse_foreign();
             return Err(unknown(context, &beat.service));
         }
@@ -151,6 +164,43 @@ fn take_one(context: &Context, beat: &BeatRequest) -> Answer<BeatAnswer> {
         service: unit.name.to_string(),
         drift_ms,
     })
+}
+
+/// A service of another machine reports.
+fn take_remote(
+    context: &Context,
+    key: &Key,
+    beat: &BeatRequest,
+    drift_ms: Option<i64>,
+) -> Answer<BeatAnswer> {
+    match context.remotes.beat(key, beat, drift_ms) {
+        Ok(()) => Ok(BeatAnswer {
+            service: key.to_string(),
+            drift_ms,
+        }),
+        Err(why) => {
+            context.handle().beats().refuse_foreign();
+            Err(match why {
+                NotTaken::Unwanted => unknown(context, &beat.service),
+                NotTaken::Full => ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too_many_services",
+                    format!("{MAX_REMOTES} services report here already"),
+                )
+                .help("`abide remove HOST/NAME` forgets one that is gone"),
+            })
+        }
+    }
+}
+
+/// Whether this is what this machine is called.
+fn is_here(context: &Context, host: &str) -> bool {
+    let daemon = || context.board().daemon().sources.into_iter();
+    host == &*context.machine
+        || daemon().any(|source| {
+            let report = source.settings.report;
+            report.is_some_and(|report| report.host.as_deref() == Some(host))
+        })
 }
 
 /// The run that a beat in the name of this unit belongs to.

@@ -11,12 +11,12 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Context;
 use super::document::{Guarded, NoSuchUnit, Refused, WithBody};
 use super::error::{Answer, ApiError};
 use super::extract::{Body, Params, Segment};
 use super::operations::view;
 use super::status::blocking;
+use super::{Context, remote};
 use crate::board::UnitEntry;
 
 /// More patterns than anybody types.
@@ -127,6 +127,9 @@ async fn carry_out(
     patterns: &[String],
     signal: Option<Signal>,
 ) -> Answer<Accepted> {
+    if let Some(operation) = remote::command(context, verb, patterns)? {
+        return Ok((StatusCode::ACCEPTED, Json(view(&operation))));
+    }
     let units = context.board().resolve_all(patterns)?;
     let ids = units.iter().map(|unit| unit.id).collect();
     let command = match verb {

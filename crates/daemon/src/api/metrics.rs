@@ -150,6 +150,14 @@ fn figures(context: &Context) -> Answer<String> {
         "Beats for services that are not known here, since this daemon began.",
         foreign,
     );
+    if let Some((remotes, silent)) = context.remotes.counts() {
+        let counted = Integers::default();
+        for (state, n) in [("reporting", remotes - silent), ("silent", silent)] {
+            let gauge = counted.get_or_create_owned(&[("state", state.to_owned())]);
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
+        registry.register("remotes", "Services of other machines.", counted);
+    }
     if let Some(standing) = context.reports.standing() {
         let outcomes = Family::<Labels, Counter<u64>>::default();
         for (outcome, n) in [("arrived", standing.sent), ("failed", standing.failed)] {

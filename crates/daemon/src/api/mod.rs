@@ -28,6 +28,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod operations;
+mod remote;
 mod server;
 mod socket;
 mod spec;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::assist::Assistants;
 use crate::capture::Capture;
 use crate::handle::Handle;
 use crate::home::Home;
@@ -61,6 +63,8 @@ pub struct ApiConfig {
     /// Counts lost output and wakes whoever follows a log; without it nothing is counted, and
     /// followers see only what is there.
     pub capture: Option<Capture>,
+    /// Runs the hook `on_silent`; without it there is none.
+    pub assistants: Option<Assistants>,
 }
 
 impl std::fmt::Debug for ApiConfig {
@@ -80,6 +84,9 @@ struct Context {
     listeners: Arc<listeners::Listeners>,
     suggestions: Arc<beat::Suggestions>,
     reports: Arc<crate::report::Tally>,
+    remotes: Arc<crate::monitor::Remotes>,
+    /// What this machine calls itself.
+    machine: Arc<str>,
     /// Held while configuration is read and applied: one at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
     /// True when the API ends: whoever follows something stops.

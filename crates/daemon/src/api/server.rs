@@ -28,6 +28,7 @@ use super::listeners::Listeners;
 use super::stall::StallGuard;
 use super::usage::Sampler;
 use super::{ApiConfig, Context, document, socket};
+use crate::monitor::{self, Remotes};
 use crate::report::{self, Tally};
 
 /// Connections at once: on the socket, and on TCP. Two bounds, so that whoever can reach the port
@@ -97,6 +98,7 @@ impl Server {
         let listeners = Arc::new(Listeners::default());
         let version = HeaderValue::from_str(&self.config.handle.board().daemon().version);
         let tally = Arc::new(Tally::default());
+        let remotes = Arc::new(Remotes::default());
         let context = Context {
             config: self.config,
             sampler: Arc::new(Sampler::default()),
@@ -104,6 +106,8 @@ impl Server {
             listeners: Arc::clone(&listeners),
             suggestions: Arc::default(),
             reports: Arc::clone(&tally),
+            remotes: Arc::clone(&remotes),
+            machine: report::this_machine().into(),
             configuring: Arc::default(),
             ending: ending.clone(),
         };
@@ -120,6 +124,13 @@ impl Server {
         let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
         let handle = context.handle().clone();
         let reports = tokio::spawn(report::follow(handle.clone(), tally, ending.clone()));
+        let monitor = tokio::spawn(monitor::follow(
+            remotes,
+            handle.clone(),
+            context.config.home.remotes(),
+            context.config.assistants.clone(),
+            ending.clone(),
+        ));
         let tcp = follow_addresses(context, shared, Arc::clone(&tcp_places));
         tokio::select! {
             () = handle.pass_beats_on() => {}
@@ -133,7 +144,8 @@ impl Server {
             let _tcp = tcp_places.acquire_many(MAX_TCP).await;
         };
         // Those that are not done by then are broken off with the runtime.
-        let _ = tokio::time::timeout(GRACE, async { tokio::join!(all_done, reports) }).await;
+        let _ =
+            tokio::time::timeout(GRACE, async { tokio::join!(all_done, reports, monitor) }).await;
         Ok(())
     }
 }

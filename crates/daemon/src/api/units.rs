@@ -8,11 +8,11 @@ use abide_platform::usage::{self, Halt};
 use axum::Json;
 use axum::extract::State;
 
-use super::Context;
 use super::document::{Guarded, NoSuchUnit};
 use super::error::{Answer, ApiError};
 use super::extract::{Params, Segment};
 use super::status::{blocking, statuses};
+use super::{Context, remote};
 use crate::board::UnitEntry;
 
 /// The statuses of all units, or of those that the patterns mean, ordered by name.
@@ -29,12 +29,19 @@ pub(super) async fn list(
 ) -> Answer<Json<Vec<UnitStatus>>> {
     let patterns = params.all("pattern");
     params.finish()?;
-    let units = if patterns.is_empty() {
-        context.board().units()
+    let (units, remotes) = if patterns.is_empty() {
+        (context.board().units(), context.remotes.views())
     } else {
-        context.board().resolve_all(&patterns)?
+        remote::resolve(&context, &patterns)?
     };
-    statuses(&context, units).await.map(Json)
+    let mut all = statuses(&context, units).await?;
+    if !remotes.is_empty() {
+        let source = context.remotes.source();
+        let remotes = remotes.iter();
+        all.extend(remotes.map(|view| remote::status(view, source.clone())));
+        all.sort_by(|a, b| (&a.name, &a.host).cmp(&(&b.name, &b.host)));
+    }
+    Ok(Json(all))
 }
 
 /// One unit's status.
@@ -49,6 +56,9 @@ pub(super) async fn show(
     params: Params,
 ) -> Answer<Json<UnitStatus>> {
     params.finish()?;
+    if let Some(view) = remote::one(&context, &name) {
+        return Ok(Json(remote::status(&view, context.remotes.source())));
+    }
     let unit = one(&context, &name)?;
     let mut statuses = statuses(&context, vec![unit]).await?;
     statuses
@@ -69,6 +79,9 @@ pub(super) async fn why(
     params: Params,
 ) -> Answer<Json<Why>> {
     params.finish()?;
+    if let Some(view) = remote::one(&context, &name) {
+        return Ok(Json(remote::why(&view)));
+    }
     let unit = one(&context, &name)?;
     let explained = context.handle().explain(unit.id).await?;
     let waits = explained
@@ -119,6 +132,9 @@ fn halted(unit: &UnitName, halt: &Halt) -> (String, String) {
 pub(super) fn one(context: &Context, name: &str) -> Answer<Arc<UnitEntry>> {
     if let Some(unit) = context.board().unit(name) {
         return Ok(unit);
+    }
+    if let Some(view) = remote::one(context, name) {
+        return Err(remote::elsewhere(&view.key));
     }
     // For its "did you mean"; and a bare name that means one instance is that instance.
     let mut found = context.board().resolve(name)?;

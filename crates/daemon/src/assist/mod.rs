@@ -22,10 +22,14 @@ mod numbers;
 mod variables;
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_model::{Command, EffectId, HookKind, Launch, RunId, UnitId, UnitName};
+use abide_model::{
+    Command, EffectId, EnvironmentSpec, HookKind, Launch, Limits, RunId, StdinSpec, UnitId,
+    UnitName,
+};
 use abide_platform::keeper::KeeperSocket;
 use abide_platform::tree::Trees;
 
@@ -176,6 +180,43 @@ impl Assistants {
         self.care.report(report);
     }
 
+    /// Runs a command that is about no unit of this daemon. Its output goes nowhere.
+    ///
+    /// # Errors
+    /// How it failed, in words.
+    pub async fn errand(&self, errand: Errand) -> Result<(), String> {
+        let launch = Launch {
+            command: errand.command.clone(),
+            directory: errand.directory,
+            environment: EnvironmentSpec::default(),
+            user: None,
+            group: None,
+            umask: 0o022,
+            priority: None,
+            oom_score: None,
+            stdin: StdinSpec::default(),
+            limits: Limits::default(),
+            notify: None,
+            fd_store: 0,
+            socket: None,
+        };
+        let ask = Ask {
+            unit: NO_UNIT,
+            name: errand.name,
+            launch: Arc::new(launch),
+            command: errand.command,
+            variables: errand.variables,
+            stdout: None,
+            stderr: None,
+            timeout: errand.timeout,
+            lane: Lane::Background,
+        };
+        match self.care.attend(ask).ended().await {
+            Ended::Success => Ok(()),
+            Ended::Failure(reason) => Err(reason),
+        }
+    }
+
     /// Runs a probe's command. Dropping the future ends the command.
     pub(crate) async fn probe(&self, command: ProbeCommand) -> Result<(), String> {
         let ask = Ask {
@@ -194,6 +235,24 @@ impl Assistants {
             Ended::Failure(reason) => Err(reason),
         }
     }
+}
+
+/// No unit gets this number.
+const NO_UNIT: UnitId = UnitId(u32::MAX);
+
+/// See [`Assistants::errand`].
+#[derive(Debug)]
+pub struct Errand {
+    /// What it is about, for its control group.
+    pub name: UnitName,
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// What to execute.
+    pub command: Command,
+    /// Variables of abide's own.
+    pub variables: Vec<(String, String)>,
+    /// It is ended then, and has failed.
+    pub timeout: Duration,
 }
 
 /// See [`Assistants::probe`]. Its output goes nowhere.

@@ -307,6 +307,7 @@ impl Daemon {
             home: daemon.home.clone(),
             handle: daemon.handle.clone(),
             capture: Some(daemon.capture.clone()),
+            assistants: Some(daemon.assistants.clone()),
         };
         Ok(Started {
             daemon,

@@ -69,6 +69,7 @@ pub fn start() -> Fake {
         home,
         handle,
         capture: Some(capture.clone()),
+        assistants: None,
     };
     let api = Api::start(config).expect("an API");
     Fake {

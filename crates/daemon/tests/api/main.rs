@@ -9,6 +9,7 @@ mod events;
 mod fake;
 mod limits;
 mod logs;
+mod monitors;
 mod operations;
 mod reports;
 mod requests;

@@ -251,6 +251,7 @@ async fn apply(
         let plan = plan::plan(context.board(), steps, &sources);
         return Ok(Json(plan).into_response());
     }
+    one_each(context, &sources)?;
     // Before anything is changed: an address that is taken is a mistake like any other.
     let wanted = sources
         .iter()
@@ -259,6 +260,33 @@ async fn apply(
     let operation = context.handle().apply(kind, sources).await?;
     prepared.keep();
     Ok((StatusCode::ACCEPTED, Json(view(&operation))).into_response())
+}
+
+/// `[report]` and `[monitor]` stand in one file only, also if files are given one after the other.
+fn one_each(context: &Context, sources: &[ConfigSource]) -> Answer<()> {
+    type Has = fn(&DaemonSettings) -> bool;
+    let tables: [(&str, Has); 2] = [
+        ("[report]", |settings| settings.report.is_some()),
+        ("[monitor]", |settings| settings.monitor.is_some()),
+    ];
+    let known = context.board().daemon().sources;
+    for (table, has) in tables {
+        let Some(new) = sources.iter().find(|source| has(&source.settings)) else {
+            continue;
+        };
+        let replaced = |file: &Path| sources.iter().any(|source| source.file == file);
+        let mut others = known.iter().filter(|old| !replaced(&old.file));
+        if let Some(old) = others.find(|old| has(&old.settings)) {
+            let (new, old) = (new.file.display(), old.file.display());
+            return Err(ApiError::invalid_config(
+                format!("{new} has a {table} table, and {old} has one already"),
+                format!(
+                    "{new}: {table} stands in {old} already; take it out of one of them, or `abide down {old}` first"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn invalid(mistakes: Diagnostics) -> ApiError {
