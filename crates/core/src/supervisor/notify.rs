@@ -11,6 +11,10 @@ use crate::supervisor::Supervisor;
 use crate::supervisor::unit::{Holding, Stage, Unit};
 use crate::teeth::{Fault, planted};
 
+/// A run that is overdue and waits for its turn to be stopped is looked at again at most this often: its
+/// stop may have no time at all.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Supervisor {
     /// The readiness check succeeded, or the program said so.
     pub(super) fn told_ready(&mut self, id: UnitId) {
@@ -74,7 +78,7 @@ impl Supervisor {
         }
         if run.end.is_some() {
             // It waits for its turn to be stopped, and may yet be let live.
-            let by = now.after(within);
+            let by = now.after(within.max(LOOK_AGAIN));
             self.timers.set(Some(id), WakeReason::SelfStop, by);
         } else {
             self.end_as_failed(id, EndWhy::SelfStopOverdue(within));

@@ -264,3 +264,20 @@ fn what_is_said_of_an_old_run_changes_nothing() {
     }
     assert!(bench.log.is_empty(), "{:?}", bench.log);
 }
+
+#[test]
+fn a_run_that_stops_itself_and_waits_for_its_turn_costs_no_time_without_end() {
+    let stop = StopPlan {
+        within: Duration::ZERO,
+        ..StopPlan::default()
+    };
+    let web = Policy { stop, ..policy() };
+    let mut bench = Bench::with(&[("web", web), ("shop", crate::bench::requires(&["web"]))]);
+    bench.stubborn.insert(bench.id("shop"));
+    bench.stop("web");
+    stops(&mut bench);
+    bench.pass(seconds(5));
+    assert_eq!(bench.state("shop"), ActualState::Stopping);
+    bench.pass(seconds(6));
+    assert_eq!(bench.state("web"), ActualState::Stopped);
+}
