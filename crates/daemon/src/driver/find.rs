@@ -32,7 +32,9 @@ pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
     entries.sort_by_key(|e| (e.unit, e.run));
     for entry in entries {
         match image.units.get(&entry.unit) {
-            Some(unit) if may_live(unit, entry.run) => found.add_kept(home, trees, unit, entry),
+            Some(unit) if may_live(unit, entry.run) => {
+                found.add_kept(home, trees, unit, entry, table.keeper);
+            }
             // Of a unit that nobody knows any more, or an end that is written down already.
             _ => found.settled.push((entry.unit, entry.run)),
         }
@@ -45,17 +47,30 @@ pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
 
 impl Found {
     /// A run that the keeper knows.
-    fn add_kept(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord, entry: &RunEntry) {
+    fn add_kept(
+        &mut self,
+        home: &Home,
+        trees: &Trees,
+        unit: &UnitRecord,
+        entry: &RunEntry,
+        keeper: u32,
+    ) {
         let record = record_of(home, unit).filter(|r| r.run == entry.run);
         let tree = match &record {
             Some(record) => trees.adopt(&unit.name, record),
             None => trees.known(unit.id, &unit.name, entry.run, entry.pid),
         };
-        let handle = match (entry.state, record.as_ref().map(identity::probe)) {
+        let recorded = record.filter(|record| record.process.pid == entry.pid);
+        let handle = match (entry.state, recorded.as_ref().map(identity::probe)) {
             (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),
+            // Another process had taken its place, and that was not written down.
+            (RunState::Running, None) => Handle::open(entry.pid).ok(),
             // Ended, perhaps this instant: then the keeper will say so.
             _ => None,
         };
+        tree.change_main(entry.pid);
+        // While another process is its parent, the keeper is not told of its end.
+        let stranger = handle.is_some() && identity::parent(entry.pid) != Some(keeper);
         let state = match entry.exit() {
             Some(status) => {
                 self.ended.push((unit.id, entry.run));
@@ -63,7 +78,7 @@ impl Found {
             }
             None => ObservedState::Alive { pid: entry.pid },
         };
-        self.add(unit.id, entry.run, state, tree, handle, false);
+        self.add(unit.id, entry.run, state, tree, handle, stranger);
     }
 
     /// A run that only its child's own record knows: keeper and daemon were both gone.
@@ -141,7 +156,10 @@ fn may_live(unit: &UnitRecord, run: RunId) -> bool {
         Some(last) if run == last => {
             matches!(
                 unit.phase,
-                SavedPhase::Live { .. } | SavedPhase::Stopping { .. } | SavedPhase::Killing { .. }
+                SavedPhase::Live { .. }
+                    | SavedPhase::BeforeStop { .. }
+                    | SavedPhase::Stopping { .. }
+                    | SavedPhase::Killing { .. }
             )
         }
         last => last.is_none_or(|last| run > last),

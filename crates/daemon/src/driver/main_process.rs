@@ -2,8 +2,9 @@
 //! stopped and continued.
 
 use abide_core::Input;
-use abide_model::{EventKind, RunId, Signal, UnitId};
-use abide_platform::identity::{self, Handle, Record};
+use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
+use abide_platform::identity::{self, Handle, Identity, Record};
+use abide_platform::keeper::RunEntry;
 use rustix::event::epoll::EventFlags;
 
 use super::run::Daemon;
@@ -31,7 +32,7 @@ impl Daemon {
         };
         current.tree.change_main(pid);
         self.keeper.main_changed(id, run, pid);
-        self.write_main(id, run, pid);
+        self.write_main(id, run, handle.identity());
         self.watch_main(id, run, handle, pid);
         let unit = id;
         self.input(Input::MainChanged { unit, run, pid });
@@ -64,22 +65,31 @@ impl Daemon {
     }
 
     /// A new daemon finds the main process by the run's record.
-    fn write_main(&self, id: UnitId, run: RunId, pid: u32) {
+    fn write_main(&self, id: UnitId, run: RunId, main: Identity) {
         let Some(unit) = self.units.get(id) else {
             return;
         };
         let path = self.home.unit_run(&unit.name).join("record");
         let name = unit.name.clone();
         let job = move || {
-            let Some(main) = identity::identify(pid) else {
-                return;
-            };
             if let Err(error) = Record::change_main(&path, run, &main) {
                 tracing::warn!(unit = %name, %error, "cannot write down another main process");
             }
         };
         if let Err(error) = self.files.submit(job) {
             tracing::warn!(%error, "cannot write down another main process");
+        }
+    }
+
+    /// The keeper tells of an exit. A program that goes to the background names its new main process
+    /// right before the old one ends, so what it said is heard first.
+    pub(super) fn on_main_exit(&mut self, entry: &RunEntry, status: ExitStatus) {
+        self.on_notify(entry.unit);
+        let run = self.units.get(entry.unit).and_then(|u| u.run(entry.run));
+        let main = run.and_then(|run| run.tree.main());
+        // Of one that is not the main process any more, and the keeper knows.
+        if main.is_none_or(|main| main == entry.pid) {
+            self.on_exit(entry.unit, entry.run, status);
         }
     }
 

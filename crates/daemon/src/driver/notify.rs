@@ -116,13 +116,24 @@ impl Daemon {
     }
 
     fn on_datagram(&mut self, id: UnitId, datagram: Datagram) {
-        if let Some(fault) = datagram.fault {
-            return self.refuse(id, "fault", fault.to_string());
+        let mut descriptors = Some(datagram.descriptors);
+        let text = datagram.text;
+        match (datagram.fault, datagram.sender) {
+            (Some(fault), _) => self.refuse(id, "fault", fault.to_string()),
+            (None, None) => self.refuse(id, "anonymous", "its sender is not known".into()),
+            (None, Some(sender)) => self.on_message_of(id, sender, &text, &mut descriptors),
         }
-        let Some(sender) = datagram.sender else {
-            return self.refuse(id, "anonymous", "its sender is not known".into());
-        };
-        let notices = parse(&datagram.text);
+        self.let_go(descriptors.unwrap_or_default());
+    }
+
+    fn on_message_of(
+        &mut self,
+        id: UnitId,
+        sender: Sender,
+        text: &[u8],
+        descriptors: &mut Option<Vec<OwnedFd>>,
+    ) {
+        let notices = parse(text);
         if notices == [Notice::Barrier] {
             // All that was said before is done; dropping the descriptor says so.
             return;
@@ -139,9 +150,8 @@ impl Daemon {
         if let Some(reason) = why_not(speaker, access, sender.pid) {
             return self.refuse(id, speaker.word(), reason);
         }
-        let mut descriptors = Some(datagram.descriptors);
         for notice in notices {
-            self.on_notice(id, run, notice, &mut descriptors);
+            self.on_notice(id, run, notice, descriptors);
         }
     }
 
@@ -216,6 +226,15 @@ impl Daemon {
             Notice::Malformed { what } => self.refuse(unit, "malformed", what),
             // Its exit says it, or it was dealt with before.
             Notice::ExitStatus(_) | Notice::Barrier => {}
+        }
+    }
+
+    /// Closes descriptors that somebody sent, which may take a while: not here.
+    fn let_go(&self, descriptors: Vec<OwnedFd>) {
+        if !descriptors.is_empty()
+            && let Err(error) = self.jobs.submit(move || drop(descriptors))
+        {
+            tracing::warn!(%error, "cannot close descriptors on a thread of their own");
         }
     }
 

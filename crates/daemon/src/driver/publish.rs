@@ -1,6 +1,6 @@
 //! Turning what the core says into what everybody reads.
 
-use abide_model::{Now, UnitId};
+use abide_model::{ActualState, Now, UnitId};
 
 use super::run::Daemon;
 use crate::board::{UnitEntry, UnitView};
@@ -17,11 +17,19 @@ impl Daemon {
         let (Some(unit), Some(view)) = (self.units.get(id), self.core.unit(id)) else {
             return;
         };
+        let mut shown = UnitView::of(&view, now, unit.beat);
+        // While it starts, what its check last said tells more than that it is not ready.
+        let run = unit.run.as_ref().filter(|run| Some(run.run) == view.run);
+        let not_ready = run.and_then(|run| run.not_ready.as_deref());
+        if let (ActualState::Starting, Some(not_ready)) = (view.state, not_ready) {
+            let reason = shown.reason.take().unwrap_or_default();
+            shown.reason = Some(format!("{reason}: {not_ready}"));
+        }
         self.board.publish(UnitEntry {
             id,
             name: unit.name.clone(),
             spec: unit.spec.clone(),
-            view: UnitView::of(&view, now, unit.beat),
+            view: shown,
             limits_unsupported: unit.limits_unsupported.clone(),
             tree: unit.run.as_ref().map(|run| run.tree.clone()),
             facts: unit.facts.clone(),

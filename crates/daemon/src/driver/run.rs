@@ -265,7 +265,6 @@ impl Daemon {
                     self.keeper_lost = true;
                     return;
                 }
-                // Nothing reacts to these yet; `os_state` shows them when it is looked at.
                 KeeperEvent::Stopped { unit, run, signal } => {
                     self.on_stopped(unit, run, Some(signal));
                 }
@@ -275,7 +274,7 @@ impl Daemon {
                     (RunState::ExecFailed { .. }, _) | (_, None) => {
                         self.keeper.taken(entry.unit, entry.run);
                     }
-                    (_, Some(status)) => self.on_exit(entry.unit, entry.run, status),
+                    (_, Some(status)) => self.on_main_exit(&entry, status),
                 },
             }
         }
