@@ -20,6 +20,26 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ),
     ("mkfs.ext4", "e2fsprogs", "the scenario `hung_disk`"),
     ("fsfreeze", "util-linux", "the scenario `hung_disk`"),
+    ("wrk", "wrk", "load, in the scenario `sockets`"),
+    (
+        "systemd-notify",
+        "systemd",
+        "a child that speaks, in the scenario `notify`",
+    ),
+];
+
+/// A module of Python that some scenario's program imports, and the Debian package that it comes in.
+const MODULES: &[(&str, &str)] = &[
+    ("requests", "python3-requests"),
+    ("sdnotify", "python3-sdnotify"),
+];
+
+/// HAProxy and the libraries that it alone needs: unpacked, as an installed one would also be started.
+const HAPROXY: &[&str] = &[
+    "haproxy",
+    "liblua5.3-0",
+    "libopentracing1",
+    "libopentracing-c-wrapper0",
 ];
 
 /// Installs what is missing, where that is allowed; says what is missing where it is not. What needs
@@ -41,6 +61,11 @@ pub fn install() -> Result<(), String> {
     if venv_missing || !command::exists("python3") {
         packages.push("python3-venv");
     }
+    for (module, package) in MODULES {
+        if !python_has(module) {
+            packages.push(package);
+        }
+    }
     if packages.is_empty() {
         println!("every program that the tests run is here");
     } else if can_install() {
@@ -52,7 +77,44 @@ pub fn install() -> Result<(), String> {
         println!("what needs it will be skipped");
     }
     schemathesis();
+    haproxy();
     Ok(())
+}
+
+fn python_has(module: &str) -> bool {
+    let found = Command::new("python3")
+        .args(["-c", &format!("import {module}")])
+        .output();
+    found.is_ok_and(|output| output.status.success())
+}
+
+/// Unpacks HAProxy into `target/haproxy`. A machine that cannot have it skips that one scenario.
+fn haproxy() {
+    let folder = command::root().join("target").join("haproxy");
+    if folder.join("usr/sbin/haproxy").is_file() || !can_install() {
+        return;
+    }
+    let unpack = || -> Result<(), String> {
+        std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+        let mut download = Command::new("apt-get");
+        download.args(["-qq", "download"]).args(HAPROXY);
+        // As root into a folder that apt's own account cannot write to, which it complains of.
+        download.args(["-o", "APT::Sandbox::User=root"]);
+        command::run(download.current_dir(&folder))?;
+        for entry in std::fs::read_dir(&folder)
+            .map_err(|e| e.to_string())?
+            .flatten()
+        {
+            let file = entry.path();
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                command::run(Command::new("dpkg").arg("-x").arg(&file).arg(&folder))?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = unpack() {
+        println!("MISSING haproxy (the scenario `notify`): {error}");
+    }
 }
 
 /// Whether this is root on a Debian.
