@@ -8,6 +8,9 @@ use crate::command;
 /// The version that the expectations of the scenario `api_contract` were written for.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
+/// What programs of scenarios import. Changed, it is installed anew.
+const MODULES: [&str; 2] = ["requests", "sdnotify==0.3.2"];
+
 /// A program that some scenario runs, and the Debian package that it comes in.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     ("cc", "gcc", "zstd is C"),
@@ -26,12 +29,6 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "systemd",
         "a child that speaks, in the scenario `notify`",
     ),
-];
-
-/// A module of Python that some scenario's program imports, and the Debian package that it comes in.
-const MODULES: &[(&str, &str)] = &[
-    ("requests", "python3-requests"),
-    ("sdnotify", "python3-sdnotify"),
 ];
 
 /// HAProxy and the libraries that it alone needs: unpacked, as an installed one would also be started.
@@ -61,11 +58,6 @@ pub fn install() -> Result<(), String> {
     if venv_missing || !command::exists("python3") {
         packages.push("python3-venv");
     }
-    for (module, package) in MODULES {
-        if !python_has(module) {
-            packages.push(package);
-        }
-    }
     if packages.is_empty() {
         println!("every program that the tests run is here");
     } else if can_install() {
@@ -76,16 +68,9 @@ pub fn install() -> Result<(), String> {
         }
         println!("what needs it will be skipped");
     }
-    schemathesis();
+    python();
     haproxy();
     Ok(())
-}
-
-fn python_has(module: &str) -> bool {
-    let found = Command::new("python3")
-        .args(["-c", &format!("import {module}")])
-        .output();
-    found.is_ok_and(|output| output.status.success())
 }
 
 /// Unpacks HAProxy into `target/haproxy`. A machine that cannot have it skips that one scenario.
@@ -156,19 +141,20 @@ fn toolchain_parts() {
     }
 }
 
-/// Where `schemathesis` is installed.
+/// Where Python packages are installed.
 #[must_use]
 pub fn venv() -> PathBuf {
     command::root().join("target").join("venv")
 }
 
-/// Installs the API tester into a folder of its own. A machine that cannot have it skips that one
-/// scenario.
-fn schemathesis() {
+/// Installs the API tester, and what programs of scenarios import, into a folder of its own. A machine
+/// that cannot have it skips those scenarios.
+fn python() {
     let venv = venv();
-    let stamp = venv.join(SCHEMATHESIS);
+    let wanted = [&[SCHEMATHESIS], &MODULES[..]].concat();
+    let stamp = venv.join(wanted.join(","));
     if stamp.is_file() {
-        println!("{SCHEMATHESIS} is here");
+        println!("{} are here", wanted.join(", "));
         return;
     }
     let made = command::run(
@@ -179,10 +165,14 @@ fn schemathesis() {
             .arg(&venv),
     )
     .and_then(|()| {
-        command::run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", SCHEMATHESIS]))
+        let mut pip = Command::new(venv.join("bin/pip"));
+        command::run(pip.args(["install", "--quiet"]).args(&wanted))
     })
     .and_then(|()| std::fs::write(&stamp, "").map_err(|error| error.to_string()));
     if let Err(why) = made {
-        println!("MISSING {SCHEMATHESIS}: {why}\nthe scenario `api_contract` will be skipped");
+        println!(
+            "MISSING {}: {why}\nthe scenarios that need them will be skipped",
+            wanted.join(", ")
+        );
     }
 }

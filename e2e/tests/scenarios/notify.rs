@@ -1,6 +1,7 @@
 //! Real programs that say of themselves that they are ready (sd_notify(3)), and who may say it.
 
 use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use abide_e2e::{Home, skip};
 use serde_json::Value;
@@ -55,9 +56,9 @@ ready = {{ notify = true, within = "20s" }}
 #[test]
 fn a_python_program_speaks_by_sdnotify_and_its_watchdog_is_a_heartbeat() {
     let home = Home::new("notify-python");
-    if !python_has("sdnotify") {
-        return skip::skip("notify_python", "python3-sdnotify is not installed");
-    }
+    let Some(python) = python_with("sdnotify") else {
+        return skip::skip("notify_python", "Python's sdnotify is not installed");
+    };
     home.write(
         "speaks.py",
         r#"
@@ -76,12 +77,14 @@ while True:
     );
     home.write(
         "abide.toml",
-        r#"
+        &format!(
+            r#"
 [service.speaks]
-command = "python3 -u speaks.py"
-ready = { notify = true, within = "20s" }
-heartbeat = { every = "500ms" }
-"#,
+command = ["{python}", "-u", "speaks.py"]
+ready = {{ notify = true, within = "20s" }}
+heartbeat = {{ every = "500ms" }}
+"#
+        ),
     );
     home.ok(&["up"]);
     let first = home.wait_running("speaks");
@@ -213,17 +216,26 @@ time.sleep(1000)
     assert_eq!(home.processes(), []);
 }
 
-pub fn python_has(module: &str) -> bool {
-    let found = std::process::Command::new("python3")
-        .args(["-c", &format!("import {module}")])
-        .output();
-    found.is_ok_and(|output| output.status.success())
+/// A Python that has the module: that of the folder which `cargo xtask needs` fills, or the system's.
+pub fn python_with(module: &str) -> Option<String> {
+    let venv = std::env::var_os("ABIDE_VENV").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv"),
+        PathBuf::from,
+    );
+    let pythons = [venv.join("bin/python3"), PathBuf::from("python3")];
+    let found = pythons.into_iter().find(|python| {
+        let tried = std::process::Command::new(python)
+            .args(["-c", &format!("import {module}")])
+            .output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    found.map(|python| python.display().to_string())
 }
 
 /// The program, and where its libraries lie: installed, or unpacked by `cargo xtask needs`, since an
 /// installed one would also be started.
 fn haproxy() -> Option<(String, String)> {
-    let unpacked = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/haproxy/usr");
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/haproxy/usr");
     let program = unpacked.join("sbin/haproxy");
     if program.is_file() {
         let libraries = std::fs::read_dir(unpacked.join("lib")).ok()?;

@@ -3,7 +3,7 @@
 use abide_e2e::{Home, processes, skip};
 use rustix::process::Signal;
 
-use super::notify::python_has;
+use super::notify::python_with;
 use crate::events;
 
 /// As people write it: a thread, the requests library, whole seconds, a time-out of its own.
@@ -28,18 +28,20 @@ while True:
 #[test]
 fn a_python_program_that_is_stopped_is_restarted_after_three_missed_beats() {
     let home = Home::new("python-beats");
-    if !python_has("requests") {
-        return skip::skip("python_beats", "python3-requests is not installed");
-    }
+    let Some(python) = python_with("requests") else {
+        return skip::skip("python_beats", "Python's requests is not installed");
+    };
     home.write("app.py", PROGRAM);
     home.write(
         "abide.toml",
-        r#"
+        &format!(
+            r#"
 [service.app]
-command = "python3 -u app.py"
-environment = { EVERY = "1" }
-heartbeat = { every = "1s" }
-"#,
+command = ["{python}", "-u", "app.py"]
+environment = {{ EVERY = "1" }}
+heartbeat = {{ every = "1s" }}
+"#
+        ),
     );
     home.ok(&["up"]);
     let first = home.wait_running("app");
