@@ -83,7 +83,8 @@ pub enum Effect {
     },
     /// The unit's turn in a rolling `Apply` has come: from now on it has what that brought, and a `Spawn`
     /// that follows uses it; what it had before is kept. Until then a unit that an accepted rolling
-    /// `Apply` changes goes on with what it had. Said again by a new daemon's core. No result.
+    /// `Apply` changes goes on with what it had. Said again by a new daemon's core. A later `Apply` of the
+    /// unit ends all that without a word: what the unit has then is what it had before. No result.
     Advance(UnitId),
     /// Go back to what the unit had before the rolling `Apply` (or stay with it), for good; a `Spawn`
     /// that follows uses that. May be said twice. No result.

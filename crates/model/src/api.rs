@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ActualState, DesiredState, EventKind, Health, Operation, OperationKind, OperationState,
-    OperationStep, Signal,
+    ActualState, DesiredState, EventKind, Health, Mono, Operation, OperationKind, OperationState,
+    OperationStep, Rolling, RollingProgress, Signal,
 };
 
 /// The header that names the daemon's version in every answer.
@@ -137,6 +137,50 @@ pub struct CommandRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub signal: Option<Signal>,
+    /// `restart`: a few at a time, and only while that goes well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<RollingRequest>,
+}
+
+/// Restart a few units at a time, the next ones only while that goes well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollingRequest {
+    /// How many are restarted first (the canaries), in percent of all, 1 to 100; at least one unit.
+    #[serde(default = "RollingRequest::first")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub first: u8,
+    /// How long the canaries must stay up before the others follow, in milliseconds.
+    #[serde(default = "RollingRequest::hold_ms")]
+    pub hold_ms: u64,
+}
+
+impl RollingRequest {
+    /// The share of canaries that is meant when none is given.
+    #[must_use]
+    pub fn first() -> u8 {
+        5
+    }
+
+    /// The hold that is meant when none is given: a run of this length counts as stable.
+    #[must_use]
+    pub fn hold_ms() -> u64 {
+        10_000
+    }
+
+    /// What the daemon is asked for.
+    ///
+    /// # Errors
+    /// The percentage is none.
+    pub fn plan(self) -> Result<Rolling, String> {
+        if !(1..=100).contains(&self.first) {
+            return Err(format!("first is {}, and must be 1 to 100", self.first));
+        }
+        Ok(Rolling {
+            first: self.first,
+            hold: std::time::Duration::from_millis(self.hold_ms),
+        })
+    }
 }
 
 /// `POST /v1/units/{name}/signal`.
@@ -162,6 +206,10 @@ pub struct UpRequest {
     /// Only say what would change; the answer is a [`Plan`].
     #[serde(default)]
     pub dry_run: bool,
+    /// What runs and was changed is restarted a few at a time; if that does not go well, all of it is
+    /// brought back to what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<RollingRequest>,
 }
 
 /// `POST /v1/run`: guard one command. The text is the one-unit configuration file that the daemon
@@ -218,18 +266,56 @@ pub struct OperationView {
     pub state: OperationState,
     /// What there is to do for each unit concerned.
     pub steps: Vec<OperationStep>,
+    /// Where its units are restarted a few at a time: how far that is.
+    #[serde(default)]
+    pub rolling: Option<RollingView>,
+}
+
+/// How far a rolling operation is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RollingView {
+    /// How many units are restarted.
+    pub units: u32,
+    /// How many of them come first and are held.
+    pub canaries: u32,
+    /// How many were restarted and found good.
+    pub done: u32,
+    /// The canaries are up, and must stay so for this much longer.
+    pub hold_ms: Option<u64>,
+    /// It was halted: why, and what was done about it.
+    pub halted: Option<String>,
+}
+
+impl RollingView {
+    /// Shows `progress` at `now`.
+    #[must_use]
+    pub fn new(progress: &RollingProgress, now: Mono) -> Self {
+        Self {
+            units: u32::try_from(progress.units.len()).unwrap_or(u32::MAX),
+            canaries: progress.canaries,
+            done: progress.done,
+            hold_ms: progress
+                .hold_until
+                .map(|until| u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX)),
+            halted: progress.halted.clone(),
+        }
+    }
 }
 
 impl OperationView {
-    /// Shows `operation`; `since` is its time as RFC 3339.
+    /// Shows `operation` at `now`; `since` is its time as RFC 3339.
     #[must_use]
-    pub fn new(operation: &Operation, since: String) -> Self {
+    pub fn new(operation: &Operation, since: String, now: Mono) -> Self {
         Self {
             id: operation.id.0,
             kind: operation.kind,
             since,
             state: operation.state,
             steps: operation.steps.clone(),
+            rolling: operation
+                .rolling
+                .as_ref()
+                .map(|progress| RollingView::new(progress, now)),
         }
     }
 }

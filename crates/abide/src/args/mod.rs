@@ -11,7 +11,9 @@ mod when;
 use clap::{Args, Parser, Subcommand};
 
 pub use help::START_HERE;
-pub use options::{ColorWhen, Common, LineCount, LogFormat, Patience, WaitFor, parse_duration};
+pub use options::{
+    ColorWhen, Common, LineCount, LogFormat, Patience, RollingArgs, WaitFor, parse_duration,
+};
 pub use run::{RestartWhen, RunArgs};
 pub use when::parse_when;
 
@@ -60,7 +62,7 @@ pub enum Command {
     Stop(ChangeArgs),
     /// Stop units and start them again
     #[command(after_help = help::RESTART)]
-    Restart(ChangeArgs),
+    Restart(RestartArgs),
     /// Have units read their configuration again, as their `reload` says
     #[command(after_help = help::RELOAD)]
     Reload(ChangeArgs),
@@ -122,6 +124,8 @@ pub struct UpArgs {
     #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
     #[command(flatten)]
+    pub rolling: RollingArgs,
+    #[command(flatten)]
     pub patience: Patience,
     /// Answer as one JSON document
     #[arg(long)]
@@ -166,6 +170,15 @@ pub struct ChangeArgs {
     /// Answer as one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `restart`.
+#[derive(Args, Debug)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    #[command(flatten)]
+    pub rolling: RollingArgs,
 }
 
 /// Arguments of `signal`.

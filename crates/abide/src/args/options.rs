@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use abide_model::api::RollingRequest;
 use clap::{Args, ValueEnum};
 
 /// Options that every command takes.
@@ -54,6 +55,41 @@ pub struct Patience {
     /// Stop waiting after this time, such as 30s or 2m; the work goes on
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+}
+
+/// Whether, and how, units are restarted a few at a time.
+#[derive(Args, Debug, Clone, Default)]
+pub struct RollingArgs {
+    /// Restart a few at a time, the next ones only when those before are ready
+    #[arg(long)]
+    pub rolling: bool,
+    /// How many are restarted first, in percent; at least one unit [default: 5%]
+    #[arg(long, value_name = "PERCENT", requires = "rolling", value_parser = parse_percent)]
+    pub first: Option<u8>,
+    /// How long those must stay up before the others follow [default: 10s]
+    #[arg(long, value_name = "TIME", requires = "rolling", value_parser = parse_duration)]
+    pub hold: Option<Duration>,
+}
+
+impl RollingArgs {
+    /// What the daemon is asked for.
+    #[must_use]
+    pub fn request(&self) -> Option<RollingRequest> {
+        self.rolling.then(|| RollingRequest {
+            first: self.first.unwrap_or_else(RollingRequest::first),
+            hold_ms: self.hold.map_or_else(RollingRequest::hold_ms, |hold| {
+                u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)
+            }),
+        })
+    }
+}
+
+/// Reads `5%` or `5`.
+fn parse_percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    number
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| format!("{text:?} is not a percentage of 1% to 100%"))
 }
 
 /// What `wait` waits for.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use abide_model::api::{CommandRequest, OperationView, ScaleRequest, Verb};
+use abide_model::api::{CommandRequest, OperationView, RollingRequest, ScaleRequest, Verb};
 use abide_model::{Signal, StepState};
 
 use super::deaths::report_deaths;
@@ -13,10 +13,28 @@ use crate::failure::Code;
 use crate::render::words::count;
 
 pub(super) async fn run(context: &mut Context<'_>, verb: Verb, args: &ChangeArgs) -> Answer {
+    change(context, verb, args, None).await
+}
+
+pub(super) async fn restart(
+    context: &mut Context<'_>,
+    args: &ChangeArgs,
+    rolling: Option<RollingRequest>,
+) -> Answer {
+    change(context, Verb::Restart, args, rolling).await
+}
+
+async fn change(
+    context: &mut Context<'_>,
+    verb: Verb,
+    args: &ChangeArgs,
+    rolling: Option<RollingRequest>,
+) -> Answer {
     let request = CommandRequest {
         command: verb,
         patterns: args.patterns.clone(),
         signal: None,
+        rolling,
     };
     let after = last_event(context).await?;
     let operation = context.client.command(&request).await;
@@ -48,6 +66,7 @@ pub(super) async fn signal(context: &mut Context<'_>, args: &SignalArgs) -> Answ
         command: Verb::Signal,
         patterns: args.patterns.clone(),
         signal: Some(signal),
+        rolling: None,
     };
     let operation = context.client.command(&request).await;
     let operation = operation.map_err(|error| context.client.failure(error))?;

@@ -84,7 +84,10 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
         }
         Command::Start(args) => change::run(context, Verb::Start, &args).await,
         Command::Stop(args) => change::run(context, Verb::Stop, &args).await,
-        Command::Restart(args) => change::run(context, Verb::Restart, &args).await,
+        Command::Restart(args) => {
+            let rolling = args.rolling.request();
+            change::restart(context, &args.change, rolling).await
+        }
         Command::Reload(args) => change::run(context, Verb::Reload, &args).await,
         Command::Reset(args) => change::run(context, Verb::Reset, &args).await,
         Command::Remove(args) => change::run(context, Verb::Remove, &args).await,

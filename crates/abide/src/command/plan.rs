@@ -17,6 +17,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &PlanArgs) -> Answer {
         files: named.clone(),
         environment,
         dry_run: true,
+        rolling: None,
     };
     let plan = match context.client.plan(&request).await {
         Ok(plan) => plan,

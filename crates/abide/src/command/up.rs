@@ -68,6 +68,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
         files: named,
         environment,
         dry_run: false,
+        rolling: args.rolling.request(),
     };
     let operation = context.client.up(&request).await;
     let operation = operation.map_err(|error| context.client.failure(error))?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use abide_model::api::{EventView, OperationView};
+use abide_model::api::{EventView, OperationView, RollingView};
 use abide_model::{EventKind, StepState};
 
 use super::words::{count, duration};
@@ -32,6 +32,36 @@ struct Row {
 pub struct Progress {
     rows: Vec<Row>,
     index: BTreeMap<String, usize>,
+    rolling: Option<Rolling>,
+}
+
+/// How far a rolling operation is.
+#[derive(Clone, Debug)]
+struct Rolling {
+    view: RollingView,
+    /// When it was so, since the operation began.
+    at: Duration,
+    printed: bool,
+}
+
+impl Rolling {
+    /// "2 of 10 restarted; the first 1 watched for another 9 m".
+    fn text(&self, now: Duration) -> String {
+        let view = &self.view;
+        let head = format!("{} of {} restarted", view.done, view.units);
+        match (&view.halted, view.hold_ms) {
+            (Some(halted), _) => format!("{head}; halted: {}", escape(halted)),
+            (None, Some(hold)) => {
+                let left = Duration::from_millis(hold).saturating_sub(now.saturating_sub(self.at));
+                let first = view.canaries;
+                format!(
+                    "{head}; the first {first} watched for another {}",
+                    duration(left)
+                )
+            }
+            (None, None) => head,
+        }
+    }
 }
 
 /// A unit that came up, and ended at once.
@@ -46,6 +76,18 @@ pub struct Death {
 impl Progress {
     /// Takes over how far the daemon says it is.
     pub fn take_operation(&mut self, operation: &OperationView, at: Duration) {
+        if let Some(view) = &operation.rolling {
+            let was = self.rolling.as_ref().map(|rolling| &rolling.view);
+            let same = was.is_some_and(|was| {
+                (was.done, &was.halted, was.hold_ms.is_some())
+                    == (view.done, &view.halted, view.hold_ms.is_some())
+            });
+            self.rolling = Some(Rolling {
+                view: view.clone(),
+                at,
+                printed: same && self.rolling.as_ref().is_some_and(|r| r.printed),
+            });
+        }
         for step in &operation.steps {
             let row = self.row(step.unit.as_str());
             if row.step != step.state {
@@ -214,6 +256,10 @@ impl Progress {
     pub fn changes(&mut self) -> Vec<String> {
         let name = self.name_width();
         let mut lines = Vec::new();
+        if let Some(rolling) = self.rolling.as_mut().filter(|rolling| !rolling.printed) {
+            rolling.printed = true;
+            lines.push(rolling.text(rolling.at));
+        }
         for row in self
             .rows
             .iter_mut()
@@ -236,6 +282,11 @@ impl Progress {
         palette: Palette,
     ) -> Vec<String> {
         let name = self.name_width();
+        let head = self
+            .rolling
+            .as_ref()
+            .map(|rolling| truncate(&rolling.text(now), columns).into_owned());
+        let rows = rows.saturating_sub(usize::from(head.is_some()));
         // Nothing was to be done for a unit that is done without a word.
         let quiet = |row: &&Row| row.word.is_empty() && row.step == StepState::Done;
         let mut shown: Vec<&Row> = self.rows.iter().filter(|row| !quiet(row)).collect();
@@ -249,17 +300,15 @@ impl Progress {
             });
             shown.truncate(rows.saturating_sub(1));
         }
-        let mut lines: Vec<String> = shown
-            .iter()
-            .map(|row| {
-                let at = if row.step == StepState::Pending {
-                    now
-                } else {
-                    row.changed
-                };
-                line(row, at, name, Some(columns), palette)
-            })
-            .collect();
+        let drawn = shown.iter().map(|row| {
+            let at = if row.step == StepState::Pending {
+                now
+            } else {
+                row.changed
+            };
+            line(row, at, name, Some(columns), palette)
+        });
+        let mut lines: Vec<String> = head.into_iter().chain(drawn).collect();
         if !fits {
             let done = self
                 .rows

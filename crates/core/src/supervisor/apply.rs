@@ -37,6 +37,13 @@ pub(super) struct Decisions<'a> {
     pub removed: BTreeSet<UnitId>,
 }
 
+impl Decisions<'_> {
+    pub(super) fn concerned(&self) -> BTreeSet<UnitId> {
+        let named = self.units.values().map(|decision| decision.def.id);
+        named.chain(self.removed.iter().copied()).collect()
+    }
+}
+
 impl Supervisor {
     pub(super) fn planned(
         &self,
@@ -234,8 +241,7 @@ impl Supervisor {
         sources: Vec<(String, Vec<UnitDef>)>,
     ) -> Result<OperationId, Refusal> {
         let decisions = self.decide(&sources)?;
-        let concerned = decisions.units.values().map(|d| d.def.id);
-        self.abandon_rolling_of(concerned.chain(decisions.removed.iter().copied()));
+        self.abandon_rolling_for(&decisions.concerned());
         let mut to_start = BTreeSet::new();
         for decision in decisions.units.values() {
             let starts = self.apply_unit(decision);

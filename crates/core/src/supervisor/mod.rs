@@ -364,6 +364,14 @@ impl Supervisor {
         self.planned(sources)
     }
 
+    /// Whether `Command::Apply` of these sources would be taken with `rolling`.
+    ///
+    /// # Errors
+    /// The refusal that the command would get.
+    pub fn check_rolling(&self, sources: &[(String, Vec<UnitDef>)]) -> Result<(), Refusal> {
+        self.planned_rolling(sources)
+    }
+
     /// Elementary steps taken so far (units settled, edges followed, deadlines met, effects emitted):
     /// the cost of an event, independent of the number of units.
     #[must_use]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use abide_core::Command;
 use abide_model::Signal;
-use abide_model::api::{CommandRequest, OperationView, SignalRequest, Verb};
+use abide_model::api::{CommandRequest, OperationView, RollingRequest, SignalRequest, Verb};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -76,6 +76,15 @@ pub(super) async fn several(
             request.command.as_str()
         )));
     }
+    if request.rolling.is_some() && request.command != Verb::Restart {
+        return Err(ApiError::bad_request(format!(
+            "{} cannot be rolling; only restart can",
+            request.command.as_str()
+        )));
+    }
+    if let Some(rolling) = request.rolling {
+        return restart_rolling(&context, &request.patterns, rolling).await;
+    }
     carry_out(&context, request.command, &request.patterns, request.signal).await
 }
 
@@ -85,15 +94,25 @@ pub(super) async fn several(
     params(
         ("name" = String, Path, description = "A name or a pattern."),
         ("command" = PlainVerb, Path, description = "What to do."),
+        ("rolling" = Option<bool>, Query, description = "`restart`: a few at a time, and only while that goes well."),
+        ("first" = Option<u8>, Query, description = "With `rolling`: percent of the units that come first."),
+        ("hold_ms" = Option<u64>, Query, description = "With `rolling`: how long those must stay up before the others follow."),
     ),
     responses((status = 202, body = OperationView), Guarded, NoSuchUnit, Refused)
 )]
 pub(super) async fn one(
     State(context): State<Context>,
     Segment((name, verb)): Segment<(String, String)>,
-    params: Params,
+    mut params: Params,
 ) -> Answer<Accepted> {
+    let rolling = match verb.as_str() {
+        "restart" => rolling_of(&mut params)?,
+        _ => None,
+    };
     params.finish()?;
+    if let Some(rolling) = rolling {
+        return restart_rolling(&context, &[name], rolling).await;
+    }
     let verb = serde_json::from_value::<PlainVerb>(verb.clone().into()).map_err(|_| {
         ApiError::new(
             StatusCode::NOT_FOUND,
@@ -119,6 +138,34 @@ pub(super) async fn signal(
 ) -> Answer<Accepted> {
     params.finish()?;
     carry_out(&context, Verb::Signal, &[name], Some(request.signal)).await
+}
+
+/// What the query says of a rolling restart.
+fn rolling_of(params: &mut Params) -> Answer<Option<RollingRequest>> {
+    let rolling = params.take::<bool>("rolling")?.unwrap_or(false);
+    let (first, hold_ms) = (params.take("first")?, params.count("hold_ms")?);
+    if !rolling && (first.is_some() || hold_ms.is_some()) {
+        return Err(ApiError::bad_request(
+            "first and hold_ms are of a rolling restart; add rolling=true",
+        ));
+    }
+    Ok(rolling.then(|| RollingRequest {
+        first: first.unwrap_or_else(RollingRequest::first),
+        hold_ms: hold_ms.unwrap_or_else(RollingRequest::hold_ms),
+    }))
+}
+
+async fn restart_rolling(
+    context: &Context,
+    patterns: &[String],
+    rolling: RollingRequest,
+) -> Answer<Accepted> {
+    let plan = rolling.plan().map_err(ApiError::bad_request)?;
+    let units = context.board().resolve_all(patterns)?;
+    let units = units.iter().map(|unit| unit.id).collect();
+    let command = Command::RestartRolling { units, plan };
+    let operation = context.handle().command(command).await?;
+    Ok((StatusCode::ACCEPTED, Json(view(&operation))))
 }
 
 async fn carry_out(

@@ -57,5 +57,9 @@ pub(super) async fn show(
 }
 
 pub(super) fn view(operation: &Operation) -> OperationView {
-    OperationView::new(operation, rfc3339(operation.since))
+    OperationView::new(
+        operation,
+        rfc3339(operation.since),
+        abide_platform::clock::now().mono,
+    )
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use abide_core::{Command, UnitDef};
-use abide_model::{Operation, OperationKind, Spec, UnitId};
+use abide_model::{Operation, OperationKind, Rolling, Spec, UnitId};
 
 use super::run::Daemon;
 use crate::board::SourceInfo;
@@ -60,6 +60,7 @@ impl Daemon {
         &mut self,
         kind: OperationKind,
         sources: &[ConfigSource],
+        rolling: Option<Rolling>,
         reply: Option<Reply<Operation>>,
     ) {
         let (definitions, specs) = self.definitions(sources);
@@ -74,15 +75,19 @@ impl Daemon {
         }
         // The core decides on the plan first, since its effects need the specs, and a refusal must
         // leave no trace.
-        if self.core.plan(&definitions).is_ok() {
-            self.take_over(Staged { specs, sources });
+        let taken = match rolling {
+            Some(_) => self.core.check_rolling(&definitions),
+            None => self.core.plan(&definitions).map(drop),
+        };
+        if taken.is_ok() {
+            self.take_over(Staged { specs, sources }, rolling.is_some());
         }
         self.input(abide_core::Input::Command {
             request,
             command: Command::Apply {
                 kind,
                 sources: definitions,
-                rolling: None,
+                rolling,
             },
         });
         for file in leaving {
@@ -90,11 +95,20 @@ impl Daemon {
         }
     }
 
-    fn take_over(&mut self, staged: Staged) {
+    fn take_over(&mut self, staged: Staged, rolling: bool) {
         self.store
             .write(Entry::NextUnit(self.units.next_id()), false, None);
         for (id, spec) in staged.specs {
+            if rolling && self.units.get(id).is_some() {
+                self.hold_back(id, spec);
+                continue;
+            }
             let spec = Arc::new(spec);
+            let held_back = self.units.get_mut(id).and_then(|u| u.versions.take());
+            if held_back.is_some() {
+                self.write_spec(id, &spec);
+                self.store.write(Entry::Next(id, None), false, None);
+            }
             let old = self.units.put(id, Arc::clone(&spec));
             if old.as_ref().is_some_and(|old| **old == *spec) {
                 continue;
@@ -103,11 +117,7 @@ impl Daemon {
             if old.is_some_and(|old| old.log != spec.log) {
                 self.capture.reconfigure(id, &spec.log);
             }
-            self.store.write(
-                Entry::Spec(id, Box::new(spec.as_ref().clone())),
-                false,
-                None,
-            );
+            self.write_spec(id, &spec);
             self.dirty.insert(id);
         }
         for source in staged.sources {

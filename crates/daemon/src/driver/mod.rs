@@ -32,6 +32,7 @@ mod sockets;
 mod start;
 mod streams;
 mod unit;
+mod versions;
 mod watches;
 
 pub use run::{Daemon, Ended};

@@ -46,8 +46,9 @@ impl Daemon {
                 self.cancel_hook(unit, run, hook);
             }
             Effect::Reload { unit, run } => self.reload_unit(id, unit, run),
-            // A rolling `Apply` is not asked for yet.
-            Effect::Advance(_) | Effect::Revert(_) | Effect::Settled(_) => {}
+            Effect::Advance(unit) => self.advance(unit),
+            Effect::Revert(unit) => self.revert(unit),
+            Effect::Settled(unit) => self.settle_version(unit),
             Effect::WatchSocket(unit) => {
                 if self.is_prepared(unit, (id, &effect)) {
                     self.watch_socket(unit);

@@ -27,8 +27,9 @@ impl Daemon {
             Request::Apply {
                 kind,
                 sources,
+                rolling,
                 reply,
-            } => self.apply(kind, &sources, Some(reply)),
+            } => self.apply(kind, &sources, rolling, Some(reply)),
             Request::Plan { sources, reply } => {
                 let (definitions, _) = self.definitions(&sources);
                 reply.send(self.core.plan(&definitions));

@@ -322,6 +322,7 @@ impl Daemon {
                 self.units.put(*id, Arc::new(spec.clone()));
             }
         }
+        self.take_versions(image);
         for (id, run) in runs {
             // A run that is no child of the keeper's: nobody but its pidfd tells its end.
             if run.stranger

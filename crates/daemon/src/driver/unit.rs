@@ -15,6 +15,7 @@ use abide_platform::tree::{RunTree, Sweep};
 
 use super::keep::Stored;
 use super::streams::Streams;
+use super::versions::Versions;
 use crate::board::UnitFacts;
 use crate::capture::LogMark;
 
@@ -24,6 +25,8 @@ pub struct Unit {
     pub name: UnitName,
     /// As last applied; a run that began before a change was started by an older one.
     pub spec: Arc<Spec>,
+    /// While a rolling `Apply` is under way: what it had, and what it gets; `spec` is one of the two.
+    pub versions: Option<Versions>,
     /// Its FIFOs, once a run needed them.
     pub streams: Option<Streams>,
     /// Where it says things of itself.
@@ -113,6 +116,7 @@ impl Unit {
         Self {
             name: spec.name.clone(),
             spec,
+            versions: None,
             streams: None,
             notify: None,
             sockets: Vec::new(),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abide_core::{Command, Explanation, PlanStep};
-use abide_model::{EventKind, Operation, OperationKind, Refusal, UnitId};
+use abide_model::{EventKind, Operation, OperationKind, Refusal, Rolling, UnitId};
 use tokio::sync::oneshot;
 
 use crate::board::Board;
@@ -167,10 +167,12 @@ impl Handle {
         &self,
         kind: OperationKind,
         sources: Vec<ConfigSource>,
+        rolling: Option<Rolling>,
     ) -> Result<Operation, AskError> {
         self.ask(|reply| Request::Apply {
             kind,
             sources,
+            rolling,
             reply,
         })
         .await
@@ -246,6 +248,7 @@ impl Handle {
                 self.put(Request::Apply {
                     kind: OperationKind::Up,
                     sources,
+                    rolling: None,
                     reply: Reply(reply),
                 })?;
                 let answer = answer.blocking_recv().map_err(|_| AskError::Gone)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use abide_config::DaemonSettings;
 use abide_core::{Command, Explanation, PlanStep};
-use abide_model::{Operation, OperationKind, Refusal, Spec, UnitId};
+use abide_model::{Operation, OperationKind, Refusal, Rolling, Spec, UnitId};
 use tokio::sync::oneshot;
 
 /// Where an answer goes. Dropping it unsent tells the asker that the driver is gone.
@@ -63,6 +63,8 @@ pub enum Request {
         kind: OperationKind,
         /// The sources that change; others are left alone.
         sources: Vec<ConfigSource>,
+        /// What runs and changed is restarted a few at a time.
+        rolling: Option<Rolling>,
         /// Sent when the core's `Reply` effect comes.
         reply: Reply<Operation>,
     },

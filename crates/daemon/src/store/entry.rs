@@ -21,6 +21,8 @@ pub enum Entry {
     },
     /// The spec that goes with a unit.
     Spec(UnitId, Box<Spec>),
+    /// The spec that the unit gets when its turn in a rolling operation comes; `None`: no other any more.
+    Next(UnitId, Option<Box<Spec>>),
     /// A change of what the core remembers.
     Core(Change),
     /// The configuration files that `up` was given, and what it was given with them.
@@ -55,6 +57,7 @@ pub enum Key {
     NextUnit,
     Sources,
     Spec(UnitId),
+    Next(UnitId),
     Unit(UnitId),
     Operation(OperationId),
     Halted,
@@ -67,6 +70,7 @@ impl Entry {
         match self {
             Self::Boot { .. } => Key::Boot,
             Self::Spec(id, _) => Key::Spec(*id),
+            Self::Next(id, _) => Key::Next(*id),
             Self::Sources(_) => Key::Sources,
             Self::NextUnit(_) => Key::NextUnit,
             Self::StoredNames(id, _) => Key::StoredNames(*id),
@@ -88,6 +92,8 @@ pub struct Image {
     pub seed: Option<u64>,
     /// Specs by unit.
     pub specs: BTreeMap<UnitId, Spec>,
+    /// Specs that units get in their turn.
+    pub next: BTreeMap<UnitId, Spec>,
     /// What the core remembers.
     pub units: BTreeMap<UnitId, UnitRecord>,
     /// Unfinished operations.
@@ -115,6 +121,12 @@ impl Image {
             Entry::Spec(id, spec) => {
                 self.specs.insert(id, *spec);
             }
+            Entry::Next(id, Some(spec)) => {
+                self.next.insert(id, *spec);
+            }
+            Entry::Next(id, None) => {
+                self.next.remove(&id);
+            }
             Entry::Sources(sources) => self.sources = sources,
             Entry::StoredNames(id, names) => {
                 if names.is_empty() {
@@ -130,6 +142,7 @@ impl Image {
             Entry::Core(Change::Forgotten(id)) => {
                 self.units.remove(&id);
                 self.specs.remove(&id);
+                self.next.remove(&id);
                 self.stored.remove(&id);
             }
             Entry::Core(Change::Operation(operation)) => {
@@ -160,6 +173,11 @@ impl Image {
             self.specs
                 .iter()
                 .map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))),
+        )
+        .chain(
+            self.next
+                .iter()
+                .map(|(id, spec)| Entry::Next(*id, Some(Box::new(spec.clone())))),
         )
         .chain(
             self.units

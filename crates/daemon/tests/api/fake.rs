@@ -237,6 +237,7 @@ impl Driver {
                 kind,
                 sources,
                 reply,
+                ..
             } => reply.send(Ok(self.apply(kind, sources))),
             Request::Plan { sources, reply } => {
                 let specs = sources.iter().flat_map(|source| &source.specs);

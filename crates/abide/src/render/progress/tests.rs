@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use abide_model::api::{EventView, OperationView};
+use abide_model::api::{EventView, OperationView, RollingView};
 use abide_model::{EventKind, ExitStatus, OperationKind, OperationState, OperationStep, StepState};
 
 use super::{Death, Progress};
@@ -20,6 +20,7 @@ fn operation(steps: &[(&str, StepState, Option<&str>)]) -> OperationView {
                 note: note.map(Into::into),
             })
             .collect(),
+        rolling: None,
     }
 }
 
@@ -176,4 +177,33 @@ fn a_unit_that_needed_nothing_is_not_drawn() {
         ["b  …           0 ms"]
     );
     assert!(progress.changes().is_empty());
+}
+
+#[test]
+fn a_rolling_restart_says_how_many_are_done_and_how_long_the_canaries_are_watched() {
+    let rolling = |done, hold_ms, halted: Option<&str>| OperationView {
+        rolling: Some(RollingView {
+            units: 10,
+            canaries: 1,
+            done,
+            hold_ms,
+            halted: halted.map(Into::into),
+        }),
+        ..operation(&[("web@1", StepState::Pending, None)])
+    };
+    let mut progress = Progress::default();
+    progress.take_operation(&rolling(0, Some(60_000), None), after(1000));
+    assert_eq!(
+        progress.frame(after(31_000), 80, 10, Palette::plain())[0],
+        "0 of 10 restarted; the first 1 watched for another 30 s"
+    );
+    progress.take_operation(
+        &rolling(3, None, Some("web@4: exit 1; rolled back")),
+        after(0),
+    );
+    assert_eq!(
+        progress.changes()[0],
+        "3 of 10 restarted; halted: web@4: exit 1; rolled back"
+    );
+    assert!(progress.changes().is_empty(), "said once");
 }

@@ -19,6 +19,13 @@ use crate::teeth::{Fault, planted};
 use crate::{Effect, PlanChange, UnitDef, WakeReason};
 
 impl Supervisor {
+    pub(in crate::supervisor) fn planned_rolling(
+        &self,
+        sources: &[(String, Vec<UnitDef>)],
+    ) -> Result<(), Refusal> {
+        self.check_mixed_cycles(&self.decide(sources)?)
+    }
+
     pub(in crate::supervisor) fn apply_rolling(
         &mut self,
         kind: OperationKind,
@@ -27,8 +34,7 @@ impl Supervisor {
     ) -> Result<OperationId, Refusal> {
         let decisions = self.decide(sources)?;
         self.check_mixed_cycles(&decisions)?;
-        let concerned = decisions.units.values().map(|d| d.def.id);
-        self.abandon_rolling_of(concerned.chain(decisions.removed.iter().copied()));
+        self.abandon_rolling_for(&decisions.concerned());
 
         let (mut rolled, mut to_start) = (Vec::new(), BTreeSet::new());
         let mut turns: BTreeMap<UnitId, Turn> = BTreeMap::new();

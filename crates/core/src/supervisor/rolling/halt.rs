@@ -1,5 +1,7 @@
 //! When a rolling operation does not go well, or somebody takes its place.
 
+use std::collections::BTreeSet;
+
 use abide_model::{EventKind, OperationId, RollingProgress, StepState, UnitId, UnitName};
 
 use crate::record::{EndWhy, Turn};
@@ -225,11 +227,31 @@ impl Supervisor {
         }
     }
 
+    /// The same for a later `Apply` of these: what was held back of them is out of date as it is.
+    pub(in crate::supervisor) fn abandon_rolling_for(&mut self, applied: &BTreeSet<UnitId>) {
+        let operations: BTreeSet<OperationId> = applied
+            .iter()
+            .filter_map(|id| self.units.get(id)?.rolling.as_ref())
+            .map(|part| part.operation)
+            .collect();
+        for operation in operations {
+            self.abandon(operation, applied);
+        }
+    }
+
     fn abandon_rolling(&mut self, operation: OperationId) {
+        self.abandon(operation, &BTreeSet::new());
+    }
+
+    fn abandon(&mut self, operation: OperationId, applied: &BTreeSet<UnitId>) {
         for id in self.parts_of(operation) {
             let note = Some("a later command ended the operation".into());
             self.rolling_step(id, operation, StepState::Superseded, note);
-            self.drop_part(id);
+            if applied.contains(&id) {
+                self.leave_rolling(id);
+            } else {
+                self.drop_part(id);
+            }
         }
         self.timers.clear(operation, WakeReason::Hold);
         self.rolling_halts.remove(&operation);

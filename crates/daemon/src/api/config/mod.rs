@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use abide_config::{DaemonSettings, Diagnostics};
 use abide_core::Command;
-use abide_model::api::{DownRequest, OperationView, Plan, RunRequest, ScaleRequest, UpRequest};
-use abide_model::{OperationKind, Refusal, UnitName};
+use abide_model::api::{
+    DownRequest, OperationView, Plan, RollingRequest, RunRequest, ScaleRequest, UpRequest,
+};
+use abide_model::{OperationKind, Refusal, Rolling, UnitName};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -53,7 +55,12 @@ pub(super) async fn up(
         files,
         environment,
         dry_run,
+        rolling,
     } = request;
+    let rolling = rolling
+        .map(RollingRequest::plan)
+        .transpose()
+        .map_err(ApiError::bad_request)?;
     let sources = blocking(move || {
         if files.is_empty() {
             load_remembered(&board, &environment)
@@ -63,7 +70,7 @@ pub(super) async fn up(
     })
     .await?
     .map_err(invalid)?;
-    apply(&context, OperationKind::Up, sources, dry_run).await
+    apply(&context, OperationKind::Up, sources, rolling, dry_run).await
 }
 
 /// Guards one command: keeps the text as a configuration file of the home and loads it.
@@ -106,10 +113,10 @@ pub(super) async fn run(
         )));
     }
     if dry_run {
-        return apply(&context, OperationKind::Run, vec![source], true).await;
+        return apply(&context, OperationKind::Run, vec![source], None, true).await;
     }
     let before = write(&file, config).await?;
-    let answer = apply(&context, OperationKind::Run, vec![source], false).await;
+    let answer = apply(&context, OperationKind::Run, vec![source], None, false).await;
     if answer.is_err() {
         restore(&file, before).await?;
     }
@@ -152,7 +159,7 @@ pub(super) async fn down(
                 Err(sources) => {
                     context
                         .handle()
-                        .apply(OperationKind::DownFile, sources)
+                        .apply(OperationKind::DownFile, sources, None)
                         .await?
                 }
             }
@@ -213,7 +220,7 @@ pub(super) async fn scale(
     loaded.scale = kept;
     loaded.settings = source.settings;
     loaded.environment = source.environment;
-    apply(&context, OperationKind::Scale, vec![loaded], false).await
+    apply(&context, OperationKind::Scale, vec![loaded], None, false).await
 }
 
 /// Reads the remembered configuration files again.
@@ -244,6 +251,7 @@ async fn apply(
     context: &Context,
     kind: OperationKind,
     sources: Vec<ConfigSource>,
+    rolling: Option<Rolling>,
     dry_run: bool,
 ) -> Answer<Response> {
     if dry_run {
@@ -257,7 +265,7 @@ async fn apply(
         .iter()
         .flat_map(|source| source.settings.listen.iter().copied());
     let prepared = context.listeners.prepare(wanted)?;
-    let operation = context.handle().apply(kind, sources).await?;
+    let operation = context.handle().apply(kind, sources, rolling).await?;
     prepared.keep();
     Ok((StatusCode::ACCEPTED, Json(view(&operation))).into_response())
 }
