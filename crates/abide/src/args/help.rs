@@ -60,6 +60,7 @@ Examples:
   abide up                     load ./abide.toml, or bring back what was loaded before
   abide up shop.toml           make abide agree with this file: new units start, changed ones
                                restart, missing ones go, all others are left alone
+  abide up --rolling shop.toml a few units at a time, and all back if that does not go well
   abide up conf.d --timeout 1m every *.toml in a directory; wait for one minute at most
 `abide plan` says beforehand what would change.";
 
@@ -102,6 +103,7 @@ pub const RESTART: &str = "\
 Examples:
   abide restart web
   abide restart all
+  abide restart --rolling --first 10% --hold 1m 'web@*'    some first; the others one by one
 Units that require a restarted one are left alone, as after a crash.";
 
 pub const RELOAD: &str = "\

@@ -11,6 +11,9 @@ use crate::supervisor::unit::Phase;
 use crate::teeth::{Fault, planted};
 use crate::{Effect, WakeReason};
 
+/// What a halt of an `Apply` ends with.
+const ROLLED_BACK: &str = "; rolled back";
+
 impl Supervisor {
     /// A run of the unit ended by itself. If it was of the new version, no other one is to follow.
     pub(in crate::supervisor) fn halt_if_failed(&mut self, id: UnitId) {
@@ -104,7 +107,7 @@ impl Supervisor {
             let part = self.units.get(id).and_then(|unit| unit.rolling.as_ref());
             part.is_none_or(|part| is_plain(&part.turn))
         });
-        let done = if plain { "" } else { "; rolled back" };
+        let done = if plain { "" } else { ROLLED_BACK };
         let reason = format!("{name}: {why}{done}");
         let halted = reason.clone();
         self.operations.change_rolling(operation, |progress| {
@@ -302,6 +305,7 @@ impl Supervisor {
             .operations
             .rolling(operation)
             .and_then(|progress| progress.halted.as_ref());
+        let halted = halted.map(|why| why.strip_suffix(ROLLED_BACK).unwrap_or(why));
         match (halted, state) {
             (Some(why), StepState::Done) => {
                 (StepState::Failed, Some(format!("rolled back: {why}")))
