@@ -36,8 +36,16 @@ pub fn launch(directory: &Path) -> Arc<Launch> {
 
 struct Bench {
     home: tempfile::TempDir,
+    trees: Trees,
     assistants: Assistants,
     reports: Receiver<Report>,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.assistants.finish(PATIENCE);
+        self.trees.remove();
+    }
 }
 
 impl Bench {
@@ -54,9 +62,10 @@ impl Bench {
             // The test may be over.
             let _ = tell.lock().expect("nobody panics with it").send(report);
         };
-        let assistants = Assistants::new(trees, None, report);
+        let assistants = Assistants::new(trees.clone(), None, report);
         Self {
             home,
+            trees,
             assistants,
             reports,
         }

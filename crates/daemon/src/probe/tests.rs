@@ -30,6 +30,12 @@ struct Bench {
     reports: Receiver<Report>,
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.trees.remove();
+    }
+}
+
 impl Bench {
     fn new() -> Self {
         let root = tempfile::tempdir().expect("a directory");
