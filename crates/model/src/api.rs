@@ -419,8 +419,20 @@ pub struct EventView {
     /// The same in words, for people.
     pub text: String,
     /// What.
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "beside_its_words")]
     pub kind: EventKind,
+}
+
+/// A warning is nothing but words, which are the event's `text` already: the same key twice in one
+/// object is no JSON that others would read.
+fn beside_its_words<S: serde::Serializer>(kind: &EventKind, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(tag = "event", rename = "warning")]
+    struct Warning {}
+    match kind {
+        EventKind::Warning { .. } => Warning {}.serialize(to),
+        kind => kind.serialize(to),
+    }
 }
 
 /// `POST /v1/heartbeat`: a beat. Only its arrival counts; everything but `service` may be left out,
@@ -566,4 +578,28 @@ pub struct LogLine {
     /// The newline is still missing, or the line comes in pieces.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_says_its_words_once_and_is_read_again() {
+        let view = EventView {
+            seq: 1,
+            at: "2026-01-01T00:00:00.000Z".into(),
+            unit: Some("web".into()),
+            run: None,
+            text: "web: it reports an error".into(),
+            kind: EventKind::Warning {
+                text: "it reports an error".into(),
+            },
+        };
+        let text = serde_json::to_string(&view).expect("it is JSON");
+        assert_eq!(text.matches("\"text\"").count(), 1, "{text}");
+        let again: EventView = serde_json::from_str(&text).expect("it is read");
+        assert_eq!(again.text, view.text);
+        assert!(matches!(again.kind, EventKind::Warning { .. }));
+    }
 }

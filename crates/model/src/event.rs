@@ -217,7 +217,8 @@ pub enum EventKind {
     },
     /// Something about the daemon itself that a person should know.
     Warning {
-        /// What.
+        /// What. In the API it is the event's own `text`.
+        #[serde(default)]
         text: String,
     },
 }
