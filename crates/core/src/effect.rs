@@ -52,7 +52,8 @@ pub enum Effect {
         /// The `Persist` that made this run's id safe from reuse, where that is not done yet.
         after: Option<EffectId>,
     },
-    /// End the hooks of this kind that run now; their result comes all the same. No result.
+    /// End the hooks of this kind that run now, and begin none that wait for their `after`; their result
+    /// comes all the same. No result.
     CancelHook {
         /// The unit.
         unit: UnitId,

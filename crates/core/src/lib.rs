@@ -32,6 +32,10 @@ use serde::{Deserialize, Serialize};
 /// Generous, so that a machine which is busy with other things makes no unit unhealthy.
 pub const ANSWER_SLACK: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// The driver ends hooks in their time, and then whatever they left; this much later the answer was lost.
+/// A hook that is cancelled has as long.
+pub const HOOK_SLACK: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// So many restarts in a row without a stable run, and a unit counts as crash-looping.
 pub const CRASH_LOOP_ROW: u32 = 3;
 

@@ -1,6 +1,6 @@
 //! The second phase: what was noted while settling becomes effects, records first.
 
-use abide_model::{EffectId, EventKind, RunId, UnitId};
+use abide_model::{EffectId, EventKind, HookKind, RunId, UnitId};
 
 use crate::supervisor::operation::Save;
 use crate::supervisor::unit::Stage;
@@ -47,7 +47,9 @@ impl Supervisor {
                     unit, run, hook, ..
                 } => {
                     last_durable = self.write_unit(unit).or(last_durable);
-                    let after = self.write_before(unit, run);
+                    // The others are about a run that was begun; a stop waits for no disk.
+                    let begins = hook == HookKind::BeforeStart;
+                    let after = begins.then(|| self.write_before(unit, run)).flatten();
                     let id = self.push(Effect::RunHook {
                         unit,
                         run,

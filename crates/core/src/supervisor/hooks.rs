@@ -19,17 +19,12 @@
 //! - Each is over when its result is there, and at the latest some time after it should be: an answer
 //!   that was lost counts as a failure.
 
-use std::time::Duration;
-
 use abide_model::{EffectId, EventKind, ExitStatus, HookKind, RunId, UnitId};
 
 use crate::supervisor::unit::{Held, Holding, Run, Stage, Unit};
 use crate::supervisor::{Awaited, Supervisor};
 use crate::teeth::{Fault, planted};
-use crate::{Effect, WakeReason};
-
-/// The driver ends hooks in time and then their processes; this much later its answer was lost.
-pub(super) const SLACK: Duration = Duration::from_secs(10);
+use crate::{Effect, HOOK_SLACK, WakeReason};
 
 /// So many hooks of one unit that hold up nothing are listened to; of the oldest the answer was lost.
 const MOST_BESIDE: usize = 32;
@@ -122,7 +117,7 @@ impl Supervisor {
             return;
         }
         let time = unit.policy.hooks.time(held.by.kind()).unwrap_or_default();
-        let late = self.now.mono.after(time.saturating_add(SLACK));
+        let late = self.now.mono.after(time.saturating_add(HOOK_SLACK));
         self.timers.set(Some(id), WakeReason::Hook, late);
     }
 
@@ -142,7 +137,7 @@ impl Supervisor {
             run: run_id,
             hook: by.kind(),
         });
-        let soon = self.now.mono.after(SLACK);
+        let soon = self.now.mono.after(HOOK_SLACK);
         let late = self.timers.get(Some(id), WakeReason::Hook);
         let late = late.map_or(soon, |late| late.min(soon));
         self.timers.set(Some(id), WakeReason::Hook, late);

@@ -140,7 +140,7 @@ impl Supervisor {
     /// A unit that is being removed keeps its old edges until it is gone, and the graph that was
     /// checked for circles is the one without it: so order holds among those that stay and among those
     /// that go, not between the two.
-    fn is_turn_to_end(&mut self, id: UnitId) -> bool {
+    pub(super) fn is_turn_to_end(&mut self, id: UnitId) -> bool {
         if planted(Fault::StopOrderIgnored) {
             return true;
         }
@@ -203,7 +203,13 @@ impl Supervisor {
             return;
         };
         self.steps += unit.names_needed().count() as u64;
-        let missing: Vec<String> = self.blockers(unit).map(|b| b.name.to_string()).collect();
+        // Order is of the moment of a start: what listens has had its turn, until a connection comes.
+        let in_turn = unit.is_listening() && unit.awaits_connection;
+        let missing: Vec<String> = self
+            .blockers(unit)
+            .filter(|blocker| blocker.required || !in_turn)
+            .map(|blocker| blocker.name.to_string())
+            .collect();
         if missing.is_empty() {
             if !self.listen(id) {
                 self.spawn(id);
@@ -259,7 +265,7 @@ impl Supervisor {
     }
 
     /// Tells the neighbours, if what they see of the unit changed.
-    fn tell(&mut self, id: UnitId) {
+    pub(super) fn tell(&mut self, id: UnitId) {
         let Some(unit) = self.units.get(&id) else {
             return;
         };
@@ -281,6 +287,9 @@ impl Supervisor {
             return;
         }
         self.wake_dependents(id);
+        if was.up && !told.up {
+            self.close_dependents(id);
+        }
         if was.leaving != told.leaving {
             self.wake_needed(id);
         }

@@ -81,6 +81,28 @@ impl Supervisor {
         true
     }
 
+    /// The unit is not up any more, so what listens and requires it is not either: at once, before what
+    /// requires that in turn may be settled and start.
+    pub(super) fn close_dependents(&mut self, id: UnitId) {
+        let Some(name) = self.units.get(&id).map(|unit| unit.name.clone()) else {
+            return;
+        };
+        let dependents: Vec<UnitId> = self.graph.dependents(&name).collect();
+        for dependent in dependents {
+            self.steps += 1;
+            let Some(unit) = self.units.get_mut(&dependent) else {
+                continue;
+            };
+            if unit.is_listening() && unit.policy.requires.contains(&name) {
+                unit.phase = Phase::Waiting;
+                let reason = format!("for {name}");
+                self.event(dependent, None, EventKind::Waiting { reason });
+                self.save(dependent, false);
+                self.tell(dependent);
+            }
+        }
+    }
+
     /// Has the sockets watched while the unit listens, and only then.
     pub(super) fn watch_socket(&mut self, id: UnitId) {
         let Some(unit) = self.units.get_mut(&id) else {
@@ -207,9 +229,15 @@ impl Supervisor {
         run.look = None;
         let Some(time) = time else { return };
         let stops = idle || planted(Fault::BusyStopped);
-        if stops && run.is_alive() && run.end.is_none() && !run.stopping_itself {
+        if !stops || !run.is_alive() || run.end.is_some() || run.stopping_itself {
+            return;
+        }
+        // By the time that its turn to end has come, somebody may be there: then the next look says.
+        if self.is_turn_to_end(id)
+            && let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut)
+        {
             run.end = Some(EndWhy::Idle(time));
-            self.save(id, false);
+            self.begin_end(id);
         }
     }
 

@@ -9,6 +9,7 @@ use abide_model::{
     StopAction, StopPlan, StopStep, SuccessExit, UnitId, UnitName, UnitType,
 };
 
+use crate::around::{self, Around};
 use crate::rng::Rng;
 
 /// Actions per history.
@@ -61,6 +62,8 @@ pub enum Action {
         reboot: bool,
         keeper_too: bool,
     },
+    /// Something that happens around the unit's runs.
+    Around(usize, Around),
     /// Somebody sets the calendar.
     ClockJump(i64),
     /// The disk is full from now on, or again not.
@@ -160,6 +163,7 @@ impl History {
             }
             actions.push(next);
         }
+        let actions = around::sprinkle(seed, actions);
         Self { seed, actions }
     }
 }
@@ -240,6 +244,7 @@ pub fn file(source: usize, seed: u64, id_of: impl Fn(&UnitName) -> UnitId) -> Ve
             continue;
         }
         let mut policy = random_policy(&mut rng);
+        around::enrich(seed, index, &mut policy);
         for other in 0..index {
             match rng.below(14) {
                 0 | 1 => policy.requires.push(unit_name(other)),

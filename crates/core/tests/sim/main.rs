@@ -9,6 +9,7 @@
 // The ban is for the core; what runs it may be told how, and may say what it found.
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
 
+mod around;
 mod history;
 mod recorded;
 mod rng;

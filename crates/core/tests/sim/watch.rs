@@ -1,20 +1,23 @@
 //! What must never happen, whatever the world does. The watch sees what goes into the core and what
 //! comes out, and keeps its own books; it asks the core only what it shows to everybody.
 
+mod around;
 mod graph;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use abide_core::{Command, Effect, Input, Outcome, Supervisor, UnitView};
+use abide_core::{Command, Effect, HOOK_SLACK, Input, Outcome, Supervisor, UnitView};
 use abide_model::{
-    ActualState, Backoff, BackoffCurve, EffectId, EventKind, ExitStatus, Mono, Now, OperationId,
-    OperationKind, RequestId, RunId, UnitId, UnitName, UnitType,
+    ActualState, Backoff, BackoffCurve, EffectId, EventKind, ExitStatus, HookKind, Mono, Now,
+    OperationId, OperationKind, RequestId, RunId, UnitId, UnitName, UnitType,
 };
 
 use crate::history::LONGEST_STOP;
 
+pub use around::holds_up;
+use around::{Rites, is_listening};
 use graph::{acyclic, is_going, needed};
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ struct Book {
     /// The restart that was announced may not come before.
     not_before: Option<Mono>,
     restarts: Vec<Mono>,
+    rites: Rites,
 }
 
 #[derive(Default)]
@@ -70,6 +74,11 @@ pub struct Watch {
     stops: BTreeMap<RequestId, Vec<UnitId>>,
     unanswered: BTreeSet<RequestId>,
     spawns: BTreeMap<EffectId, (UnitId, RunId)>,
+    /// Orders to run `before_start`, and to look whether anybody is connected.
+    preparations: BTreeMap<EffectId, (UnitId, RunId)>,
+    looks: BTreeMap<EffectId, (UnitId, RunId)>,
+    /// Units whose sockets are being watched.
+    sockets: BTreeSet<UnitId>,
     last_command: Mono,
     /// The last time the graph or a policy may have changed.
     last_change: Mono,
@@ -138,7 +147,8 @@ impl Watch {
         )
     }
 
-    pub fn input(&mut self, _core: &Supervisor, now: Now, input: &Input) {
+    pub fn input(&mut self, core: &Supervisor, now: Now, input: &Input) {
+        self.around_input(core, input);
         match input {
             Input::Done {
                 effect,
@@ -184,6 +194,7 @@ impl Watch {
         effect: &Effect,
         lives: Option<(RunId, bool)>,
     ) -> Held {
+        self.around_effect(core, now, effect, lives)?;
         match effect {
             Effect::Spawn { unit, run, .. } => self.spawn(core, now, *unit, *run, lives),
             Effect::AskStop { unit, run, .. } => {
@@ -231,7 +242,10 @@ impl Watch {
             Effect::Forget(unit) => {
                 self.release(*unit);
                 self.books.remove(unit);
-                Ok(())
+                let watched = self.sockets.remove(unit);
+                ensure(!watched, "sockets are watched while a unit listens", || {
+                    format!("{unit} is gone, and its sockets are watched")
+                })
             }
             _ => Ok(()),
         }
@@ -242,7 +256,43 @@ impl Watch {
         self.spawns.insert(effect, (unit, run));
     }
 
+    /// The effect's id, so that its answer can be told.
+    pub fn around_ordered(&mut self, id: EffectId, effect: &Effect) {
+        match *effect {
+            Effect::RunHook {
+                unit,
+                run,
+                hook: HookKind::BeforeStart,
+                ..
+            } => {
+                self.preparations.insert(id, (unit, run));
+            }
+            Effect::LookIdle { unit, run } => {
+                self.looks.insert(id, (unit, run));
+            }
+            _ => {}
+        }
+    }
+
     fn spawn(
+        &mut self,
+        core: &Supervisor,
+        now: Now,
+        unit: UnitId,
+        run: RunId,
+        lives: Option<(RunId, bool)>,
+    ) -> Held {
+        if let Some(held) = self.spawn_prepared(core, unit, run) {
+            ensure(lives.is_none(), "never two live runs of one unit", || {
+                format!("{unit} {run} is spawned while {lives:?} lives")
+            })?;
+            return held;
+        }
+        self.begins(core, now, unit, run, lives)
+    }
+
+    /// A run begins: its first hook, or its spawn.
+    fn begins(
         &mut self,
         core: &Supervisor,
         now: Now,
@@ -264,10 +314,13 @@ impl Watch {
             // A service that became a oneshot under its feet may count as done.
             let changed = |book: &Book| self.last_change >= book.ordered_at;
             let up = needed.is_some_and(|id| {
-                let shown = core.unit(id).is_some_and(|view| view.ready);
+                let view = core.unit(id);
+                let listens = view.as_ref().is_some_and(is_listening);
+                let shown = view.is_some_and(|view| view.ready);
                 self.books
                     .get(&id)
                     .is_some_and(|book| book.up || changed(book) && shown)
+                    || listens
             });
             ensure(up, "nothing starts before what it requires is up", || {
                 format!(
@@ -276,6 +329,7 @@ impl Watch {
                 )
             })?;
         }
+        let rites = self.rites_at_begin(core, now, unit)?;
         let book = self.books.entry(unit).or_default();
         ensure(
             book.executed.is_none_or(|last| last < run),
@@ -299,6 +353,7 @@ impl Watch {
             ordered_at: now.mono,
             row: old.row,
             restarts: old.restarts,
+            rites,
             ..Book::default()
         };
         Ok(())
@@ -337,6 +392,8 @@ impl Watch {
                     && view.policy.unit_type == UnitType::Service
                     && book.exited_at.is_none();
             }
+            // The run before ended without a restart that would have told how long it was.
+            EventKind::Connection => book.row = 0,
             EventKind::Ready => {
                 book.ready_at = Some(now.mono);
                 book.up = view.policy.unit_type == UnitType::Service;
@@ -358,6 +415,9 @@ impl Watch {
         let book = self.books.entry(unit).or_default();
         (book.up, book.stopping) = (false, true);
         book.kill_by = Some(now.mono.after(LONGEST_STOP));
+        let spawned = book.rites.preparing.is_none();
+        self.rites_at_stop(view, reason)?;
+        let book = self.books.entry(unit).or_default();
         // Under an older policy it may have had less.
         let unchanged = changed < book.ordered_at;
         if let (true, Some(ready)) = (
@@ -407,7 +467,7 @@ impl Watch {
         let stopped_at = self.stopped_at.get(&unit);
         let undisturbed =
             stopped_at.is_some_and(|at| *at > self.last_change) && reason == "stopped by hand";
-        if !(all_go || undisturbed) {
+        if !(all_go || undisturbed) || !spawned {
             return Ok(());
         }
         for other in core.units() {
@@ -435,6 +495,9 @@ impl Watch {
     fn restart_scheduled(&mut self, now: Now, view: &UnitView, delay_ms: u64) -> Held {
         let unit = view.id;
         let book = self.books.entry(unit).or_default();
+        ensure(!book.rites.idle, "an idle stop is no failure", || {
+            format!("{unit} is restarted for it")
+        })?;
         let delay = Duration::from_millis(delay_ms);
         let reset_after = match view.policy.backoff {
             Backoff::None => abide_core::DEFAULT_RESET_AFTER,
@@ -498,6 +561,9 @@ impl Watch {
         self.unanswered.clear();
         self.stops.clear();
         self.spawns.clear();
+        self.preparations.clear();
+        self.looks.clear();
+        self.sockets.clear();
         self.last_change = now.mono;
         // A command to the old daemon may have its effects only now.
         self.last_command = now.mono;
@@ -524,7 +590,9 @@ impl Watch {
                 ..Book::default()
             };
             if view.state == ActualState::Stopping {
-                book.kill_by = Some(now.mono.after(LONGEST_STOP));
+                let hook = view.policy.hooks.time(HookKind::BeforeStop);
+                let hook = hook.map_or(Duration::ZERO, |time| time + HOOK_SLACK);
+                book.kill_by = Some(now.mono.after(LONGEST_STOP).after(hook));
             }
         }
     }

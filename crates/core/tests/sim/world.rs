@@ -1,5 +1,6 @@
 //! A world for the supervisor: an operating system, a driver with its disk, and people.
 
+mod around;
 mod daemon;
 mod system;
 
@@ -17,6 +18,7 @@ use abide_model::{
 use crate::history::{Action, History, Nature, UNITS, file, unit_name};
 use crate::rng::Rng;
 use crate::watch::{Violation, Watch};
+use around::Surroundings;
 
 /// A history that takes more inputs than this turns on the spot.
 const MOST_INPUTS: u64 = 100_000;
@@ -52,6 +54,10 @@ enum Event {
     /// A killed tree is gone.
     TreeDies(UnitId, RunId),
     Beat(UnitId, RunId),
+    /// A hook ends, well or not.
+    HookEnds(u64, EffectId, bool),
+    /// A program takes the connections that wait.
+    Takes(UnitId, RunId),
     /// The oldest write that is under way has its result.
     WriteDone(u64),
 }
@@ -102,6 +108,7 @@ pub struct World {
     ids: BTreeMap<UnitName, UnitId>,
     last_id: u32,
     natures: BTreeMap<UnitName, Nature>,
+    around: Surroundings,
     processes: BTreeMap<UnitId, Process>,
     /// Ordered and not carried out.
     spawning: BTreeMap<(UnitId, RunId), (EffectId, Option<EffectId>)>,
@@ -165,6 +172,7 @@ impl World {
             ids: BTreeMap::new(),
             last_id: 0,
             natures: BTreeMap::new(),
+            around: Surroundings::default(),
             processes: BTreeMap::new(),
             spawning: BTreeMap::new(),
             ordered: BTreeMap::new(),
@@ -328,6 +336,7 @@ impl World {
                 return self.command(Command::DownSource(format!("{source}.toml")));
             }
             Action::Down => return self.command(Command::Down),
+            Action::Around(unit, around) => return self.act_around(*unit, *around),
             Action::Nature(unit, nature) => {
                 self.natures.insert(unit_name(*unit), *nature);
             }
@@ -455,6 +464,7 @@ impl World {
                 | Input::TreeEmpty { .. }
                 | Input::Ready { .. }
                 | Input::Done { .. }
+                | Input::Connection { .. }
         ) {
             self.past.push(input.clone());
         }
@@ -507,6 +517,7 @@ impl World {
             let process = effect_unit(&effect).and_then(|unit| self.processes.get(&unit));
             let lives = process.map(|process| (process.run, process.main));
             self.watch.effect(&self.core, self.now, &effect, lives)?;
+            self.watch.around_ordered(id, &effect);
             if let Effect::Spawn { unit, run, .. } = effect {
                 self.watch.spawn_ordered(id, unit, run);
             }
@@ -550,6 +561,7 @@ impl World {
     /// Faults cease; after a while everything that is wanted and able must be up.
     fn quiet(&mut self) -> Result<(), Violation> {
         self.natures.clear();
+        self.around.calm();
         self.disk_full = false;
         self.dying = None;
         let hanging: Vec<_> = self
@@ -561,6 +573,11 @@ impl World {
         for (unit, run, effect) in hanging {
             self.begin_spawn(unit, run, effect);
         }
+        let alive = self.processes.iter();
+        let alive: Vec<_> = alive.map(|(unit, p)| (*unit, p.run)).collect();
+        for (unit, run) in alive {
+            self.later(Duration::ZERO, Event::Takes(unit, run));
+        }
         self.end_the_forgotten();
         self.pass(Duration::from_secs(900))?;
         let lives: BTreeMap<UnitId, (RunId, bool, u64)> = self
@@ -568,13 +585,15 @@ impl World {
             .iter()
             .map(|(unit, p)| (*unit, (p.run, p.main, p.digest)))
             .collect();
-        self.watch.converged(&self.core, &lives)
+        let waits = |unit| self.around.waits(unit);
+        self.watch.converged(&self.core, &lives, &waits)
     }
 }
 
 fn effect_unit(effect: &Effect) -> Option<UnitId> {
     match effect {
         Effect::Spawn { unit, .. }
+        | Effect::RunHook { unit, .. }
         | Effect::AskStop { unit, .. }
         | Effect::WatchTree { unit, .. }
         | Effect::KillTree { unit, .. } => Some(*unit),

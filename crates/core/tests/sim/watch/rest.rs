@@ -6,6 +6,7 @@ use std::time::Duration;
 use abide_core::{Supervisor, UnitView};
 use abide_model::{ActualState, DesiredState, Mono, Now, OperationState, RunId, UnitId, UnitName};
 
+use crate::watch::around::is_listening;
 use crate::watch::{Held, Watch, ensure};
 
 impl Watch {
@@ -22,7 +23,8 @@ impl Watch {
             ensure(
                 !stopping
                     || late.is_none_or(|by| by > now.mono)
-                    || self.will_kill(core, &view, now),
+                    || self.will_kill(core, &view, now)
+                    || self.hook_is_over(&view),
                 "a stop always ends",
                 || format!("{} should have been killed at {late:?}", view.name),
             )?;
@@ -64,6 +66,7 @@ impl Watch {
     fn unit_at_rest(&self, core: &Supervisor, now: Now, view: &UnitView) -> Held {
         let wake = core.poll_timeout().mono.map(|(at, _)| at);
         let name = view.name;
+        self.around_at_rest(view)?;
         match view.state {
             ActualState::Backoff => {
                 let due = view.next_start;
@@ -78,6 +81,7 @@ impl Watch {
                     || format!("{name} is not wanted and waits for its restart"),
                 )
             }
+            ActualState::Waiting if is_listening(view) => Ok(()),
             ActualState::Waiting => {
                 let why = core.explain(view.id, now);
                 ensure(
@@ -106,9 +110,14 @@ impl Watch {
                 )
             }
             ActualState::Stopping => {
-                let unheeded = self.books.get(&view.id).is_some_and(|book| {
-                    book.exited_at.is_some() && book.kill_by.is_some() && !book.watched
-                });
+                let hooked = view
+                    .reason
+                    .as_ref()
+                    .is_some_and(|why| why.contains("runs "));
+                let unheeded = !hooked
+                    && self.books.get(&view.id).is_some_and(|book| {
+                        book.exited_at.is_some() && book.kill_by.is_some() && !book.watched
+                    });
                 ensure(!unheeded, "a stop ends with the last process", || {
                     format!("the main process of {name} ended, and nobody watches the rest")
                 })
@@ -122,6 +131,7 @@ impl Watch {
         &self,
         core: &Supervisor,
         lives: &BTreeMap<UnitId, (RunId, bool, u64)>,
+        waits: &dyn Fn(UnitId) -> bool,
     ) -> Held {
         const CONVERGES: &str = "when faults cease, everything wanted and able is up";
         for view in core.units() {
@@ -146,6 +156,7 @@ impl Watch {
                 )?;
             }
             let rests = match (view.desired, view.state) {
+                (DesiredState::Up, ActualState::Waiting) if is_listening(&view) => !waits(view.id),
                 (DesiredState::Up, ActualState::Waiting) => {
                     view.policy.requires.iter().any(|need| !is_up(core, need))
                 }

@@ -36,6 +36,7 @@ impl World {
         self.past
             .retain(|input| !matches!(input, Input::Done { .. }));
         self.keep_written(reboot, wait);
+        self.around.without_daemon(reboot);
         if reboot {
             // Nothing tells of what another boot ran.
             self.past.clear();

@@ -13,6 +13,7 @@ impl World {
     pub(super) fn carry_out(&mut self, id: EffectId, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::Spawn { unit, run, after } => {
+                self.check_unhindered(unit, "the spawn")?;
                 let after = after.filter(|after| self.is_open(*after));
                 let launch = self.core.unit(unit).map_or((0, false), |view| {
                     let oneshot = view.policy.unit_type == UnitType::Oneshot;
@@ -24,14 +25,14 @@ impl World {
                     self.begin_spawn(unit, run, id);
                 }
             }
-            // Nothing in a history asks for these yet.
-            Effect::Probe { .. }
-            | Effect::RunHook { .. }
+            Effect::RunHook { .. }
             | Effect::CancelHook { .. }
-            | Effect::Reload { .. }
             | Effect::WatchSocket(_)
             | Effect::UnwatchSocket(_)
-            | Effect::LookIdle { .. }
+            | Effect::LookIdle { .. } => self.carry_out_around(id, effect)?,
+            // Nothing in a history asks for these yet.
+            Effect::Probe { .. }
+            | Effect::Reload { .. }
             | Effect::Advance(_)
             | Effect::Revert(_)
             | Effect::Settled(_) => {}
@@ -118,7 +119,7 @@ impl World {
     }
 
     /// The write has no result yet.
-    fn is_open(&self, effect: EffectId) -> bool {
+    pub(super) fn is_open(&self, effect: EffectId) -> bool {
         self.journal
             .iter()
             .rev()
@@ -168,6 +169,7 @@ impl World {
             );
         }
         self.later(Duration::ZERO, Event::Beat(unit, run));
+        self.takes_soon(unit, run);
     }
 
     pub(super) fn happen(&mut self, event: Event) -> Result<(), Violation> {
@@ -225,6 +227,16 @@ impl World {
                 Ok(())
             }
             Event::Beat(unit, run) => self.program_beats(unit, run),
+            Event::HookEnds(life, effect, well) => {
+                if life == self.life {
+                    self.hook_ends(effect, well);
+                }
+                Ok(())
+            }
+            Event::Takes(unit, run) => {
+                self.takes(unit, run);
+                Ok(())
+            }
             Event::WriteDone(life) if life == self.life => self.write_done(),
             Event::WriteDone(_) => Ok(()),
         }
@@ -302,6 +314,7 @@ impl World {
         for (unit, run, spawn) in waiting {
             self.begin_spawn(unit, run, spawn);
         }
+        self.begin_hooks_after(effect)?;
         let released: Vec<RequestId> = self
             .held_replies
             .extract_if(.., |(_, after)| *after == Some(effect))
