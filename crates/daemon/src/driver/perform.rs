@@ -179,7 +179,7 @@ impl Daemon {
     /// Everything that a spawn worker needs for one run.
     fn order(&mut self, unit_id: UnitId, run: RunId) -> Result<Order, String> {
         let beats = self.beats_url();
-        let (sockets, stdin) = self.passed(unit_id)?;
+        let passed = self.passed(unit_id)?;
         let unit = self.units.get_mut(unit_id).ok_or("the unit is gone")?;
         let streams = unit.streams.as_ref().ok_or("its FIFOs are gone")?;
         let ends = streams
@@ -215,8 +215,8 @@ impl Daemon {
             run,
             launch,
             variables,
-            sockets,
-            stdin,
+            sockets: passed.named,
+            stdin: passed.stdin,
             ready_fd,
             stdout: ends.stdout,
             stderr: ends.stderr,

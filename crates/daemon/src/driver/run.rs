@@ -473,6 +473,8 @@ impl Daemon {
 
     /// Leaves. After `Down` nothing stays behind but the state and the logs.
     fn end(mut self) -> Ended {
+        // A new daemon would end them, too, and ask for them again.
+        self.assistants.finish(Duration::from_secs(6));
         self.drain_output();
         if self.keeper_lost {
             self.store.close();

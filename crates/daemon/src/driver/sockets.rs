@@ -37,6 +37,15 @@ struct Listener {
     waiting: BTreeSet<UnitId>,
 }
 
+/// What a run finds open beside its output.
+#[derive(Default)]
+pub struct Passed {
+    /// From descriptor 3 on, each with its name.
+    pub named: Vec<(Arc<OwnedFd>, String)>,
+    /// Standard input, where that is a socket.
+    pub stdin: Option<Arc<OwnedFd>>,
+}
+
 fn key(number: u64) -> Key {
     Key {
         kind: LISTENER,
@@ -170,26 +179,27 @@ impl Daemon {
 
     /// What the unit's next run finds from descriptor 3 on: its sockets, then what it left here; or, in
     /// the manner of inetd, its socket as standard input.
-    pub(super) fn passed(
-        &self,
-        id: UnitId,
-    ) -> Result<(Vec<(Arc<OwnedFd>, String)>, Option<Arc<OwnedFd>>), String> {
+    pub(super) fn passed(&self, id: UnitId) -> Result<Passed, String> {
         let unit = self.units.get(id).ok_or("the unit is gone")?;
-        let mut passed = Vec::new();
-        let mut stdin = None;
+        let mut passed = Passed::default();
         if let Some(socket) = &unit.spec.launch.socket {
             for listen in &socket.listen {
                 let held = self.sockets.held.get(&listen.address);
                 let held = held.ok_or_else(|| format!("its socket {} is gone", listen.address))?;
                 match socket.pass {
-                    SocketPass::Fds => passed.push((Arc::clone(&held.fd), listen.name.clone())),
-                    SocketPass::Stdin => stdin = Some(Arc::clone(&held.fd)),
+                    SocketPass::Fds => {
+                        passed
+                            .named
+                            .push((Arc::clone(&held.fd), listen.name.clone()));
+                    }
+                    SocketPass::Stdin => passed.stdin = Some(Arc::clone(&held.fd)),
                 }
             }
         }
         let stored = unit.stored.iter();
-        passed.extend(stored.map(|stored| (Arc::clone(&stored.fd), stored.name.clone())));
-        Ok((passed, stdin))
+        let stored = stored.map(|stored| (Arc::clone(&stored.fd), stored.name.clone()));
+        passed.named.extend(stored);
+        Ok(passed)
     }
 
     /// Begins to look for a connection to the unit. Its sockets are there.
