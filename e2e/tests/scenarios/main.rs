@@ -24,6 +24,7 @@ mod python_beats;
 mod recording;
 mod redis_chain;
 mod remembered;
+mod remotes;
 mod sockets;
 mod three_hundred;
 mod web_survives_kill;
