@@ -25,6 +25,7 @@ use abide_model::api::BeatRequest;
 use abide_model::{EventKind, MonitorSpec, Mono};
 use abide_platform::clock;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 use crate::assist::Assistants;
 use crate::board::Board;
@@ -34,6 +35,12 @@ use hook::Silence;
 /// What changed is written so long after the change: whole changes soon, times of beats seldom.
 const WRITE_SOON: Duration = Duration::from_secs(1);
 const WRITE_SELDOM: Duration = Duration::from_secs(60);
+
+/// How long what is on the disk is waited for when the daemon begins.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a write is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Services of other machines: what everybody shares.
 #[derive(Debug, Default)]
@@ -176,6 +183,10 @@ pub async fn follow(
     let mut changes = handle.board().watch_daemon();
     let hooks = hook::Hooks::new(handle.clone(), assistants);
     let mut restored = false;
+    let mut writer = Writer {
+        path: path.clone(),
+        under_way: None,
+    };
     loop {
         changes.borrow_and_update();
         let wanted = wanted(handle.board());
@@ -194,7 +205,9 @@ pub async fn follow(
             state.machine.handle_timeout(now);
             let outputs: Vec<_> = std::iter::from_fn(|| state.machine.poll_output()).collect();
             if !outputs.is_empty() {
-                state.write_within(now.mono, WRITE_SOON);
+                // At once, though after it is told: a daemon that dies in between tells it again,
+                // which is better than not at all.
+                state.write_within(now.mono, Duration::ZERO);
             }
             let write = state.write_at.filter(|at| *at <= now.mono);
             if write.is_some() {
@@ -207,7 +220,7 @@ pub async fn follow(
             tell(&remotes, &handle, &hooks, output);
         }
         if write.is_some() {
-            write_down(&remotes, &path).await;
+            writer.write(&remotes).await;
         }
         let due = async {
             match next {
@@ -224,7 +237,7 @@ pub async fn follow(
         }
     }
     if remotes.lock().write_at.is_some() {
-        write_down(&remotes, &path).await;
+        writer.write(&remotes).await;
     }
 }
 
@@ -272,8 +285,13 @@ fn record(handle: &Handle, kind: EventKind) {
 
 async fn restore(remotes: &Remotes, handle: &Handle, path: &std::path::Path) {
     let from = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || file::read(&from)).await;
-    match read.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+    let read = tokio::task::spawn_blocking(move || file::read(&from));
+    let read = match tokio::time::timeout(READ_WITHIN, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => Err(std::io::Error::other(error)),
+        Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    };
+    match read {
         Ok(saved) => remotes.lock().machine.restore(clock::now(), saved),
         Err(error) => {
             let text = format!(
@@ -285,13 +303,39 @@ async fn restore(remotes: &Remotes, handle: &Handle, path: &std::path::Path) {
     }
 }
 
-async fn write_down(remotes: &Remotes, path: &std::path::Path) {
-    let saved = remotes.lock().machine.save();
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || file::write(&to, saved)).await;
-    let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    if let Err(error) = written {
-        // It is tried again with the next change.
-        tracing::warn!(path = %path.display(), %error, "what is known of other machines is not written");
+/// Writes, one file at a time. A disk that hangs delays what is told by [`PATIENCE`] at most.
+struct Writer {
+    path: PathBuf,
+    under_way: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Writer {
+    async fn write(&mut self, remotes: &Remotes) {
+        if !self.done().await {
+            // Once more, when there may be more to write.
+            remotes.lock().write_within(clock::now().mono, WRITE_SELDOM);
+            return;
+        }
+        let saved = remotes.lock().machine.save();
+        let path = self.path.clone();
+        let write = tokio::task::spawn_blocking(move || file::write(&path, saved));
+        self.under_way = Some(write);
+        self.done().await;
+    }
+
+    /// Waits a little for the write that is under way; whether there is none any more.
+    async fn done(&mut self) -> bool {
+        let Some(write) = &mut self.under_way else {
+            return true;
+        };
+        let Ok(written) = tokio::time::timeout(PATIENCE, write).await else {
+            return false;
+        };
+        self.under_way = None;
+        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            // It is tried again with the next change.
+            tracing::warn!(path = %self.path.display(), %error, "what is known of other machines is not written");
+        }
+        true
     }
 }
