@@ -8,7 +8,7 @@ use abide_model::{EventKind, Health, UnitId};
 use crate::WakeReason;
 use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
-use crate::supervisor::unit::{Stage, Unit};
+use crate::supervisor::unit::Unit;
 use crate::teeth::{Fault, planted};
 
 /// A beat is owed at most this often; a shorter interval would have the supervisor spin.
@@ -68,7 +68,7 @@ impl Supervisor {
         let owed = unit.beats_owed();
         let known = unit.policy.heartbeat.is_some() || owed.is_some();
         let Some(run) = unit.run_mut() else { return };
-        if !known || !matches!(run.stage, Stage::Alive) || run.exited {
+        if !known || !run.is_heard() {
             return;
         }
         if run.beats.missed > 0 || run.beats.verdict != Health::Healthy {
@@ -130,7 +130,7 @@ impl Supervisor {
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
-        if !matches!(run.stage, Stage::Alive) || run.exited {
+        if !run.is_heard() {
             return;
         }
         run.beats.every = Some(every);
@@ -151,7 +151,7 @@ impl Supervisor {
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
-        if run.is_alive() && run.end.is_none() {
+        if run.is_heard() && run.end.is_none() {
             run.beats.verdict = Health::Unhealthy;
             self.end_as_failed(id, EndWhy::BeatTrigger);
         }

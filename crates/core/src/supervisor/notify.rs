@@ -8,12 +8,9 @@ use abide_model::{EventKind, UnitId};
 use crate::WakeReason;
 use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
+use crate::supervisor::run::LOOK_AGAIN;
 use crate::supervisor::unit::{Holding, Stage, Unit};
 use crate::teeth::{Fault, planted};
-
-/// A run that is overdue and waits for its turn to be stopped is looked at again at most this often: its
-/// stop may have no time at all.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     /// The readiness check succeeded, or the program said so.
@@ -50,7 +47,7 @@ impl Supervisor {
         };
         let within = unit.policy.stop.within;
         let Some(run) = unit.run_mut() else { return };
-        if !run.is_alive() || run.stopping_itself {
+        if !run.is_heard() || run.stopping_itself {
             return;
         }
         run.stopping_itself = true;
@@ -73,7 +70,7 @@ impl Supervisor {
         };
         let within = unit.policy.stop.within;
         let Some(run) = unit.run_mut() else { return };
-        if !run.is_alive() {
+        if !run.is_heard() {
             return;
         }
         if run.end.is_some() {

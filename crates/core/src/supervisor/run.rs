@@ -15,6 +15,10 @@ use crate::{Effect, Sweep, WakeReason, restart};
 /// A main process that is killed so soon after the kernel had no memory for its run is killed by that.
 const MEMORY_DEATH: Duration = Duration::from_secs(5);
 
+/// A run that is overdue and waits for its turn to end is looked at again at most this often: what it
+/// was overdue with may have no time at all.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What follows for the tree when its main process has exited.
 enum Follow {
     Nothing,
@@ -90,11 +94,17 @@ impl Supervisor {
         let Some(ready) = &unit.policy.ready else {
             return;
         };
-        let why = EndWhy::NotReady(ready.within);
+        let within = ready.within;
         let Some(run) = unit.run_mut() else { return };
-        if matches!(run.stage, Stage::Alive) && !run.ready && !run.exited && run.end.is_none() {
-            run.end = Some(why);
-            self.begin_end(id);
+        if !run.is_heard() || run.ready {
+            return;
+        }
+        if run.end.is_some() {
+            // It waits for its turn to end, and may yet be let live.
+            let by = self.now.mono.after(within.max(LOOK_AGAIN));
+            self.timers.set(Some(id), WakeReason::Ready, by);
+        } else {
+            self.end_as_failed(id, EndWhy::NotReady(within));
         }
     }
 

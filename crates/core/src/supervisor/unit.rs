@@ -383,9 +383,14 @@ impl Unit {
 }
 
 impl Run {
+    /// Nothing was done to end it. A quick program is heard before the news that it was executed.
+    pub(super) fn is_heard(&self) -> bool {
+        matches!(self.stage, Stage::Alive) && !self.exited
+    }
+
     /// Its program was executed, and nothing was done to end it.
     pub(super) fn is_alive(&self) -> bool {
-        matches!(self.stage, Stage::Alive) && !self.exited && self.spawn.is_none()
+        self.is_heard() && self.spawn.is_none()
     }
 
     pub(super) fn held(&self) -> Option<&Held> {

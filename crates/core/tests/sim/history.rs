@@ -11,6 +11,7 @@ use abide_model::{
 
 use crate::around::{self, Around};
 use crate::rng::Rng;
+use crate::vitals::{self, Vital};
 
 /// Actions per history.
 pub const ACTIONS: usize = 240;
@@ -23,6 +24,42 @@ pub const LONGEST_STOP: Duration = Duration::from_secs(6);
 pub struct History {
     pub seed: u64,
     pub actions: Vec<Action>,
+    pub parts: Parts,
+}
+
+/// What is sprinkled over a plain history, each from a random source of its own: a seed that failed once
+/// gives what it gave then, whatever was added since.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// Hooks and sockets.
+    pub around: bool,
+    /// Health, what programs say, and reloads.
+    pub vitals: bool,
+}
+
+impl Parts {
+    /// Everything there is.
+    pub const ALL: Self = Self {
+        around: true,
+        vitals: true,
+    };
+
+    /// Everything there was at some time.
+    pub const EACH: [Self; 4] = [
+        Self {
+            around: false,
+            vitals: false,
+        },
+        Self {
+            around: true,
+            vitals: false,
+        },
+        Self {
+            around: false,
+            vitals: true,
+        },
+        Self::ALL,
+    ];
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +101,8 @@ pub enum Action {
     },
     /// Something that happens around the unit's runs.
     Around(usize, Around),
+    /// Something that shows whether the unit's program lives.
+    Vital(usize, Vital),
     /// Somebody sets the calendar.
     ClockJump(i64),
     /// The disk is full from now on, or again not.
@@ -136,36 +175,50 @@ pub fn unit_name(index: usize) -> UnitName {
 
 impl History {
     pub fn generate(seed: u64) -> Self {
-        Self::of_length(seed, ACTIONS)
+        Self::of_length(seed, ACTIONS, Parts::ALL)
     }
 
-    pub fn of_length(seed: u64, length: usize) -> Self {
-        let mut rng = Rng::new(seed);
-        let mut actions = vec![
-            Action::Apply {
-                source: 0,
-                seed: rng.next(),
-                run: false,
-            },
-            Action::Apply {
-                source: 1,
-                seed: rng.next(),
-                run: false,
-            },
-        ];
-        // Some histories are calm, so that long rows of crashes are seen undisturbed.
-        let calm = rng.chance(40);
-        while actions.len() < length {
-            let next = action(&mut rng, calm);
-            // A full disk excuses much, so that few histories have one.
-            if matches!(next, Action::DiskFull(_)) && !seed.is_multiple_of(8) {
-                continue;
-            }
-            actions.push(next);
+    pub fn of_length(seed: u64, length: usize, parts: Parts) -> Self {
+        let mut actions = plain(seed, length);
+        if parts.around {
+            actions = around::sprinkle(seed, actions);
         }
-        let actions = around::sprinkle(seed, actions);
-        Self { seed, actions }
+        if parts.vitals {
+            actions = vitals::sprinkle(seed, actions);
+        }
+        Self {
+            seed,
+            actions,
+            parts,
+        }
     }
+}
+
+fn plain(seed: u64, length: usize) -> Vec<Action> {
+    let mut rng = Rng::new(seed);
+    let mut actions = vec![
+        Action::Apply {
+            source: 0,
+            seed: rng.next(),
+            run: false,
+        },
+        Action::Apply {
+            source: 1,
+            seed: rng.next(),
+            run: false,
+        },
+    ];
+    // Some histories are calm, so that long rows of crashes are seen undisturbed.
+    let calm = rng.chance(40);
+    while actions.len() < length {
+        let next = action(&mut rng, calm);
+        // A full disk excuses much, so that few histories have one.
+        if matches!(next, Action::DiskFull(_)) && !seed.is_multiple_of(8) {
+            continue;
+        }
+        actions.push(next);
+    }
+    actions
 }
 
 fn some(rng: &mut Rng) -> Vec<usize> {
@@ -230,7 +283,12 @@ fn action(rng: &mut Rng, calm: bool) -> Action {
 
 /// The units of a source as one version of its file has them. Most versions are valid; some name
 /// unknown units, some go in circles, some claim a unit of the other source.
-pub fn file(source: usize, seed: u64, id_of: impl Fn(&UnitName) -> UnitId) -> Vec<UnitDef> {
+pub fn file(
+    source: usize,
+    seed: u64,
+    parts: Parts,
+    id_of: impl Fn(&UnitName) -> UnitId,
+) -> Vec<UnitDef> {
     let mut rng = Rng::new(seed);
     let odd = rng.chance(15);
     let own: Vec<usize> = if source == 0 {
@@ -244,7 +302,12 @@ pub fn file(source: usize, seed: u64, id_of: impl Fn(&UnitName) -> UnitId) -> Ve
             continue;
         }
         let mut policy = random_policy(&mut rng);
-        around::enrich(seed, index, &mut policy);
+        if parts.around {
+            around::enrich(seed, index, &mut policy);
+        }
+        if parts.vitals {
+            vitals::enrich(seed, index, &mut policy);
+        }
         for other in 0..index {
             match rng.below(14) {
                 0 | 1 => policy.requires.push(unit_name(other)),

@@ -4,6 +4,7 @@
 mod around;
 mod graph;
 mod rest;
+mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::history::LONGEST_STOP;
 pub use around::holds_up;
 use around::{Rites, is_listening};
 use graph::{acyclic, is_going, needed};
+use vitals::Vitals;
 
 #[derive(Debug)]
 pub struct Violation {
@@ -64,6 +66,7 @@ struct Book {
     not_before: Option<Mono>,
     restarts: Vec<Mono>,
     rites: Rites,
+    vitals: Vitals,
 }
 
 #[derive(Default)]
@@ -149,6 +152,7 @@ impl Watch {
 
     pub fn input(&mut self, core: &Supervisor, now: Now, input: &Input) {
         self.around_input(core, input);
+        self.vital_input(core, now, input);
         match input {
             Input::Done {
                 effect,
@@ -195,6 +199,7 @@ impl Watch {
         lives: Option<(RunId, bool)>,
     ) -> Held {
         self.around_effect(core, now, effect, lives)?;
+        self.vital_effect(core, now, effect)?;
         match effect {
             Effect::Spawn { unit, run, .. } => self.spawn(core, now, *unit, *run, lives),
             Effect::AskStop { unit, run, .. } => {
@@ -370,6 +375,7 @@ impl Watch {
         let Some(view) = core.unit(unit) else {
             return Ok(());
         };
+        self.vital_event(now, &view, kind)?;
         match kind {
             EventKind::Stopping { reason } => return self.stopping(core, now, &view, reason),
             EventKind::RestartScheduled { delay_ms, .. } => {
@@ -441,7 +447,8 @@ impl Watch {
             &view.policy.heartbeat,
         ) {
             let last = book.last_beat.max(book.ready_at).max(book.spawned_at);
-            let due = last.map(|at| at.after(heartbeat.every));
+            let every = book.vitals.owes.unwrap_or(heartbeat.every);
+            let due = last.map(|at| at.after(every));
             return ensure(
                 due.is_none_or(|due| now.mono >= due),
                 "a run has all its time to beat",

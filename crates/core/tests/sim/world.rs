@@ -3,6 +3,7 @@
 mod around;
 mod daemon;
 mod system;
+mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +16,9 @@ use abide_model::{
     Signal, UnitId, UnitName, UnitType, Wall,
 };
 
-use crate::history::{Action, History, Nature, UNITS, file, unit_name};
+use crate::history::{Action, History, Nature, Parts, UNITS, file, unit_name};
 use crate::rng::Rng;
+use crate::vitals::{Answers, Words};
 use crate::watch::{Violation, Watch};
 use around::Surroundings;
 
@@ -41,6 +43,8 @@ struct Process {
     main: bool,
     digest: u64,
     oneshot: bool,
+    /// How often it said it owes a beat.
+    owes: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +113,10 @@ pub struct World {
     last_id: u32,
     natures: BTreeMap<UnitName, Nature>,
     around: Surroundings,
+    /// How rounds and reloads are answered, and what programs say of a reload.
+    vitals: BTreeMap<UnitName, (Answers, Answers, Words)>,
+    /// The history's.
+    parts: Parts,
     processes: BTreeMap<UnitId, Process>,
     /// Ordered and not carried out.
     spawning: BTreeMap<(UnitId, RunId), (EffectId, Option<EffectId>)>,
@@ -173,6 +181,8 @@ impl World {
             last_id: 0,
             natures: BTreeMap::new(),
             around: Surroundings::default(),
+            vitals: BTreeMap::new(),
+            parts: Parts::ALL,
             processes: BTreeMap::new(),
             spawning: BTreeMap::new(),
             ordered: BTreeMap::new(),
@@ -197,6 +207,7 @@ impl World {
     }
 
     fn play(mut self, history: &History) -> Result<Self, Failure> {
+        self.parts = history.parts;
         for (at, action) in history.actions.iter().enumerate() {
             self.note(|| format!("== {action:?}"));
             self.guarded(at, |world| world.act(action))?;
@@ -309,7 +320,7 @@ impl World {
                 for index in 0..UNITS {
                     self.id_of(&unit_name(index));
                 }
-                let defs = file(*source, *seed, |name| self.ids[name]);
+                let defs = file(*source, *seed, self.parts, |name| self.ids[name]);
                 let kind = if *run {
                     OperationKind::Run
                 } else {
@@ -337,6 +348,7 @@ impl World {
             }
             Action::Down => return self.command(Command::Down),
             Action::Around(unit, around) => return self.act_around(*unit, *around),
+            Action::Vital(unit, vital) => return self.act_vital(*unit, *vital),
             Action::Nature(unit, nature) => {
                 self.natures.insert(unit_name(*unit), *nature);
             }
@@ -562,6 +574,7 @@ impl World {
     fn quiet(&mut self) -> Result<(), Violation> {
         self.natures.clear();
         self.around.calm();
+        self.vitals.clear();
         self.disk_full = false;
         self.dying = None;
         let hanging: Vec<_> = self

@@ -10,13 +10,14 @@ use crate::watch::around::is_listening;
 use crate::watch::{Held, Watch, ensure};
 
 impl Watch {
-    pub fn after_timeout(&self, core: &Supervisor, now: Now) -> Held {
+    pub fn after_timeout(&mut self, core: &Supervisor, now: Now) -> Held {
         let next = core.poll_timeout().mono;
         ensure(
             next.is_none_or(|(at, _)| at > now.mono),
             "after a time-out the next deadline is later",
             || format!("{next:?} at {:?}", now.mono),
         )?;
+        self.vitals_after_timeout(core, now)?;
         for view in core.units() {
             let late = self.books.get(&view.id).and_then(|book| book.kill_by);
             let stopping = view.state == ActualState::Stopping;
@@ -67,6 +68,7 @@ impl Watch {
         let wake = core.poll_timeout().mono.map(|(at, _)| at);
         let name = view.name;
         self.around_at_rest(view)?;
+        self.vitals_at_rest(core, now, view)?;
         match view.state {
             ActualState::Backoff => {
                 let due = view.next_start;
@@ -97,9 +99,11 @@ impl Watch {
                     .books
                     .get(&view.id)
                     .is_some_and(|book| self.last_change < book.ordered_at);
+                let extended = self.books.get(&view.id).map(|book| book.vitals.extended);
                 let late = |at: Mono| {
                     limit.is_none_or(|within| {
-                        wake.is_none() || now.mono > at.after(within).after(Duration::from_secs(60))
+                        let due = at.after(within).max(extended.unwrap_or_default());
+                        wake.is_none() || now.mono > due.after(Duration::from_secs(60))
                     })
                 };
                 // The driver may have slept over the deadline, but not for ever.

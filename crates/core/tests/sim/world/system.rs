@@ -25,17 +25,14 @@ impl World {
                     self.begin_spawn(unit, run, id);
                 }
             }
+            Effect::Probe { .. } | Effect::Reload { .. } => self.answer(id, &effect),
             Effect::RunHook { .. }
             | Effect::CancelHook { .. }
             | Effect::WatchSocket(_)
             | Effect::UnwatchSocket(_)
             | Effect::LookIdle { .. } => self.carry_out_around(id, effect)?,
             // Nothing in a history asks for these yet.
-            Effect::Probe { .. }
-            | Effect::Reload { .. }
-            | Effect::Advance(_)
-            | Effect::Revert(_)
-            | Effect::Settled(_) => {}
+            Effect::Advance(_) | Effect::Revert(_) | Effect::Settled(_) => {}
             Effect::WatchReady { unit, run } => {
                 if let Some(after) = self.nature(unit).ready_after {
                     let life = self.life;
@@ -152,6 +149,7 @@ impl World {
                 main: true,
                 digest,
                 oneshot,
+                owes: None,
             },
         );
         self.tell(Input::Done {
@@ -259,18 +257,16 @@ impl World {
             .processes
             .get(&unit)
             .is_some_and(|p| p.run == run && p.main);
-        let heartbeat = self
-            .core
-            .unit(unit)
-            .and_then(|view| view.policy.heartbeat.clone());
         if !lives {
             return Ok(());
         }
-        let every = heartbeat
-            .as_ref()
-            .map_or(Duration::from_secs(5), |heartbeat| heartbeat.every / 2);
-        self.later(every, Event::Beat(unit, run));
-        if heartbeat.is_some() && self.nature(unit).beats {
+        let policy = self.core.unit(unit).map(|view| view.policy);
+        let said = self.processes.get(&unit).and_then(|process| process.owes);
+        let owed = policy.and_then(|policy| policy.heartbeat.as_ref().map(|h| h.every));
+        let owed = said.or(owed).filter(|every| !every.is_zero());
+        let next = owed.map_or(Duration::from_secs(5), |every| every / 2);
+        self.later(next, Event::Beat(unit, run));
+        if owed.is_some() && self.nature(unit).beats {
             return self.input(Input::Beat { unit, run });
         }
         Ok(())
