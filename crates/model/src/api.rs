@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ActualState, DesiredState, EventKind, Health, Mono, Operation, OperationKind, OperationState,
-    OperationStep, Rolling, RollingProgress, Signal,
+    OperationStep, Rolling, RollingProgress, Severity, Signal,
 };
 
 /// The header that names the daemon's version in every answer.
@@ -408,6 +408,9 @@ pub struct Setting {
 /// One event of `GET /v1/events`; the tag `event` says which, and which fields follow.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
+    /// The version of the stream's form: 1. Kinds and fields are added without changing it.
+    #[serde(default = "first_version")]
+    pub v: u32,
     /// Grows by one within a home.
     pub seq: u64,
     /// When.
@@ -416,6 +419,9 @@ pub struct EventView {
     pub unit: Option<String>,
     /// Which run, if it is about one.
     pub run: Option<u64>,
+    /// How much it matters.
+    #[serde(default)]
+    pub severity: Severity,
     /// The same in words, for people.
     pub text: String,
     /// What.
@@ -433,6 +439,11 @@ fn beside_its_words<S: serde::Serializer>(kind: &EventKind, to: S) -> Result<S::
         EventKind::Warning { .. } => Warning {}.serialize(to),
         kind => kind.serialize(to),
     }
+}
+
+/// Daemons that did not say it wrote this one.
+fn first_version() -> u32 {
+    1
 }
 
 /// `POST /v1/heartbeat`: a beat. Only its arrival counts; everything but `service` may be left out,
@@ -587,6 +598,8 @@ mod tests {
     #[test]
     fn a_warning_says_its_words_once_and_is_read_again() {
         let view = EventView {
+            v: crate::EVENTS_VERSION,
+            severity: Severity::Warning,
             seq: 1,
             at: "2026-01-01T00:00:00.000Z".into(),
             unit: Some("web".into()),

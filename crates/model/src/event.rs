@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ExitStatus, HookKind, RunId, UnitName, Wall};
 
+mod table;
+
+pub use table::Severity;
+
+/// The version of the stream's form, on the disk and over HTTP (`v`). It grows only if what a client of the
+/// version before relies on were to change. New kinds and new fields do not change it: a client passes
+/// over what it does not know.
+pub const EVENTS_VERSION: u32 = 1;
+
 /// One thing that happened. Numbered without gaps within a home.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Event {
@@ -107,9 +116,9 @@ pub enum EventKind {
     },
     /// The unit was told to read its configuration again.
     UnitReloading,
-    /// It has, as far as is known.
+    /// The unit has read its configuration again, as far as is known.
     UnitReloaded,
-    /// It has not; it runs on.
+    /// The unit has not read its configuration again; it runs on.
     UnitReloadFailed {
         /// Why.
         reason: String,
@@ -156,7 +165,7 @@ pub enum EventKind {
         /// Intervals missed in a row.
         missed: u32,
     },
-    /// It reports again.
+    /// A service of another machine that was silent reports again.
     RemoteBack {
         /// Its name.
         service: String,
@@ -215,10 +224,13 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
-    /// Something about the daemon itself that a person should know.
+    /// Something else that a person should know.
     Warning {
         /// What. In the API it is the event's own `text`.
         #[serde(default)]
         text: String,
     },
+    /// What a newer abide wrote into this home, and this one has no word for.
+    #[serde(other)]
+    Unknown,
 }

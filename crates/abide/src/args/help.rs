@@ -167,6 +167,7 @@ pub const EVENTS: &str = "\
 Examples:
   abide events                 the last 100
   abide events web -f
+  abide events --kind failed,unhealthy,out_of_memory
   abide events --json | jq 'select(.event == \"exited\")'";
 
 pub const PLAN: &str = "\

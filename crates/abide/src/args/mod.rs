@@ -280,6 +280,9 @@ pub struct EventsArgs {
     /// How many of the last events
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     pub lines: u64,
+    /// Only of these kinds: exited,failed,unhealthy
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    pub kinds: Vec<String>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -22,7 +22,8 @@ use crate::failure::{Code, Failure};
 use crate::home::Home;
 
 pub use query::{Query, segment};
-pub use stream::{Events, Lines};
+pub use requests::Which;
+pub use stream::{Events, Lines, Told};
 
 /// How long an answer may take beyond what was asked for by `wait`.
 const PATIENCE: Duration = Duration::from_secs(20);

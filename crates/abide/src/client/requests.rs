@@ -13,6 +13,23 @@ use super::{Client, Error, Events, Lines, Query, segment};
 /// How long one long poll lasts; the next one follows.
 const POLL: Duration = Duration::from_secs(20);
 
+/// Which events; of what is empty, all.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Which<'a> {
+    /// About units that one of these means.
+    pub patterns: &'a [String],
+    /// Of these kinds.
+    pub kinds: &'a [String],
+}
+
+impl Which<'_> {
+    fn of(self, query: Query) -> Query {
+        query
+            .each("pattern", self.patterns)
+            .each("kind", self.kinds)
+    }
+}
+
 impl Client {
     /// About the daemon itself.
     pub async fn daemon(&self) -> Result<DaemonStatus, Error> {
@@ -101,30 +118,19 @@ impl Client {
     }
 
     /// Events after the one numbered `after`, and every later one as it comes.
-    pub async fn events_after(&self, after: u64, patterns: &[String]) -> Result<Events, Error> {
+    pub async fn events_after(&self, after: u64, which: Which<'_>) -> Result<Events, Error> {
         let query = Query::new("/v1/events")
             .with("after", after)
             .with("follow", true);
-        Ok(Events::new(
-            self.follow(query.each("pattern", patterns).as_str())
-                .await?,
-        ))
+        Ok(Events::new(self.follow(which.of(query).as_str()).await?))
     }
 
     /// The last `last` events, and with `follow` every later one as it comes.
-    pub async fn events(
-        &self,
-        last: u64,
-        follow: bool,
-        patterns: &[String],
-    ) -> Result<Events, Error> {
+    pub async fn events(&self, last: u64, follow: bool, which: Which<'_>) -> Result<Events, Error> {
         let query = Query::new("/v1/events")
             .with("last", last)
             .with("follow", follow);
-        Ok(Events::new(
-            self.follow(query.each("pattern", patterns).as_str())
-                .await?,
-        ))
+        Ok(Events::new(self.follow(which.of(query).as_str()).await?))
     }
 
     /// Log lines, as the query says.

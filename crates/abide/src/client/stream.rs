@@ -50,10 +50,19 @@ impl Events {
     /// # Errors
     /// When the stream breaks, or says something that is no event.
     pub async fn next(&mut self) -> Result<Option<EventView>, Error> {
+        Ok(self.next_told().await?.map(|told| told.event))
+    }
+
+    /// The next event, also as it came; `None` when the daemon closed the stream.
+    ///
+    /// # Errors
+    /// As [`Events::next`].
+    pub async fn next_told(&mut self) -> Result<Option<Told>, Error> {
         loop {
             if let Some(data) = self.ready.pop_front() {
                 let event = serde_json::from_slice(&data);
-                return event.map(Some).map_err(|e| Error::Strange(e.to_string()));
+                let event = event.map_err(|e| Error::Strange(e.to_string()))?;
+                return Ok(Some(Told { event, data }));
             }
             let Some(bytes) = frame(&mut self.body).await? else {
                 return Ok(None);
@@ -63,6 +72,15 @@ impl Events {
                 .feed(&bytes, |data| ready.push_back(data.to_vec()));
         }
     }
+}
+
+/// An event of the stream.
+#[derive(Debug)]
+pub struct Told {
+    /// As far as this version understands it.
+    pub event: EventView,
+    /// The JSON that came, with whatever a newer daemon put in it.
+    pub data: Vec<u8>,
 }
 
 /// Lines of a body, in batches as they come.

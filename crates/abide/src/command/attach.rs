@@ -5,7 +5,7 @@ use std::io::Write as _;
 use abide_model::ActualState;
 
 use super::{Answer, Context};
-use crate::client::Query;
+use crate::client::{Query, Which};
 use crate::failure::{Code, Failure};
 use crate::term::{Signals, escape};
 
@@ -24,7 +24,11 @@ pub(super) async fn run(context: &mut Context<'_>, unit: &str) -> Answer {
         .daemon()
         .await
         .map_err(|error| client.failure(error))?;
-    let events = client.events_after(daemon.last_event, &patterns).await;
+    let which = Which {
+        patterns: &patterns,
+        kinds: &[],
+    };
+    let events = client.events_after(daemon.last_event, which).await;
     let mut events = events.map_err(|error| client.failure(error))?;
     let mut signals = Signals::listen()?;
     let mut ended = is_over(context, unit).await?;

@@ -7,13 +7,17 @@ use jiff::tz::TimeZone;
 
 use super::{Answer, Context};
 use crate::args::EventsArgs;
-use crate::client::Error;
+use crate::client::{Error, Told, Which};
 use crate::failure::Code;
 use crate::render::line::Lines;
 
 pub(super) async fn run(context: &mut Context<'_>, args: &EventsArgs) -> Answer {
     let client = context.client.clone();
-    let events = client.events(args.lines, args.follow, &args.patterns).await;
+    let which = Which {
+        patterns: &args.patterns,
+        kinds: &args.kinds,
+    };
+    let events = client.events(args.lines, args.follow, which).await;
     let mut events = events.map_err(|error| client.failure(error))?;
     let mut lines = Lines::new(
         context.out.palette,
@@ -23,12 +27,11 @@ pub(super) async fn run(context: &mut Context<'_>, args: &EventsArgs) -> Answer 
     );
     let mut last = None;
     loop {
-        match events.next().await {
-            Ok(Some(event)) => {
+        match events.next_told().await {
+            Ok(Some(Told { event, data })) => {
                 last = Some(event.seq);
                 if args.json {
-                    serde_json::to_writer(&mut *context.out, &event)
-                        .map_err(std::io::Error::from)?;
+                    context.out.write_all(&data)?;
                     context.out.write_all(b"\n")?;
                 } else {
                     let line = lines.event(&event, Timestamp::now());
@@ -43,8 +46,8 @@ pub(super) async fn run(context: &mut Context<'_>, args: &EventsArgs) -> Answer 
                 // The daemon went away; its successor numbers on where it stopped.
                 context.out.flush()?;
                 let again = match last {
-                    Some(last) => client.events_after(last, &args.patterns).await,
-                    None => client.events(0, true, &args.patterns).await,
+                    Some(last) => client.events_after(last, which).await,
+                    None => client.events(0, true, which).await,
                 };
                 events = again.map_err(|error| client.failure(error))?;
             }

@@ -8,7 +8,7 @@ use abide_model::{OperationState, StepState};
 
 use super::Context;
 use crate::args::Patience;
-use crate::client::{Client, Error, Events};
+use crate::client::{Client, Error, Events, Which};
 use crate::failure::{Code, Failure};
 use crate::render::progress::{Death, Progress};
 use crate::render::words::duration;
@@ -58,7 +58,7 @@ pub(super) async fn follow(
     let mut progress = Progress::default();
     progress.take_operation(&operation, Duration::ZERO);
     // Progress is a courtesy: without the events the operation itself still tells enough.
-    let mut events = client.events_after(how.after, &[]).await.ok();
+    let mut events = client.events_after(how.after, Which::default()).await.ok();
     let mut news = false;
     let mut picture = Picture {
         lines: 0,

@@ -7,6 +7,7 @@ use abide_model::{ActualState, Health, UnitStatus};
 
 use super::{Answer, Context, write_json};
 use crate::args::{WaitArgs, WaitFor};
+use crate::client::Which;
 use crate::failure::{Code, Failure};
 use crate::render::status::is_up;
 use crate::render::words::{count, duration};
@@ -19,7 +20,11 @@ pub(super) async fn run(context: &mut Context<'_>, args: &WaitArgs) -> Answer {
         .daemon()
         .await
         .map_err(|error| client.failure(error))?;
-    let events = client.events_after(daemon.last_event, &args.patterns).await;
+    let which = Which {
+        patterns: &args.patterns,
+        kinds: &[],
+    };
+    let events = client.events_after(daemon.last_event, which).await;
     let mut events = events.map_err(|error| client.failure(error))?;
     let mut signals = Signals::listen()?;
     let expired = async {
@@ -70,7 +75,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &WaitArgs) -> Answer {
                 Ok(Some(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Ok(None) | Err(_) => {
                     let daemon = client.daemon().await.map_err(|error| client.failure(error))?;
-                    events = client.events_after(daemon.last_event, &args.patterns).await.map_err(|error| client.failure(error))?;
+                    events = client.events_after(daemon.last_event, which).await.map_err(|error| client.failure(error))?;
                 }
             },
             () = &mut expired => return Err(too_late(&open, args.state, begun.elapsed())),

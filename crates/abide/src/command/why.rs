@@ -13,7 +13,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &OneUnit) -> Answer {
     if args.json {
         write_json(context.out, &why)?;
     } else {
-        let text = render::unit::why(&why, context.out.palette);
+        let text = render::unit::why(&why, context.out.columns(), context.out.palette);
         context.out.write_all(text.as_bytes())?;
     }
     Ok(Code::Done)

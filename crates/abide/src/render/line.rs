@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::EventKind;
+use abide_model::Severity;
 use abide_model::api::EventView;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -78,19 +78,11 @@ impl Lines {
     /// "14:05:01.234 web: exit 1 after 0.2 s".
     pub fn event(&mut self, event: &EventView, now: Timestamp) -> String {
         let time = self.time(&event.at, now);
-        let style = match event.kind {
-            EventKind::Ready | EventKind::Stable | EventKind::LogResumed { .. } => Style::Good,
-            EventKind::CrashLooping
-            | EventKind::Failed { .. }
-            | EventKind::LogLost { .. }
-            | EventKind::ReloadFailed { .. }
-            | EventKind::Killed { .. } => Style::Bad,
-            EventKind::Exited { .. }
-            | EventKind::RestartScheduled { .. }
-            | EventKind::HeartbeatMissed { .. }
-            | EventKind::LimitUnsupported { .. }
-            | EventKind::Warning { .. } => Style::Busy,
-            _ => Style::Plain,
+        let style = match event.severity {
+            Severity::Info => Style::Plain,
+            Severity::Good => Style::Good,
+            Severity::Warning => Style::Busy,
+            Severity::Error => Style::Bad,
         };
         // The text begins with the unit's name, which is shown in its colour.
         let what = match &event.unit {
@@ -170,6 +162,7 @@ fn colour_sequence(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abide_model::{EVENTS_VERSION, EventKind};
 
     fn now() -> Timestamp {
         "2026-01-31T14:05:00Z".parse().expect("a time")
@@ -220,10 +213,12 @@ mod tests {
     #[test]
     fn an_event_is_a_line() {
         let event = EventView {
+            v: EVENTS_VERSION,
             seq: 1,
             at: "2026-01-31T14:05:01.234Z".into(),
             unit: Some("web".into()),
             run: Some(3),
+            severity: Severity::Info,
             text: "web: started as process 42".into(),
             kind: EventKind::Started { pid: 42 },
         };

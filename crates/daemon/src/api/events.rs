@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_model::Event;
 use abide_model::api::EventView;
+use abide_model::{EVENTS_VERSION, Event, EventKind};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;
 use utoipa::ToSchema;
@@ -50,6 +50,7 @@ pub(super) struct Frame {
         ("after" = Option<u64>, Query, description = "Begin after the event of this number; so does the header `Last-Event-ID`."),
         ("last" = Option<u64>, Query, description = "Begin with the last so many, 10000 at most."),
         ("pattern" = Option<Vec<String>>, Query, description = "Only events about units that one of these patterns means."),
+        ("kind" = Option<Vec<String>>, Query, description = "Only events of these kinds."),
         ("follow" = Option<bool>, Query, description = "Go on with what happens later (default); false: end after what there is."),
     ),
     responses((status = 200, body = Frame, content_type = "text/event-stream"), Guarded)
@@ -62,9 +63,9 @@ pub(super) async fn events(
     let mut after = params.count("after")?;
     let last = params.count("last")?;
     let follow = params.take::<bool>("follow")?.unwrap_or(true);
-    let patterns = params.all("pattern");
+    let (patterns, kinds) = (params.all("pattern"), params.all("kind"));
     params.finish()?;
-    let filter = Filter::new(&patterns)?;
+    let filter = Filter::new(&patterns, &kinds)?;
     if let Some(id) = headers.get("last-event-id") {
         // A browser's or a library's own reconnection knows better than the address it began with.
         after = id
@@ -98,17 +99,34 @@ pub(super) async fn events(
 }
 
 #[derive(Clone, Debug)]
-struct Filter(Arc<[Pattern]>);
+struct Filter {
+    units: Arc<[Pattern]>,
+    kinds: Arc<[String]>,
+}
 
 impl Filter {
-    fn new(patterns: &[String]) -> Answer<Self> {
-        let patterns: Result<_, _> = patterns.iter().map(|text| Pattern::new(text)).collect();
-        Ok(Self(patterns?))
+    fn new(patterns: &[String], kinds: &[String]) -> Answer<Self> {
+        let units: Result<_, _> = patterns.iter().map(|text| Pattern::new(text)).collect();
+        if let Some(kind) = kinds
+            .iter()
+            .find(|k| !EventKind::NAMES.contains(&k.as_str()))
+        {
+            let message = format!("there is no kind of event \"{}\"", kind.escape_default());
+            return Err(
+                ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+                    .help(format!("the kinds are {}", EventKind::NAMES.join(", "))),
+            );
+        }
+        Ok(Self {
+            units: units?,
+            kinds: kinds.into(),
+        })
     }
 
     fn takes(&self, event: &Event) -> bool {
-        let about = |unit| self.0.iter().any(|pattern| pattern.matches(unit));
-        self.0.is_empty() || event.unit.as_ref().is_some_and(about)
+        let about = |unit| self.units.iter().any(|pattern| pattern.matches(unit));
+        (self.units.is_empty() || event.unit.as_ref().is_some_and(about))
+            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == event.kind.name()))
     }
 }
 
@@ -187,8 +205,8 @@ async fn send(
 fn render(events: &[Arc<Event>]) -> io::Result<Bytes> {
     let mut text = String::new();
     for event in events {
-        let data = serde_json::to_value(view(event))?;
-        let kind = data["event"].as_str().unwrap_or_default();
+        let data = serde_json::to_string(&view(event))?;
+        let kind = event.kind.name();
         // Writing to a String cannot fail.
         let _ = write!(text, "id: {}\nevent: {kind}\ndata: {data}\n\n", event.seq);
     }
@@ -197,11 +215,16 @@ fn render(events: &[Arc<Event>]) -> io::Result<Bytes> {
 
 fn view(event: &Event) -> EventView {
     EventView {
+        v: EVENTS_VERSION,
         seq: event.seq,
         at: rfc3339(event.at),
         unit: event.unit.as_ref().map(ToString::to_string),
         run: event.run.map(|run| run.0),
+        severity: event.kind.severity(),
         text: describe(event),
         kind: event.kind.clone(),
     }
 }
+
+#[cfg(test)]
+mod page;

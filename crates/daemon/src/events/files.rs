@@ -1,18 +1,42 @@
 //! The files of the event log: `events/FIRST.jsonl`, one event a line, named by the number of the
 //! first one in it. A file is ended at a size, the oldest files go.
+//!
+//! Each line has the version of its form. What an older abide wrote has none, and is read as well; what
+//! a newer one wrote keeps its number, and is read as far as it is understood.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use abide_model::Event;
+use abide_model::{EVENTS_VERSION, Event};
+use serde::{Deserialize, Serialize};
 
 /// A file is ended at this size, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
 /// So many files are kept, the current one included.
 const KEEP: usize = 8;
+
+/// A longer line, in bytes, is made shorter: what a configuration or a program says can have any length.
+const MAX_LINE: usize = 64 << 10;
+
+/// Characters that are left of each text of a line that was too long.
+const SHORTENED: usize = 4 << 10;
+
+/// A line of a file.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u32,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// What every line has, whoever wrote it.
+#[derive(Deserialize)]
+struct Numbered {
+    seq: u64,
+}
 
 /// The writer's end.
 #[derive(Debug)]
@@ -54,8 +78,7 @@ impl Files {
 
     /// Writes one event. On an error nothing of it counts as written.
     pub(super) fn append(&mut self, event: &Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
+        let line = line(event)?;
         let current = match &mut self.current {
             Some(current) if current.len < MAX_SIZE => current,
             _ => {
@@ -90,20 +113,47 @@ impl Files {
     }
 }
 
-/// The number of the last whole event of a file, and how many bytes hold whole events.
+fn line(event: &Event) -> io::Result<Vec<u8>> {
+    let v = EVENTS_VERSION;
+    let mut line = serde_json::to_vec(&Line { v, event })?;
+    if line.len() > MAX_LINE {
+        let mut value = serde_json::to_value(Line { v, event })?;
+        shorten(&mut value);
+        line = serde_json::to_vec(&value)?;
+    }
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn shorten(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(SHORTENED) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The number of the last whole event of a file, and how many bytes hold whole events. Only what follows
+/// the last one is torn; a line in between that cannot be read is left where it is.
 fn scan(path: &Path, first: u64) -> io::Result<(u64, u64)> {
     let mut reader = BufReader::new(File::open(path)?);
-    let (mut last, mut len) = (first.saturating_sub(1), 0);
+    let (mut last, mut len, mut at) = (first.saturating_sub(1), 0, 0);
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        match serde_json::from_slice::<Event>(&line) {
-            Ok(event) if line.ends_with(b"\n") => {
-                last = event.seq;
-                len += read as u64;
-            }
-            _ => return Ok((last, len)),
+        at += reader.read_until(b'\n', &mut line)? as u64;
+        if !line.ends_with(b"\n") {
+            return Ok((last, len));
+        }
+        if let Ok(Numbered { seq }) = serde_json::from_slice(&line) {
+            (last, len) = (last.max(seq), at);
         }
     }
 }
@@ -121,12 +171,12 @@ pub(super) fn read(dir: &Path, after: u64, limit: usize) -> io::Result<Vec<Event
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // rotated away
             Err(error) => return Err(error),
         };
-        for line in reader.lines() {
+        for line in reader.split(b'\n') {
             if found.len() >= limit {
                 return Ok(found);
             }
-            // A line that is being written, or that an older or newer daemon meant differently.
-            let Ok(event) = serde_json::from_str::<Event>(&line?) else {
+            // A line that is being written, is damaged, or that a newer daemon meant differently.
+            let Ok(event) = serde_json::from_slice::<Event>(&line?) else {
                 continue;
             };
             if event.seq > after {
@@ -190,18 +240,58 @@ mod tests {
     }
 
     #[test]
+    fn what_older_and_newer_versions_wrote_is_read_and_numbered_on() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let old = r#"{"seq":1,"at":7,"unit":"web","run":3,"event":"started","pid":42}"#;
+        let damaged = "\u{0}\u{0}no JSON";
+        let newer = r#"{"v":2,"seq":3,"at":7,"unit":null,"run":null,"event":"teleported","to":1}"#;
+        let text = format!("{old}\n{damaged}\n{newer}\n");
+        std::fs::write(dir.path().join(format!("{:020}.jsonl", 1)), text).expect("write");
+        let mut files = Files::open(dir.path()).expect("open");
+        assert_eq!(files.last(), 3);
+        files.append(&event(4, "x")).expect("append");
+        let found = read(dir.path(), 0, 100).expect("read");
+        let told: Vec<_> = found.iter().map(|e| (e.seq, e.kind.name())).collect();
+        assert_eq!(told, [(1, "started"), (3, "unknown"), (4, "warning")]);
+        let path = list(dir.path()).expect("list").remove(0).1;
+        let last = std::fs::read_to_string(path).expect("read");
+        let last = last.lines().last().expect("a line");
+        assert!(last.starts_with(r#"{"v":1,"seq":4,"#), "{last}");
+    }
+
+    #[test]
+    fn the_log_has_a_bound_whatever_is_told() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut files = Files::open(dir.path()).expect("open");
+        let endless = "ü\u{1}".repeat(64 << 10);
+        for seq in 1..=40 {
+            files.append(&event(seq, &endless)).expect("append");
+        }
+        let long = "x".repeat(60 << 10);
+        for seq in 41..=240 {
+            files.append(&event(seq, &long)).expect("append");
+        }
+        let all = list(dir.path()).expect("list");
+        assert_eq!(all.len(), KEEP);
+        for (_, path) in all {
+            let size = std::fs::metadata(path).expect("metadata").len();
+            assert!(size <= MAX_SIZE + MAX_LINE as u64 + 1, "{size}");
+        }
+    }
+
+    #[test]
     fn old_files_go_and_reading_begins_in_the_right_file() {
         let dir = tempfile::tempdir().expect("tempdir");
         let mut files = Files::open(dir.path()).expect("open");
-        let long = "x".repeat(100 << 10);
-        for seq in 1..=120 {
+        let long = "x".repeat(50 << 10);
+        for seq in 1..=240 {
             files.append(&event(seq, &long)).expect("append");
         }
         assert_eq!(list(dir.path()).expect("list").len(), KEEP);
-        let found = read(dir.path(), 100, 5).expect("read");
+        let found = read(dir.path(), 200, 5).expect("read");
         assert_eq!(
             found.iter().map(|e| e.seq).collect::<Vec<_>>(),
-            [101, 102, 103, 104, 105]
+            [201, 202, 203, 204, 205]
         );
         assert!(read(dir.path(), 0, 1).expect("read")[0].seq > 1);
     }

@@ -78,6 +78,7 @@ pub fn describe(event: &Event) -> String {
             format!("cannot read {file} again: {reason}; everything goes on as it was")
         }
         EventKind::Warning { text } => text.clone(),
+        EventKind::Unknown => "something that this version of abide has no word for".into(),
     };
     match &event.unit {
         Some(unit) => format!("{unit}: {what}"),

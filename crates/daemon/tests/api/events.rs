@@ -58,8 +58,8 @@ fn an_event_is_shown_with_its_time_its_unit_and_in_words() {
     assert_eq!(
         event,
         serde_json::json!({
-            "seq": 1, "at": "2026-01-01T00:00:00.000Z", "unit": "web", "run": null,
-            "text": "web: started as process 42", "event": "started", "pid": 42,
+            "v": 1, "seq": 1, "at": "2026-01-01T00:00:00.000Z", "unit": "web", "run": null,
+            "severity": "info", "text": "web: started as process 42", "event": "started", "pid": 42,
         })
     );
 }
@@ -76,7 +76,28 @@ fn the_last_events_and_those_of_some_units_can_be_asked_for() {
     assert_eq!(ask("last=2&pattern=od*"), [98, 100]);
     assert_eq!(ask("after=95&pattern=even"), [97, 99]);
     assert_eq!(ask("after=100"), [] as [u64; 0]);
+    assert_eq!(ask("last=2&kind=started&kind=failed"), [99, 100]);
+    assert_eq!(ask("last=2&kind=failed"), [] as [u64; 0]);
     assert_eq!(fake.get("/v1/events?follow=perhaps").status, 400);
+    let mut wrong = fake.get("/v1/events?kind=faild");
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.text().contains("no kind of event"), "says which");
+}
+
+#[test]
+fn a_warning_has_one_text_with_its_unit_before_it() {
+    let fake = fake::start();
+    let text = "its clock drifts".to_owned();
+    let unit = Some("web".parse().expect("a name"));
+    let kind = EventKind::Warning { text };
+    fake.events.record(Wall(1), unit, None, kind);
+    fake.events.flush();
+    let answer = fake.get("/v1/events?after=0&follow=false").text();
+    assert_eq!(answer.matches("\"text\"").count(), 1, "{answer}");
+    assert!(
+        answer.contains(r#""text":"web: its clock drifts""#),
+        "{answer}"
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use abide_model::api::{EventView, OperationView, RollingView};
-use abide_model::{EventKind, ExitStatus, OperationKind, OperationState, OperationStep, StepState};
+use abide_model::{
+    EVENTS_VERSION, EventKind, ExitStatus, OperationKind, OperationState, OperationStep, StepState,
+};
 
 use super::{Death, Progress};
 use crate::term::{Palette, width};
@@ -26,6 +28,8 @@ fn operation(steps: &[(&str, StepState, Option<&str>)]) -> OperationView {
 
 fn event(unit: &str, kind: EventKind) -> EventView {
     EventView {
+        v: EVENTS_VERSION,
+        severity: kind.severity(),
         seq: 1,
         at: "2026-01-31T14:05:00Z".into(),
         unit: Some(unit.into()),
