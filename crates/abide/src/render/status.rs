@@ -231,6 +231,12 @@ pub fn note(unit: &UnitStatus, now: Timestamp) -> String {
     if unit.crash_looping && unit.desired == DesiredState::Up {
         parts.push("crash-looping".to_owned());
     }
+    let lives = unit.pid.is_some();
+    // What is wrong now comes before what was.
+    let unwell = (unit.health == Health::Unhealthy && unit.state == ActualState::Running)
+        .then(|| unit.health_check.as_ref()?.last_error.clone())
+        .flatten();
+    parts.extend(unwell);
     parts.extend(story(unit, now));
     if unit.os_state.as_deref() == Some("stopped") {
         parts.push("frozen by a stop signal; `abide signal CONT` lets it go on".to_owned());
@@ -258,6 +264,15 @@ pub fn note(unit: &UnitStatus, now: Timestamp) -> String {
     }
     if !unit.enabled && unit.reason.as_deref() != Some("not enabled") {
         parts.push("disabled".to_owned());
+    }
+    // What the program says of itself, unless there is something to say of it.
+    if parts.is_empty() && lives {
+        parts.extend(
+            unit.status_text
+                .iter()
+                .filter(|said| !said.is_empty())
+                .cloned(),
+        );
     }
     escape(&parts.join("; ")).into_owned()
 }

@@ -61,6 +61,33 @@ pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", text[..end].trim_end()))
 }
 
+/// `text` in lines of at most `columns`, broken between words where that can be done.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(16);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
+            lines.push(std::mem::take(&mut line));
+        } else if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        while width(&line) > columns {
+            let mut taken = 0;
+            let end = line.char_indices().find(|(_, c)| {
+                taken += c.width().unwrap_or(0);
+                taken > columns
+            });
+            let rest = line.split_off(end.map_or(line.len(), |(at, _)| at));
+            lines.push(std::mem::replace(&mut line, rest));
+        }
+    }
+    lines.push(line);
+    lines
+}
+
 /// `text` and spaces up to `columns`.
 #[must_use]
 pub fn pad(text: &str, columns: usize, right: bool) -> String {
@@ -91,6 +118,20 @@ mod tests {
         assert_eq!(truncate("漢字漢字", 5), "漢字…");
         assert_eq!(truncate("漢字漢字", 4), "漢…");
         assert_eq!(truncate("ab", 0), "");
+    }
+
+    #[test]
+    fn a_long_text_is_broken_between_words_if_there_are_any() {
+        assert_eq!(wrap("", 20), [""]);
+        assert_eq!(
+            wrap("the quick brown fox jumps", 16),
+            ["the quick brown", "fox jumps"]
+        );
+        assert_eq!(
+            wrap("/a/path/without/any/words", 16),
+            ["/a/path/without/", "any/words"]
+        );
+        assert_eq!(wrap(&"漢".repeat(10), 17), ["漢".repeat(8), "漢".repeat(2)]);
     }
 
     #[test]

@@ -153,6 +153,29 @@ old          stopped       -         0  stopped by hand; di…
 }
 
 #[test]
+fn what_is_wrong_now_comes_before_what_a_program_says() {
+    let note = |unit: &UnitStatus| {
+        let text = draw(std::slice::from_ref(unit), None);
+        let row = text.lines().nth(1).unwrap_or_default().to_owned();
+        row.split_once("  7  ").map(|(_, note)| note.to_owned())
+    };
+    let talks = UnitStatus {
+        status_text: Some("12 requests/s".into()),
+        ..running("a", 7)
+    };
+    assert_eq!(note(&talks).as_deref(), Some("12 requests/s"));
+    let unwell = UnitStatus {
+        health: Health::Unhealthy,
+        health_check: Some(abide_model::HealthStatus {
+            failures: 3,
+            last_error: Some("no answer within 2 s".into()),
+        }),
+        ..talks
+    };
+    assert_eq!(note(&unwell).as_deref(), Some("no answer within 2 s"));
+}
+
+#[test]
 fn no_row_is_wider_than_the_terminal() {
     for columns in 30..160 {
         let text = draw(&a_household(), Some(columns));
