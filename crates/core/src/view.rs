@@ -29,7 +29,7 @@ pub struct UnitView<'a> {
     pub pid: Option<u32>,
     /// When the current run's program was executed.
     pub started: Option<Now>,
-    /// Up and ready.
+    /// Up and ready, or waiting for a connection, which its sockets take.
     pub ready: bool,
     /// What its beats say.
     pub health: Health,

@@ -51,11 +51,12 @@ pub fn is_well(unit: &UnitStatus) -> bool {
     }
 }
 
-/// Running and ready, or a oneshot that ended well.
+/// Running and ready, or a oneshot that ended well, or one that a connection will start: its sockets
+/// take connections.
 #[must_use]
 pub fn is_up(unit: &UnitStatus) -> bool {
     match unit.state {
-        ActualState::Running => unit.ready,
+        ActualState::Running | ActualState::Waiting => unit.ready,
         ActualState::Exited => true,
         _ => false,
     }
@@ -205,6 +206,7 @@ pub fn state_style(unit: &UnitStatus) -> Style {
     match unit.state {
         ActualState::Running if unit.crash_looping => Style::Busy,
         ActualState::Running | ActualState::Exited => Style::Good,
+        ActualState::Waiting if unit.ready => Style::Good,
         ActualState::Failed => Style::Bad,
         ActualState::Backoff if unit.crash_looping => Style::Bad,
         ActualState::Starting

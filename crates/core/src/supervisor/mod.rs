@@ -34,6 +34,11 @@
 //! shell that obeys the signal at once says nothing of the program that it started (systemd's
 //! `KillMode=control-group`): the tree is watched, and killed when the time is over.
 //!
+//! # Hooks and sockets
+//!
+//! Commands may be run around a run, and some hold it up: [`hooks`]. A unit may wait for a connection
+//! before it starts, and is up meanwhile: [`socket`].
+//!
 //! # Two phases
 //!
 //! An input changes a unit and puts it into a queue. First the graph is *settled*: each queued unit is

@@ -439,3 +439,20 @@ fn before_start_waits_for_the_reservation_of_its_run() {
     bench.restart("web");
     assert!(after(&bench).is_none(), "there is a block of ids");
 }
+
+#[test]
+fn the_hooks_of_a_stop_wait_for_no_disk() {
+    let unit = hooked(&[HookKind::BeforeStop, HookKind::AfterStop], seconds(5));
+    let mut bench = bench(unit.clone(), &[]);
+    bench.log.clear();
+    let changed = Policy {
+        launch_digest: 2,
+        ..unit
+    };
+    bench
+        .apply("abide.toml", &[("web", changed)])
+        .expect("taken");
+    let waits = |effect: &Effect| matches!(effect, Effect::RunHook { after: Some(_), .. });
+    assert!(!bench.log.iter().any(waits));
+    assert_eq!(bench.run("web"), RunId(2));
+}

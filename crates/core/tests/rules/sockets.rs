@@ -280,3 +280,50 @@ fn sockets_that_changed_are_watched_anew() {
     assert_eq!(bench.state("web"), ActualState::Running);
     assert_eq!(watches(&mut bench), "-");
 }
+
+#[test]
+fn what_listens_is_not_up_when_what_it_requires_restarts() {
+    let mut web = on_connection();
+    web.requires.push(crate::bench::name("zdb"));
+    let app = Policy {
+        unit_type: UnitType::Oneshot,
+        ..requires(&["web"])
+    };
+    let mut bench = Bench::with(&[("web", web), ("app", app), ("zdb", policy())]);
+    bench.exit("app", 0);
+    bench.stubborn.insert(bench.id("zdb"));
+    bench.moves();
+    let (app, zdb) = (bench.id("app"), bench.id("zdb"));
+    bench
+        .command(Command::Restart(vec![app, zdb]))
+        .expect("taken");
+    assert_eq!(bench.moves(), ["-zdb"]);
+    bench.pass(seconds(10));
+    assert_eq!(bench.moves(), ["+zdb", "+app"]);
+}
+
+#[test]
+fn what_listens_has_had_its_turn_in_the_order_of_a_start() {
+    let mut web = on_connection();
+    web.after.push(crate::bench::name("zdb"));
+    let mut bench = Bench::with(&[("web", web), ("zdb", policy())]);
+    bench.hanging.insert(bench.id("zdb"));
+    watches(&mut bench);
+    bench.restart("zdb");
+    assert_eq!(bench.state("web"), ActualState::Waiting);
+    assert_eq!(watches(&mut bench), "");
+    connect(&mut bench);
+    assert_eq!(bench.reason("web"), "waits for zdb, which is not ready yet");
+}
+
+#[test]
+fn a_unit_that_nobody_uses_is_left_while_what_depends_on_it_ends() {
+    let mut bench = Bench::with(&[("web", idle(false)), ("app", requires(&["web"]))]);
+    bench.stubborn.insert(bench.id("app"));
+    bench.pass(seconds(55));
+    bench.stop("app");
+    bench.pass(seconds(6));
+    assert_eq!(bench.state("web"), ActualState::Running);
+    bench.pass(seconds(60));
+    assert_eq!(bench.state("web"), ActualState::Waiting);
+}

@@ -106,13 +106,11 @@ pub(super) fn ping(unit: &UnitEntry) -> Option<Ping> {
         ActualState::Running if view.health == Health::Unhealthy || view.crash_looping => {
             Some(Ping::Fail)
         }
-        ActualState::Running => view.ready.then_some(Ping::Well),
+        // What waits for a connection takes them, and counts as up.
+        ActualState::Running | ActualState::Waiting => view.ready.then_some(Ping::Well),
         ActualState::Starting => Some(Ping::Start),
         ActualState::Exited if view.desired == DesiredState::Up => Some(Ping::Well),
-        ActualState::Exited
-        | ActualState::Waiting
-        | ActualState::Stopping
-        | ActualState::Stopped => None,
+        ActualState::Exited | ActualState::Stopping | ActualState::Stopped => None,
     }
 }
 

@@ -55,10 +55,10 @@ impl Watch {
                     book.rites.unused = ok;
                 }
             }
-            Input::Connection { unit } => {
-                if core.unit(*unit).is_some_and(|view| is_listening(&view)) {
-                    self.sockets.remove(unit);
-                }
+            Input::Connection { unit }
+                if core.unit(*unit).is_some_and(|view| is_listening(&view)) =>
+            {
+                self.sockets.remove(unit);
             }
             _ => {}
         }
