@@ -90,6 +90,12 @@ impl Home {
         self.state().join("remotes.json")
     }
 
+    /// On which port of the loopback programs last found the daemon for their beats.
+    #[must_use]
+    pub fn beats_port(&self) -> PathBuf {
+        self.state().join("beats-port")
+    }
+
     /// FIFOs and records of runs.
     #[must_use]
     pub fn run(&self) -> PathBuf {

@@ -56,7 +56,7 @@ impl Daemon {
             .iter()
             .any(|(_, unit)| unit.spec.policy.heartbeat.is_some());
         if wanted && self.beats.is_none() {
-            match self.open_beats() {
+            match self.open_beats(0) {
                 Ok(beats) => self.beats = Some(beats),
                 Err(error) => self.warn(
                     None,
@@ -71,11 +71,36 @@ impl Daemon {
         }
     }
 
-    fn open_beats(&mut self) -> io::Result<Beats> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    /// Keeper and daemon were both gone: programs that are still there look for the port where it was.
+    /// Somebody else may have it now; then they find the new one with their next run.
+    pub(super) fn reopen_beats(&mut self) {
+        let port = std::fs::read_to_string(self.home.beats_port());
+        let port = port.ok().and_then(|text| text.trim().parse().ok());
+        if let Some(port) = port.filter(|port| *port != 0) {
+            match self.open_beats(port) {
+                Ok(beats) => self.beats = Some(beats),
+                Err(error) => {
+                    tracing::info!(%error, port, "cannot have the port for heartbeats again")
+                }
+            }
+        }
+    }
+
+    fn open_beats(&mut self, port: u16) -> io::Result<Beats> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         self.keeper.hold(KEY, listener.as_fd())?;
+        let port = address.port();
+        let file = self.home.beats_port();
+        let written = self.files.submit(move || {
+            if let Err(error) = std::fs::write(&file, port.to_string()) {
+                tracing::warn!(path = %file.display(), %error, "cannot write down the port for heartbeats");
+            }
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, "cannot write down the port for heartbeats");
+        }
         Ok(Beats {
             address,
             listener: Some(listener),

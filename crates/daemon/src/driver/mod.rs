@@ -31,6 +31,7 @@ mod run;
 mod sockets;
 mod start;
 mod streams;
+mod take_back;
 mod unit;
 mod versions;
 mod watches;

@@ -363,6 +363,7 @@ impl Daemon {
                 _ => self.keeper.release(key),
             }
         }
+        self.take_back();
         let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
         for id in ids {
             self.note_sockets(id);

@@ -9,7 +9,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{address_of, bind, connected};
+pub use linux::{address_of, bind, connected, held_by};
 
 /// Why a socket was not made. Reads after "cannot": "listen on 127.0.0.1:80: …; …".
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

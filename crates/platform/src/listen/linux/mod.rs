@@ -1,6 +1,7 @@
 mod bind;
 mod explain;
 mod table;
+mod take;
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -11,6 +12,7 @@ use rustix::net::{SocketAddrUnix, SocketType, getsockname, sockopt};
 
 pub use bind::bind;
 pub use table::connected;
+pub use take::held_by;
 
 /// Where a socket that the keeper held listens. `None`: it is not one of these.
 #[must_use]
