@@ -77,6 +77,7 @@ fn two_units_are_merged_by_time() {
 [service.a]
 command = "echo from a; exec sleep 1000"
 shell = true
+ready = { log = "from a" }
 
 [service.b]
 command = "echo from b; exec sleep 1000"
