@@ -4,6 +4,7 @@
 mod api_contract;
 mod api_doors;
 mod bad_input;
+mod both_killed;
 mod clean_start;
 mod closed_terminal;
 mod daemon_killed;

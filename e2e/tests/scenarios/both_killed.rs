@@ -1,0 +1,89 @@
+//! Keeper and daemon die together, and with them all that they held for programs that go on.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use abide_e2e::{Home, processes, skip, wait};
+use rustix::process::Signal;
+
+use crate::{events, free_port};
+
+/// Answers on descriptor 3 with its pid, and reports in by its notify socket.
+const SERVER: &str = r#"
+import os, socket, threading, time
+def beat():
+    while True:
+        try:
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            s.sendto(b"WATCHDOG=1", os.environ["NOTIFY_SOCKET"])
+        except OSError:
+            pass
+        time.sleep(0.1)
+threading.Thread(target=beat, daemon=True).start()
+listener = socket.socket(fileno=3)
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(str(os.getpid()).encode())
+    connection.close()
+"#;
+
+fn ask(port: u16) -> u32 {
+    let mut server = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).expect("it answers");
+    answer.parse().expect("a pid")
+}
+
+#[test]
+fn what_programs_have_of_their_sockets_is_taken_back_from_them() {
+    let Some(python) = skip::program("python3") else {
+        return skip::skip("both_killed", "python3 is not installed");
+    };
+    let home = Home::new("both-sockets");
+    let port = free_port();
+    home.write("server.py", SERVER);
+    home.write(
+        "abide.toml",
+        &format!(
+            "[service.web]\ncommand = [\"{}\", \"server.py\"]\ninstances = 2\nheartbeat = {{ every = \"500ms\", misses = 4 }}\nnotify = \"main\"\nsocket = {{ listen = \"127.0.0.1:{port}\" }}\n",
+            python.display()
+        ),
+    );
+    home.ok(&["up"]);
+    let (first, second) = (home.wait_running("web@1"), home.wait_running("web@2"));
+    let keeper = home.keeper().expect("there is a keeper");
+    let daemon = home.daemon().expect("there is a daemon");
+    processes::signal(keeper, Signal::KILL);
+    processes::signal(daemon, Signal::KILL);
+    wait::until("both are gone", wait::GENEROUS, || {
+        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
+    });
+    assert!([first, second].contains(&ask(port)), "they go on without");
+    home.ok(&["up"]);
+
+    // Beats are heard again, so nobody is taken for one that hangs.
+    home.wait_for("web@2", "reports in again", |unit| {
+        unit["heartbeat"]["last_at"].is_string()
+    });
+    wait::let_pass(Duration::from_secs(3));
+    assert_eq!(home.wait_running("web@1"), first);
+    assert_eq!(home.wait_running("web@2"), second);
+    // One instance is replaced while the other still has the socket.
+    home.ok(&["restart", "web@1"]);
+    let third = home.wait_running("web@1");
+    assert_ne!(third, first);
+    assert_eq!(home.wait_running("web@2"), second);
+    processes::signal(second, Signal::KILL);
+    home.wait_for("web@2", "is replaced", |unit| {
+        unit["state"] == "running" && unit["pid"].is_u64() && unit["pid"] != second
+    });
+    ask(port);
+    assert!(
+        events(&home)
+            .iter()
+            .all(|event| event["event"] != "heartbeat_missed")
+    );
+    home.ok(&["down"]);
+    assert_eq!(home.processes(), []);
+}
