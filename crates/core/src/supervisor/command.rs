@@ -90,6 +90,8 @@ impl Supervisor {
             self.operations
                 .step(earlier, &name, StepState::Superseded, Some(note));
             self.taken_from_rolling(id, operation);
+            // It may have waited for this unit.
+            self.rolling_due.insert(earlier);
         }
         self.save(id, false);
     }

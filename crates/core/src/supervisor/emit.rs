@@ -2,7 +2,6 @@
 
 use abide_model::{EffectId, EventKind, HookKind, RunId, UnitId};
 
-use crate::supervisor::operation::Save;
 use crate::supervisor::unit::Stage;
 use crate::supervisor::{Awaited, Halt, Supervisor};
 use crate::{Change, Effect, WakeReason};
@@ -20,15 +19,14 @@ impl Supervisor {
         let mut published = Vec::new();
         let mut ended = Vec::new();
         for change in self.operations.take_changes() {
-            match change.save {
-                Some(Save::Begun(operation)) => {
-                    self.push(Effect::Persist {
-                        change: Change::Operation(operation),
-                        durable: false,
-                    });
-                }
-                Some(Save::Ended) => ended.push(Change::OperationEnded(change.id)),
-                None => {}
+            if let Some(operation) = change.begun {
+                self.push(Effect::Persist {
+                    change: Change::Operation(operation),
+                    durable: false,
+                });
+            }
+            if change.ended {
+                ended.push(Change::OperationEnded(change.id));
             }
             published.push(change.id);
         }

@@ -36,12 +36,10 @@ pub(super) struct Operations {
 /// What to write and tell of one operation.
 pub(super) struct OperationChange {
     pub id: OperationId,
-    pub save: Option<Save>,
-}
-
-pub(super) enum Save {
-    Begun(Box<Operation>),
-    Ended,
+    /// Write it down before anything that it does.
+    pub begun: Option<Box<Operation>>,
+    /// Write its end down after all that it did.
+    pub ended: bool,
 }
 
 impl Operations {
@@ -240,20 +238,18 @@ impl Operations {
                 continue;
             };
             let over = tracked.operation.state != OperationState::Running;
-            let save = match (over, tracked.saved) {
-                // Other steps are seen again from the units themselves.
-                (false, true)
-                    if !tracked.outdated && tracked.operation.kind != OperationKind::Reload =>
-                {
-                    None
-                }
-                (false, _) => Some(Save::Begun(Box::new(tracked.operation.clone()))),
-                (true, true) => Some(Save::Ended),
-                (true, false) => None,
+            // Other steps are seen again from the units themselves.
+            let again = tracked.outdated || tracked.operation.kind == OperationKind::Reload;
+            let begun = match (over, tracked.saved) {
+                (false, saved) => !saved || again,
+                // How far it came counts until its end is written down, too.
+                (true, saved) => saved && tracked.outdated,
             };
+            let begun = begun.then(|| Box::new(tracked.operation.clone()));
+            let ended = over && tracked.saved;
             tracked.saved = !over;
             tracked.outdated = false;
-            changes.push(OperationChange { id, save });
+            changes.push(OperationChange { id, begun, ended });
         }
         changes
     }

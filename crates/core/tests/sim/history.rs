@@ -13,6 +13,10 @@ use crate::around::{self, Around};
 use crate::rng::Rng;
 use crate::vitals::{self, Vital};
 
+mod rolling;
+
+pub use rolling::{Badness, Roll, fleet};
+
 /// Actions per history.
 pub const ACTIONS: usize = 240;
 /// The units that a history plays with.
@@ -103,6 +107,8 @@ pub enum Action {
     Around(usize, Around),
     /// Something that shows whether the unit's program lives.
     Vital(usize, Vital),
+    /// Something with a fleet.
+    Roll(Roll),
     /// Somebody sets the calendar.
     ClockJump(i64),
     /// The disk is full from now on, or again not.

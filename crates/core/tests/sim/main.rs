@@ -90,6 +90,17 @@ fn no_history_violates_an_invariant() {
 }
 
 #[test]
+fn no_history_of_rolling_operations_violates_an_invariant() {
+    let (from, count) = match number("ABIDE_SIM_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("ABIDE_SIM_FROM").unwrap_or(0), seeds()),
+    };
+    for seed in from..from.saturating_add(count) {
+        check_one(seed, History::rolling(seed));
+    }
+}
+
+#[test]
 fn no_seed_that_once_failed_fails_again() {
     for line in include_str!("regressions.txt").lines() {
         let seed = line.split('#').next().unwrap_or("").trim();
@@ -98,6 +109,17 @@ fn no_seed_that_once_failed_fails_again() {
             for parts in Parts::EACH {
                 check(seed, parts);
             }
+        }
+    }
+}
+
+#[test]
+fn no_seed_of_rolling_operations_that_once_failed_fails_again() {
+    for line in include_str!("rolling.txt").lines() {
+        let seed = line.split('#').next().unwrap_or("").trim();
+        if !seed.is_empty() {
+            let seed = seed.parse().expect("a number");
+            check_one(seed, History::rolling(seed));
         }
     }
 }

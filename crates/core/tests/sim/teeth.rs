@@ -14,7 +14,9 @@ fn teeth() {
     for &fault in Fault::ALL {
         plant(Some(fault));
         let found = (0..seeds()).find_map(|seed| {
-            let failure = world::run(&History::generate(seed)).err()?;
+            let failure = world::run(&History::generate(seed))
+                .and_then(|_| world::run(&History::rolling(seed)))
+                .err()?;
             Some((seed + 1, failure.invariant))
         });
         plant(None);

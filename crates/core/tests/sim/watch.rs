@@ -4,6 +4,7 @@
 mod around;
 mod graph;
 mod rest;
+mod rolling;
 mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,7 @@ pub struct Watch {
     /// When a person last stopped each unit by name.
     stopped_at: BTreeMap<UnitId, Mono>,
     operations: BTreeSet<OperationId>,
+    rolling: rolling::Books,
     /// A full disk made a daemon forget what an earlier one was told.
     pub forgot_writes: bool,
 }
@@ -97,6 +99,7 @@ impl Watch {
     pub fn command(&mut self, core: &Supervisor, now: Now, request: RequestId, command: &Command) {
         self.unanswered.insert(request);
         self.last_command = now.mono;
+        self.rolling.command(core, request, command);
         // What abide counts by itself may begin anew.
         for book in self.books.values_mut() {
             book.row = 0;
@@ -230,6 +233,8 @@ impl Watch {
                 if let Ok(operation) = answer {
                     self.operations.insert(*operation);
                 }
+                self.rolling
+                    .replied(core, *request, answer.as_ref().ok().copied());
                 let first = self.unanswered.remove(request);
                 ensure(first, "each command is answered once", || {
                     format!("{request} again")
@@ -327,6 +332,8 @@ impl Watch {
                     .is_some_and(|book| book.up || changed(book) && shown)
                     || listens
             });
+            // A turn that comes at once may have changed what it requires.
+            let up = up || self.rolling.any;
             ensure(up, "nothing starts before what it requires is up", || {
                 format!(
                     "{unit} {run} is spawned while {name} is not up: {:?}",
@@ -376,6 +383,19 @@ impl Watch {
             return Ok(());
         };
         self.vital_event(now, &view, kind)?;
+        self.rolling.event(core, now, &view, run, kind)?;
+        let new_version = matches!(kind, EventKind::Changed);
+        let by_hand =
+            matches!(kind, EventKind::Stopping { reason } if reason == "restarted by hand");
+        if new_version || by_hand {
+            // What abide counted by itself begins anew.
+            let book = self.books.entry(unit).or_default();
+            (book.row, book.not_before) = (0, None);
+            book.restarts.clear();
+        }
+        if new_version {
+            self.last_change = now.mono;
+        }
         match kind {
             EventKind::Stopping { reason } => return self.stopping(core, now, &view, reason),
             EventKind::RestartScheduled { delay_ms, .. } => {
@@ -425,7 +445,7 @@ impl Watch {
         self.rites_at_stop(view, reason)?;
         let book = self.books.entry(unit).or_default();
         // Under an older policy it may have had less.
-        let unchanged = changed < book.ordered_at;
+        let unchanged = changed < book.ordered_at && !self.rolling.any;
         if let (true, Some(ready)) = (
             unchanged && reason.contains("not ready"),
             &view.policy.ready,
@@ -461,7 +481,8 @@ impl Watch {
             );
         }
         let by_a_person = ["by hand", "changed", "removed", "goes down"];
-        if by_a_person.iter().any(|words| reason.contains(words)) {
+        let later = self.rolling.any; // a rolling operation comes to it when it does
+        if !later && by_a_person.iter().any(|words| reason.contains(words)) {
             let ordered = book.ordered_at;
             ensure(
                 self.last_command >= ordered,
@@ -474,6 +495,8 @@ impl Watch {
         let stopped_at = self.stopped_at.get(&unit);
         let undisturbed =
             stopped_at.is_some_and(|at| *at > self.last_change) && reason == "stopped by hand";
+        // A halt may change what the others require within the same turn.
+        let undisturbed = undisturbed && !self.rolling.any;
         if !(all_go || undisturbed) || !spawned {
             return Ok(());
         }
@@ -511,7 +534,7 @@ impl Watch {
             Backoff::Exponential(curve) => curve.reset_after,
         };
         let end = book.exited_at;
-        let unchanged = self.last_change < book.ordered_at;
+        let unchanged = self.last_change < book.ordered_at && !self.rolling.any;
         if let (Some(spawned), Some(end), true) = (book.spawned_at, end, unchanged) {
             if end.since(spawned) >= reset_after {
                 ensure(
@@ -565,6 +588,7 @@ impl Watch {
         continues: bool,
         lost: bool,
     ) {
+        self.rolling.resumed(continues, lost || self.forgot_writes);
         self.unanswered.clear();
         self.stops.clear();
         self.spawns.clear();

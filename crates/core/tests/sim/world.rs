@@ -2,6 +2,7 @@
 
 mod around;
 mod daemon;
+mod rolling;
 mod system;
 mod vitals;
 
@@ -16,7 +17,7 @@ use abide_model::{
     Signal, UnitId, UnitName, UnitType, Wall,
 };
 
-use crate::history::{Action, History, Nature, Parts, UNITS, file, unit_name};
+use crate::history::{Action, Badness, History, Nature, Parts, UNITS, file, unit_name};
 use crate::rng::Rng;
 use crate::vitals::{Answers, Words};
 use crate::watch::{Violation, Watch};
@@ -122,6 +123,9 @@ pub struct World {
     spawning: BTreeMap<(UnitId, RunId), (EffectId, Option<EffectId>)>,
     /// What the last ordered run of a unit is to execute.
     ordered: BTreeMap<(UnitId, RunId), (u64, bool)>,
+    launches: BTreeMap<UnitId, rolling::Launch>,
+    /// Versions that are no good.
+    bad_versions: BTreeMap<u64, Badness>,
     killed: BTreeSet<(UnitId, RunId)>,
     kept_exits: BTreeMap<(UnitId, RunId), ExitStatus>,
     disk: Disk,
@@ -186,6 +190,8 @@ impl World {
             processes: BTreeMap::new(),
             spawning: BTreeMap::new(),
             ordered: BTreeMap::new(),
+            launches: BTreeMap::new(),
+            bad_versions: BTreeMap::new(),
             killed: BTreeSet::new(),
             kept_exits: BTreeMap::new(),
             disk: Disk::default(),
@@ -333,6 +339,7 @@ impl World {
                     rolling: None,
                 });
             }
+            Action::Roll(roll) => return self.roll(roll),
             Action::Start(units) => return self.command(Command::Start(self.known(units))),
             Action::Stop(units) => return self.command(Command::Stop(self.known(units))),
             Action::Restart(units) => return self.command(Command::Restart(self.known(units))),
@@ -506,6 +513,7 @@ impl World {
         let request = RequestId(self.last_request);
         let life = self.life;
         self.watch.command(&self.core, self.now, request, &command);
+        self.stage(&command);
         self.input(Input::Command { request, command })?;
         if life == self.life && !self.halt {
             self.watch.answered(request)?;
@@ -575,6 +583,7 @@ impl World {
         self.natures.clear();
         self.around.calm();
         self.vitals.clear();
+        self.bad_versions.clear();
         self.disk_full = false;
         self.dying = None;
         let hanging: Vec<_> = self

@@ -124,14 +124,23 @@ impl Supervisor {
                 reason: reason.clone(),
             },
         });
-        for id in parts {
+        let progress = RollingProgress {
+            halted: Some(reason),
+            ..progress.clone()
+        };
+        self.roll_back(operation, &progress);
+    }
+
+    /// Nothing is to come any more for those whose turn did not come, or that were only restarted.
+    fn stop_parts(&mut self, operation: OperationId, reason: &str) {
+        for id in self.parts_of(operation) {
             let Some(unit) = self.units.get(&id) else {
                 continue;
             };
             let Some(turn) = unit.rolling.as_ref().map(|part| part.turn.clone()) else {
                 continue;
             };
-            let is_up = unit.name != *name && unit.is_up();
+            let is_up = failure(unit).is_none() && unit.is_up();
             match turn {
                 Turn::Begun {
                     previous: Some(_), ..
@@ -152,16 +161,12 @@ impl Supervisor {
             }
             self.leave_rolling(id);
         }
-        let progress = RollingProgress {
-            halted: Some(reason),
-            ..progress.clone()
-        };
-        self.roll_back(operation, &progress);
     }
 
     /// Those that have the new version get back what they had: first those that are not up, then the
     /// others, one after the other.
     pub(super) fn roll_back(&mut self, operation: OperationId, progress: &RollingProgress) {
+        self.stop_parts(operation, progress.halted.as_deref().unwrap_or_default());
         let mut left = Vec::new();
         for name in &progress.units {
             let Some(unit) = self.rolled(name, operation) else {
@@ -213,6 +218,15 @@ impl Supervisor {
             self.timers.clear(Some(id), WakeReason::Restart);
         }
         self.operations.reopen(operation, &name);
+        let followed = self
+            .units
+            .get(&id)
+            .is_some_and(|unit| unit.operation.is_some_and(|(id, _)| id == operation));
+        if !followed {
+            // It is not wanted up, so there is nothing to wait for.
+            let note = Some("rolled back; it is not wanted up".into());
+            self.rolling_step(id, operation, StepState::Failed, note);
+        }
         self.rolling_due.insert(operation);
     }
 
@@ -242,7 +256,7 @@ impl Supervisor {
         }
     }
 
-    fn abandon_rolling(&mut self, operation: OperationId) {
+    pub(super) fn abandon_rolling(&mut self, operation: OperationId) {
         self.abandon(operation, &BTreeSet::new());
     }
 

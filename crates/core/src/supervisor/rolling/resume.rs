@@ -19,6 +19,25 @@ impl Supervisor {
         for id in parts {
             self.restore_part(id, continues);
         }
+        self.end_superseded();
+    }
+
+    /// A later operation had taken the place of an earlier one, and only that was written down.
+    fn end_superseded(&mut self) {
+        let due = self.rolling_due.clone();
+        for &earlier in &due {
+            let Some(progress) = self.operations.rolling(earlier) else {
+                continue;
+            };
+            let superseded = due.range(earlier..).skip(1).any(|later| {
+                let units = self.operations.rolling(*later).map(|later| &later.units);
+                let mut units = units.into_iter().flatten();
+                units.any(|name| progress.units.contains(name))
+            });
+            if superseded {
+                self.abandon_rolling(earlier);
+            }
+        }
     }
 
     fn restore_part(&mut self, id: UnitId, continues: bool) {

@@ -61,7 +61,7 @@ impl Watch {
         for view in core.units() {
             self.unit_at_rest(core, now, &view)?;
         }
-        Ok(())
+        self.rolling.at_rest(core, now)
     }
 
     fn unit_at_rest(&self, core: &Supervisor, now: Now, view: &UnitView) -> Held {

@@ -103,6 +103,7 @@ impl World {
                 state,
             });
         }
+        self.read_launches();
         let saved = Saved {
             units: self.disk.units.values().cloned().collect(),
             operations: self.disk.operations.values().cloned().collect(),

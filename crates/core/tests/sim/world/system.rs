@@ -5,7 +5,7 @@ use std::time::Duration;
 use abide_core::{Change, Effect, Input, Outcome};
 use abide_model::{EffectId, ExitStatus, RequestId, RunId, Signal, UnitId, UnitType};
 
-use crate::history::SpawnNature;
+use crate::history::{Badness, SpawnNature};
 use crate::watch::Violation;
 use crate::world::{Event, Process, World, Write};
 
@@ -17,7 +17,9 @@ impl World {
                 let after = after.filter(|after| self.is_open(*after));
                 let launch = self.core.unit(unit).map_or((0, false), |view| {
                     let oneshot = view.policy.unit_type == UnitType::Oneshot;
-                    (view.policy.launch_digest, oneshot)
+                    let known = self.launches.get(&unit);
+                    let digest = known.map_or(view.policy.launch_digest, |launch| launch.now);
+                    (digest, oneshot)
                 });
                 self.ordered.insert((unit, run), launch);
                 self.spawning.insert((unit, run), (id, after));
@@ -31,10 +33,14 @@ impl World {
             | Effect::WatchSocket(_)
             | Effect::UnwatchSocket(_)
             | Effect::LookIdle { .. } => self.carry_out_around(id, effect)?,
-            // Nothing in a history asks for these yet.
-            Effect::Advance(_) | Effect::Revert(_) | Effect::Settled(_) => {}
+            Effect::Advance(unit) => self.advance(unit),
+            Effect::Revert(unit) => self.revert(unit),
+            Effect::Settled(unit) => self.settle_version(unit),
             Effect::WatchReady { unit, run } => {
-                if let Some(after) = self.nature(unit).ready_after {
+                let digest = self.processes.get(&unit).map(|process| process.digest);
+                let never = digest.and_then(|digest| self.bad_versions.get(&digest))
+                    == Some(&Badness::NeverReady);
+                if let Some(after) = self.nature(unit).ready_after.filter(|_| !never) {
                     let life = self.life;
                     self.later(after, Event::Tell(life, Input::Ready { unit, run }));
                 }
@@ -102,7 +108,10 @@ impl World {
                     self.watch.released(request);
                 }
             }
-            Effect::Forget(unit) => self.ids.retain(|_, id| *id != unit),
+            Effect::Forget(unit) => {
+                self.ids.retain(|_, id| *id != unit);
+                self.launches.remove(&unit);
+            }
             Effect::Halt => {
                 self.watch.halted(self.processes.keys().next().copied())?;
                 self.halt = true;
@@ -157,8 +166,12 @@ impl World {
             outcome: Outcome::Spawned { pid },
         });
         let nature = self.nature(unit);
-        let life = nature
-            .exits_after
+        let ends = match self.bad_versions.get(&digest) {
+            Some(Badness::EndsAfter(life)) => Some(*life),
+            _ => None,
+        };
+        let life = ends
+            .or(nature.exits_after)
             .or(oneshot.then_some(Duration::from_millis(200)));
         if let Some(life) = life {
             self.later(
