@@ -46,7 +46,11 @@ impl History {
             let action = roll(&mut rng);
             actions.push(action);
         }
-        Self { seed, actions }
+        Self {
+            seed,
+            actions,
+            parts: super::Parts::EACH[0],
+        }
     }
 }
 
