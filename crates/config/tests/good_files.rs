@@ -599,7 +599,7 @@ fn reports_and_monitors_are_read_from_one_file() {
                 command: Command::Argv(vec!["true".into(), "x".into()]),
                 timeout: Duration::from_secs(5),
             }),
-            line: 9,
+            line: 6,
         }
     );
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
-use abide_model::{EffectId, EventKind, Now, RunId, StopAction, UnitId, UnitName};
+use abide_model::{EffectId, EventKind, Now, RunId, Signal, StopAction, UnitId, UnitName};
 use abide_platform::spawn::Order;
 use abide_platform::tree;
 
@@ -232,7 +232,12 @@ impl Daemon {
         let StopAction::Signal(signal) = action;
         let outcome = match self.units.get(unit).and_then(|u| u.run(run)) {
             Some(run) => match run.tree.signal(*signal) {
-                Ok(()) => Outcome::Ok,
+                Ok(()) => {
+                    // One that is stopped could not obey (systemd.kill(5) does the same). If this
+                    // cannot be sent, its time runs out as it would without it.
+                    let _ = run.tree.signal(Signal::CONT);
+                    Outcome::Ok
+                }
                 Err(error) => Outcome::Failed {
                     reason: format!("{signal} could not be sent: {error}"),
                 },
