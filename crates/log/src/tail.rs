@@ -90,7 +90,7 @@ impl Tail {
     fn enter(&mut self, segment: Segment) {
         if segment.number != self.number {
             self.offset = 0;
-            if self.segment.is_none() {
+            if self.segment.is_none() && self.number > 0 {
                 // The place to begin at is gone, and with it what was to be left out.
                 self.skip = 0;
             }
