@@ -78,6 +78,10 @@ pub fn show(status: &UnitStatus, spec: &SpecAnswer, lines: &[String], view: View
         .max()
         .unwrap_or(0)
         .min(48);
+    // Longer ones stick out, so that those that fit, and where they come from, stand in one line.
+    let values = view.columns.map_or(values, |columns| {
+        values.min(columns.saturating_sub(keys + 26))
+    });
     for setting in &spec.settings {
         let value = escape(&setting.value);
         let key = pad(&setting.key, keys, false);
