@@ -31,14 +31,25 @@ mod three_hundred;
 mod web_survives_kill;
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
-use abide_e2e::Home;
+use abide_e2e::{Home, skip};
 use serde_json::Value;
 
 /// The programs that scenarios guard.
 fn guest() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_guest"))
+}
+
+/// A redis server. Debian's package redis-tools has one, too: it is one file, and looks at its own name.
+fn redis_server(home: &Home) -> Option<PathBuf> {
+    skip::program("redis-server").or_else(|| {
+        let check = skip::program("redis-check-rdb")?;
+        let server = home.path("bin").join("redis-server");
+        symlink(check, &server).expect("the link can be made");
+        Some(server)
+    })
 }
 
 /// A port of the loopback that nobody uses right now.

@@ -1,12 +1,11 @@
 //! Real programs that say of themselves that they are ready (sd_notify(3)), and who may say it.
 
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use abide_e2e::{Home, skip};
 use serde_json::Value;
 
-use crate::{events, free_port};
+use crate::{events, free_port, redis_server};
 
 fn happened(home: &Home, unit: &str, what: &str) -> Vec<Value> {
     let mut events = events(home);
@@ -17,18 +16,8 @@ fn happened(home: &Home, unit: &str, what: &str) -> Vec<Value> {
 #[test]
 fn redis_is_ready_when_it_says_so() {
     let home = Home::new("notify-redis");
-    let server = match (
-        skip::program("redis-server"),
-        skip::program("redis-check-rdb"),
-    ) {
-        (Some(server), _) => server,
-        (None, Some(check)) => {
-            // It is one file, and looks at its own name.
-            let server = home.path("bin").join("redis-server");
-            symlink(check, &server).expect("the link can be made");
-            server
-        }
-        (None, None) => return skip::skip("notify_redis", "redis-server is not installed"),
+    let Some(server) = redis_server(&home) else {
+        return skip::skip("notify_redis", "redis-server is not installed");
     };
     home.write(
         "abide.toml",

@@ -1,27 +1,15 @@
 //! A client that requires a server: started when the server is ready, and back after it.
 
-use std::os::unix::fs::symlink;
-
 use abide_e2e::{Home, home, processes, skip, wait};
 use rustix::process::Signal;
 
-use crate::{events, free_port, guest};
+use crate::{events, free_port, guest, redis_server};
 
 #[test]
 fn a_client_starts_when_its_server_is_ready_and_returns_when_the_server_does() {
     let home = Home::new("redis");
-    // Debian's package redis-tools has the server too: it is one file, and looks at its own name.
-    let server = match (
-        skip::program("redis-server"),
-        skip::program("redis-check-rdb"),
-    ) {
-        (Some(server), _) => server,
-        (None, Some(check)) => {
-            let server = home.path("bin").join("redis-server");
-            symlink(check, &server).expect("the link can be made");
-            server
-        }
-        (None, None) => return skip::skip("redis_chain", "redis-server is not installed"),
+    let Some(server) = redis_server(&home) else {
+        return skip::skip("redis_chain", "redis-server is not installed");
     };
     let client = home.bring(guest());
     let port = free_port();

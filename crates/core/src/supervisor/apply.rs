@@ -297,12 +297,8 @@ impl Supervisor {
             } else if unit.wanted {
                 goals.push((id, Goal::Up));
             } else {
-                let why = if unit.held {
-                    "stopped by hand"
-                } else {
-                    "not enabled"
-                };
-                steps.push(step(&unit.name, StepState::Done, Some(why.into())));
+                let why = unit.why_it_rests().into();
+                steps.push(step(&unit.name, StepState::Done, Some(why)));
                 continue;
             }
             steps.push(step(&unit.name, StepState::Pending, None));

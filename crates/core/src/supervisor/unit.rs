@@ -309,6 +309,15 @@ impl Unit {
         }
     }
 
+    /// Why nothing is done for it, where it is not wanted up.
+    pub(super) fn why_it_rests(&self) -> &'static str {
+        if self.held {
+            "stopped by hand"
+        } else {
+            "not enabled"
+        }
+    }
+
     /// A person starts it: what abide counted by itself begins anew.
     pub(super) fn forget_crashes(&mut self) {
         self.restarts = 0;

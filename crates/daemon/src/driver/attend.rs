@@ -24,11 +24,23 @@ impl Daemon {
         self.assist(effect, id, run, Purpose::Hook(hook), commands);
     }
 
-    /// Ends hooks, also those that have not begun: they wait for a write, or for FIFOs.
+    /// Ends hooks, also those that have not begun: they wait for a write, for FIFOs or sockets.
     pub(super) fn cancel_hook(&mut self, id: UnitId, run: RunId, hook: HookKind) {
-        let is_it = |effect: &Effect| matches!(effect, Effect::RunHook { unit, run: of, hook: kind, .. } if (*unit, *of, *kind) == (id, run, hook));
+        let is_it = |effect: &Effect| match effect {
+            Effect::RunHook {
+                unit,
+                run: of,
+                hook: kind,
+                ..
+            } => (*unit, *of, *kind) == (id, run, hook),
+            _ => false,
+        };
         let preparing = self.units.get_mut(id).and_then(|u| u.preparing.as_mut());
-        let waiting = self.unwritten.values_mut().chain(preparing);
+        let waiting = self
+            .unwritten
+            .values_mut()
+            .chain(preparing)
+            .chain([&mut self.waiting_for_sockets]);
         let mut never_begun = Vec::new();
         for effects in waiting {
             effects.retain(|(effect, what)| {
@@ -96,11 +108,16 @@ impl Daemon {
             let outcome = Outcome::Failed { reason };
             return self.input(Input::Done { effect, outcome });
         };
-        // Without FIFOs (before the first run) its output goes nowhere.
         let ends = unit.streams.as_ref().map(super::streams::Streams::for_run);
         let (stdout, stderr) = match ends {
             Some(Ok(ends)) => (ends.stdout, ends.stderr),
-            Some(Err(_)) | None => (None, None),
+            Some(Err(error)) => {
+                // Better run without than not at all.
+                let text = format!("the output of its command cannot be kept: {error}");
+                self.warn(Some(id), text);
+                (None, None)
+            }
+            None => (None, None),
         };
         let mut variables = self.told(id, run, hook);
         if let Some(socket) = &unit.notify {
