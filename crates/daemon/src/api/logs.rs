@@ -50,7 +50,7 @@ struct Asked {
         ("format" = Option<LogFormat>, Query, description = "`raw` unless told otherwise."),
         ("follow" = Option<bool>, Query, description = "Go on with what comes later."),
     ),
-    responses((status = 200, body = String, content_type = "text/plain"), Guarded, NoSuchUnit)
+    responses((status = 200, content((String = "text/plain"), (String = "application/x-ndjson"))), Guarded, NoSuchUnit)
 )]
 pub(super) async fn several(
     State(context): State<Context>,
@@ -76,7 +76,7 @@ pub(super) async fn several(
         ("format" = Option<LogFormat>, Query, description = "`raw` unless told otherwise."),
         ("follow" = Option<bool>, Query, description = "Go on with what comes later."),
     ),
-    responses((status = 200, body = String, content_type = "text/plain"), Guarded, NoSuchUnit)
+    responses((status = 200, content((String = "text/plain"), (String = "application/x-ndjson"))), Guarded, NoSuchUnit)
 )]
 pub(super) async fn one(
     State(context): State<Context>,
