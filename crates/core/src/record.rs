@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use abide_model::{
-    LastExit, Mono, Now, Operation, OperationId, Policy, RunId, StopPlan, UnitId, UnitName,
+    HookKind, LastExit, Mono, Now, Operation, OperationId, Policy, RunId, StopPlan, UnitId,
+    UnitName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,21 @@ pub struct UnitRecord {
     /// What the program of the run in `run` said of itself.
     #[serde(default, skip_serializing_if = "Said::is_nothing")]
     pub said: Said,
+    /// Hooks that hold up nothing, were ordered, and have no answer yet; oldest first. A new daemon runs
+    /// them again, once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<UnansweredHook>,
+}
+
+/// A hook that somebody may be waiting for outside: an alarm, a report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UnansweredHook {
+    /// The run that it is about.
+    pub run: RunId,
+    /// Which.
+    pub hook: HookKind,
+    /// It is the second try already: one that ends its own daemon must not do so for ever.
+    pub again: bool,
 }
 
 /// What a unit has to do with a rolling operation that is not over.

@@ -36,11 +36,12 @@ pub enum HookKind {
     /// systemd.service(5)). Never cancelled.
     AfterStop,
     /// When a run ended that nobody asked to end and that was no success; after `after_stop`. Holds up
-    /// nothing.
+    /// nothing. Run again, once, by the daemon that comes after one that died before it was over.
     OnFailure,
-    /// When abide has given up on the unit; its last run's `on_failure` was begun before. Holds up nothing.
+    /// When abide has given up on the unit; its last run's `on_failure` was begun before. Holds up nothing;
+    /// run again as `on_failure` is.
     OnGiveUp,
-    /// When the unit became unhealthy (`on_unhealthy = "…"`). Holds up nothing.
+    /// When the unit became unhealthy (`on_unhealthy = "…"`). Holds up nothing; run again as `on_failure` is.
     OnUnhealthy,
 }
 

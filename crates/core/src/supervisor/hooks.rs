@@ -1,7 +1,8 @@
 //! Hooks: commands around a run.
 //!
 //! `after_start`, `on_failure`, `on_give_up` and `on_unhealthy` run *beside* the unit: nothing waits for
-//! them, and their results are only told. The other three *hold up* their run, one at a time:
+//! them, and their results are only told. The last three are remembered until then: a new daemon runs
+//! again, once, what the old one had no answer of. The other three *hold up* their run, one at a time:
 //!
 //! ```text
 //!   before_start ──done──► spawn … alive ──told to stop──► before_stop ──over──► stop … tree empty
@@ -21,7 +22,8 @@
 
 use abide_model::{EffectId, EventKind, ExitStatus, HookKind, RunId, UnitId};
 
-use crate::supervisor::unit::{Held, Holding, Run, Stage, Unit};
+use crate::record::UnansweredHook;
+use crate::supervisor::unit::{Beside, Held, Holding, Run, Stage, Unit};
 use crate::supervisor::{Awaited, Supervisor};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, HOOK_SLACK, WakeReason};
@@ -32,18 +34,61 @@ const MOST_BESIDE: usize = 32;
 impl Supervisor {
     /// Runs the unit's hooks of this kind, if it has any. Nothing waits for them.
     pub(super) fn run_hook_beside(&mut self, id: UnitId, run: RunId, hook: HookKind) {
-        if self
-            .units
-            .get(&id)
-            .is_some_and(|unit| has_hooks(unit, hook))
-        {
-            self.intents.push(Effect::RunHook {
-                unit: id,
+        self.order_beside(
+            id,
+            UnansweredHook {
                 run,
                 hook,
-                after: None,
-            });
+                again: false,
+            },
+        );
+    }
+
+    /// After the death of a daemon: whether they were run nobody knows, and nobody was told.
+    pub(super) fn run_beside_again(&mut self, id: UnitId, unanswered: Vec<UnansweredHook>) {
+        if planted(Fault::HookLostAtResume) {
+            return;
         }
+        for lost in unanswered {
+            let UnansweredHook { run, hook, again } = lost;
+            if again {
+                let reason = "its daemon died under it, twice".to_string();
+                self.event(id, Some(run), EventKind::HookFailed { hook, reason });
+                self.save(id, false);
+            } else {
+                self.order_beside(
+                    id,
+                    UnansweredHook {
+                        again: true,
+                        ..lost
+                    },
+                );
+            }
+        }
+    }
+
+    fn order_beside(&mut self, id: UnitId, ordered: UnansweredHook) {
+        let UnansweredHook { run, hook, .. } = ordered;
+        let unit = self.units.get_mut(&id);
+        let Some(unit) = unit.filter(|unit| has_hooks(unit, hook)) else {
+            return;
+        };
+        unit.beside.push_back(Beside {
+            ordered,
+            effect: None,
+        });
+        if unit.beside.len() > MOST_BESIDE
+            && let Some(lost) = unit.beside.pop_front().and_then(|lost| lost.effect)
+        {
+            self.awaited.remove(&lost);
+        }
+        self.intents.push(Effect::RunHook {
+            unit: id,
+            run,
+            hook,
+            after: None,
+        });
+        self.save(id, false);
     }
 
     /// Holds up the run with the hooks of this kind. `false`: the unit has none, and nothing was done.
@@ -96,11 +141,15 @@ impl Supervisor {
             }
             return;
         }
-        unit.beside.push_back(effect);
-        if unit.beside.len() > MOST_BESIDE
-            && let Some(lost) = unit.beside.pop_front()
-        {
-            self.awaited.remove(&lost);
+        let order = unit.beside.iter_mut().find(|beside| {
+            let UnansweredHook {
+                run: of, hook: is, ..
+            } = beside.ordered;
+            beside.effect.is_none() && of == run && is == hook
+        });
+        match order {
+            Some(order) => order.effect = Some(effect),
+            None => drop(self.awaited.remove(&effect)),
         }
     }
 
@@ -157,7 +206,9 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
-        unit.beside.retain(|other| *other != effect);
+        let before = unit.beside.len();
+        unit.beside.retain(|other| other.effect != Some(effect));
+        let answered = unit.beside.len() < before;
         let held = unit.run().and_then(Run::held);
         let by = held
             .filter(|held| held.effect == Some(effect))
@@ -170,6 +221,9 @@ impl Supervisor {
             },
         };
         self.event(id, Some(run), kind);
+        if answered {
+            self.save(id, false);
+        }
         if let Some(by) = by {
             self.hold_over(id, by, result);
         }

@@ -53,7 +53,8 @@ impl Supervisor {
             let id = named.entry(record.name.clone()).or_insert(record.id);
             *id = record.id.max(*id);
         }
-        for record in saved.units {
+        let mut unanswered = Vec::new();
+        for mut record in saved.units {
             let id = record.id;
             if named.get(&record.name) != Some(&id) {
                 // It was removed before a unit could have its name; a full disk refused to write that down.
@@ -62,6 +63,9 @@ impl Supervisor {
                     durable: true,
                 });
                 continue;
+            }
+            if continues {
+                unanswered.push((id, std::mem::take(&mut record.unanswered)));
             }
             let seen = latest.remove(&id);
             if let Some(operation) = record.operation {
@@ -95,6 +99,9 @@ impl Supervisor {
         self.restore_rolling(continues);
         for (id, seen) in ids {
             self.go_on(id, seen);
+        }
+        for (id, hooks) in unanswered {
+            self.run_beside_again(id, hooks);
         }
         for (id, operation) in reloads {
             self.reload_again(id, operation);

@@ -340,8 +340,9 @@ impl Supervisor {
         if unit.watched {
             self.intents.push(Effect::UnwatchSocket(id));
         }
-        for awaited in unit.saving.iter().chain(&unit.beside) {
-            self.awaited.remove(awaited);
+        let hooks = unit.beside.iter().filter_map(|beside| beside.effect);
+        for awaited in unit.saving.into_iter().chain(hooks) {
+            self.awaited.remove(&awaited);
         }
         self.unsaved.remove(&id);
         if let Some((operation, _)) = unit.operation {

@@ -8,7 +8,7 @@ use abide_model::{
     UnitId, UnitName, UnitType,
 };
 
-use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnitRecord};
+use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnansweredHook, UnitRecord};
 use crate::supervisor::beats::Beats;
 use crate::supervisor::health::Checks;
 use crate::supervisor::reload::Reloading;
@@ -55,9 +55,17 @@ pub(super) struct Unit {
     /// When connections started it lately.
     pub calls: Vec<Mono>,
     /// Hooks that hold up nothing and have no answer yet, oldest first.
-    pub beside: VecDeque<EffectId>,
+    pub beside: VecDeque<Beside>,
     /// What its neighbours in the graph were told of it.
     pub told: Told,
+}
+
+/// A hook that holds up nothing and has no answer yet.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub ordered: UnansweredHook,
+    /// The order; `None`: it is about to go out.
+    pub effect: Option<EffectId>,
 }
 
 /// Where a unit stands.
@@ -356,7 +364,14 @@ impl Unit {
             awaits_connection: self.awaits_connection,
             rolling: self.rolling.as_deref().cloned(),
             said: run.map(Run::said).unwrap_or_default(),
+            unanswered: self.unanswered().collect(),
         }
+    }
+
+    /// An `after_start` is not worth a second try: its run is long up, or gone.
+    fn unanswered(&self) -> impl Iterator<Item = UnansweredHook> {
+        let hooks = self.beside.iter().map(|beside| beside.ordered);
+        hooks.filter(|ordered| ordered.hook != HookKind::AfterStart)
     }
 
     fn saved_phase(&self) -> SavedPhase {

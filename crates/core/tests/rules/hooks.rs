@@ -408,6 +408,30 @@ fn a_new_daemon_runs_again_what_the_old_one_had_begun() {
 }
 
 #[test]
+fn a_hook_that_nothing_waits_for_is_run_again_once_if_its_daemon_died_under_it() {
+    let hook = HookKind::OnFailure;
+    let mut bench = bench(hooked(&[hook], seconds(30)), &[(hook, Hooked::Hangs)]);
+    bench.exit("web", 1);
+    assert_eq!(ran(&bench), [(hook, 1)]);
+    bench.daemon_dies(true);
+    assert_eq!(ran(&bench), [(hook, 1)], "again, by the new daemon");
+    bench.daemon_dies(true);
+    assert_eq!(ran(&bench), [], "and not a third time");
+    bench.daemon_dies(true);
+    assert_eq!(ran(&bench), []);
+}
+
+#[test]
+fn a_hook_that_was_answered_is_not_run_again() {
+    let hook = HookKind::OnFailure;
+    let mut bench = bench(hooked(&[hook], seconds(30)), &[(hook, Hooked::Hangs)]);
+    bench.exit("web", 1);
+    answer(&mut bench, hook, Outcome::Ok);
+    bench.daemon_dies(true);
+    assert_eq!(ran(&bench), []);
+}
+
+#[test]
 fn a_before_start_that_died_with_its_daemon_is_no_crash() {
     let mut bench = bench(
         hooked(&[HookKind::BeforeStart, HookKind::AfterStop], seconds(30)),
