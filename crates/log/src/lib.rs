@@ -8,6 +8,7 @@
 //! of the lower one was written, and a compressed segment has its name only when it is whole.
 
 mod backward;
+mod fault;
 mod format;
 mod index;
 mod layout;
@@ -22,6 +23,8 @@ mod tail;
 mod time;
 mod writer;
 
+#[cfg(feature = "faults")]
+pub use fault::on_fault_point;
 pub use format::{Format, render};
 pub use line::{Ending, Line, Stream};
 pub use query::{Query, Source};

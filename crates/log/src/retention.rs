@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use abide_model::{LogSpec, Wall};
 
 use crate::Stream;
+use crate::fault::point;
 use crate::layout::{self, Kind};
 use crate::packed::pack;
 
@@ -52,6 +53,7 @@ pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
     }
     let (gone, kept) = choose(sealed, current_bytes, spec, now);
     for segment in &gone {
+        point("keep.remove");
         if let Err(error) = remove(dir, segment.stream, segment.number) {
             first_error.get_or_insert(error);
         }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use abide_model::{LogSpec, Wall};
 
 use crate::Stream;
+use crate::fault::point;
 use crate::index::{ENTRY, Entry, Index};
 use crate::layout::{self, Kind};
 
@@ -102,6 +103,7 @@ impl Writer {
         // The index first: a segment without an index would have no times, the reverse does no harm.
         let index = options(false).open(layout::path(dir, stream, number, Kind::Index))?;
         index.set_len(0)?;
+        point("rotate.index");
         let data = options(true).open(layout::path(dir, stream, number, Kind::Plain))?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -139,6 +141,7 @@ impl Writer {
             self.size = metadata.len();
         }
         self.note(now)?;
+        point("capture.noted");
         Ok(rotate)
     }
 
@@ -153,6 +156,7 @@ impl Writer {
     /// # Errors
     /// Those of the file system; then the current segment is still the current one.
     pub fn seal(&mut self, now: Wall) -> io::Result<()> {
+        point("rotate.begin");
         let next = match Self::create(&self.dir, self.stream, self.number + 1, now) {
             // The directory was removed, or somebody else's file has the number.
             Err(error)
@@ -165,7 +169,9 @@ impl Writer {
             }
             other => other?,
         };
+        point("rotate.created");
         *self = next;
+        point("rotate.done");
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod exit;
+pub mod fault;
 pub mod identity;
 pub mod keeper;
 pub mod limits;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use abide_model::api::UpRequest;
+use abide_platform::fault::point;
 
 use super::deaths::report_deaths;
 use super::follow::{Following, failures, follow};
@@ -25,6 +26,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
         let home = context.client.home().directory.display().to_string();
         say(context, args, format_args!("abide started in {home}"))?;
     }
+    point("cli.ready");
     let daemon = context
         .client
         .daemon()
@@ -72,6 +74,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
     };
     let operation = context.client.up(&request).await;
     let operation = operation.map_err(|error| context.client.failure(error))?;
+    point("cli.asked");
     if args.patience.no_wait {
         if args.json {
             write_json(context.out, &operation)?;

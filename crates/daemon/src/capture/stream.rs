@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use abide_log::{Position, Writer};
 use abide_model::{LogSpec, Wall};
+use abide_platform::fault::point;
 use abide_platform::pipe;
 
 use super::unit::Unit;
@@ -141,6 +142,7 @@ impl Stream {
         loop {
             if staged == 0 {
                 staged = pipe::fill(self.fifo.as_fd(), stage)?;
+                point("capture.filled");
                 self.staged(pump, staged);
             }
             if staged == 0 {
@@ -205,6 +207,7 @@ impl Stream {
             }
             other => other?,
         };
+        point("capture.drained");
         writer.advance(offset);
         passed.bytes += moved;
         self.unit.wrote(moved);

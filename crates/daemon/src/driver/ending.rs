@@ -7,6 +7,7 @@
 
 use abide_core::Input;
 use abide_model::{ExitStatus, RunId, UnitId};
+use abide_platform::fault::point;
 use abide_platform::identity::{self, Record};
 use abide_platform::limits::OutOfMemory;
 use abide_platform::tree::{Answer, RunTree, Sweep};
@@ -81,6 +82,7 @@ impl Daemon {
             // must be ended as soon as it is.
             current.sweep = Some(sweep);
         }
+        point("stop.kill");
         let empty = match self.tree_of(unit, run) {
             Some(tree) => self.sweeper.kill(&tree, sweep) == Answer::Empty,
             None => true,
@@ -104,6 +106,7 @@ impl Daemon {
                 Main::Alive | Main::Ended => {}
             }
         }
+        point("stop.empty");
         self.input(Input::TreeEmpty { unit, run });
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
 use abide_model::{EffectId, EventKind, Now, RunId, Signal, StopAction, UnitId, UnitName};
+use abide_platform::fault::point;
 use abide_platform::spawn::Order;
 use abide_platform::tree;
 
@@ -164,6 +165,7 @@ impl Daemon {
         }
         match self.order(unit_id, run) {
             Ok(order) => {
+                point("spawn.ordered");
                 self.spawning.insert((unit_id, run), id);
                 self.workers.submit(order);
             }
@@ -230,6 +232,7 @@ impl Daemon {
     fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: &StopAction) {
         self.prober.stop(unit);
         let StopAction::Signal(signal) = action;
+        point("stop.ask");
         let outcome = match self.units.get(unit).and_then(|u| u.run(run)) {
             Some(run) => match run.tree.signal(*signal) {
                 Ok(()) => {
@@ -246,6 +249,7 @@ impl Daemon {
                 reason: "there is no such run".into(),
             },
         };
+        point("stop.asked");
         self.input(Input::Done { effect, outcome });
     }
 

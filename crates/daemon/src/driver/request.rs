@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use abide_core::{Command, Input};
 use abide_model::Refusal;
 use abide_platform::clock;
+use abide_platform::fault::point;
 
 use super::run::Daemon;
 use crate::handle::Request;
@@ -13,6 +14,7 @@ impl Daemon {
     pub(super) fn on_request(&mut self, request: Request) {
         match request {
             Request::Command { command, reply } => {
+                point("command.heard");
                 let request = self.request();
                 self.replies.insert(request, reply);
                 let leaving = match &command {
@@ -29,7 +31,10 @@ impl Daemon {
                 sources,
                 rolling,
                 reply,
-            } => self.apply(kind, &sources, rolling, Some(reply)),
+            } => {
+                point("config.read");
+                self.apply(kind, &sources, rolling, Some(reply));
+            }
             Request::Plan { sources, reply } => {
                 let (definitions, _) = self.definitions(&sources);
                 reply.send(self.core.plan(&definitions));

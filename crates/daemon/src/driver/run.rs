@@ -14,6 +14,7 @@ use abide_model::{
     EffectId, EventKind, ListenAddress, Mono, Now, Operation, RequestId, RunId, Signal, UnitId,
 };
 use abide_platform::clock;
+use abide_platform::fault::point;
 use abide_platform::keeper::{KeeperEvent, Launch, Link, RunState};
 use abide_platform::lock::Lock;
 use abide_platform::signals::Signals;
@@ -274,7 +275,10 @@ impl Daemon {
                     (RunState::ExecFailed { .. }, _) | (_, None) => {
                         self.keeper.taken(entry.unit, entry.run);
                     }
-                    (_, Some(status)) => self.on_main_exit(&entry, status),
+                    (_, Some(status)) => {
+                        point("exit.heard");
+                        self.on_main_exit(&entry, status);
+                    }
                 },
             }
         }
@@ -294,6 +298,7 @@ impl Daemon {
     }
 
     fn on_spawned(&mut self, unit: UnitId, run: RunId, result: Result<Spawned, SpawnError>) {
+        point("spawn.reported");
         let Some(effect) = self.spawning.remove(&(unit, run)) else {
             return;
         };
@@ -339,6 +344,9 @@ impl Daemon {
     fn on_written(&mut self, written: Written) {
         let waiting = self.unwritten.remove(&written.effect).unwrap_or_default();
         if written.failure.is_none() {
+            if self.takes.contains_key(&written.effect) {
+                point("exit.taken");
+            }
             for (unit, run) in self.takes.remove(&written.effect).unwrap_or_default() {
                 self.keeper.taken(unit, run);
             }
@@ -382,7 +390,11 @@ impl Daemon {
                 now,
                 input: input.clone(),
             });
+            let passing = decided(&input);
             self.core.handle(now, input);
+            if let Some(name) = passing {
+                point(name);
+            }
             self.perform_all(now);
         }
         self.at_work = false;
@@ -468,6 +480,7 @@ impl Daemon {
 
     /// The API serves: whoever waits for this daemon may go on.
     pub fn ready(&mut self) {
+        point("adopt.ready");
         self.keeper.ready();
     }
 
@@ -543,5 +556,18 @@ impl Daemon {
             }
             left -= 1;
         }
+    }
+}
+
+/// The fault point behind the core's answer to this.
+fn decided(input: &Input) -> Option<&'static str> {
+    match input {
+        Input::Exited { .. } => Some("exit.decided"),
+        Input::Command {
+            command: Command::Apply { .. },
+            ..
+        } => Some("config.applied"),
+        Input::Command { .. } => Some("command.decided"),
+        _ => None,
     }
 }

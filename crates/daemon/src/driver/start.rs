@@ -13,6 +13,7 @@ use abide_core::{ObservedState, Saved, Supervisor};
 use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
+use abide_platform::fault::point;
 use abide_platform::identity::Handle;
 use abide_platform::keeper::{Key, Link, LinkError};
 use abide_platform::lock::{self, LockError};
@@ -112,6 +113,8 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing was changed then.
     pub fn start(options: &Options) -> Result<Started, StartError> {
+        #[cfg(feature = "faults")]
+        abide_log::on_fault_point(point);
         pipe::ignore_file_size_signal();
         let signals = system(
             "receive signals",
@@ -120,7 +123,9 @@ impl Daemon {
         let home = Home::new(options.home.clone());
         home.create().map_err(StartError::Home)?;
         let lock = lock::acquire(home.root(), LOCK_WAIT)?;
+        point("adopt.locked");
         let (mut keeper, table) = Link::connect()?;
+        point("adopt.connected");
         let now = clock::now();
         let boot = clock::boot().to_string();
 
@@ -129,6 +134,7 @@ impl Daemon {
             source,
         };
         let (journal, image, loss) = Journal::open(&home.state()).map_err(state)?;
+        point("adopt.loaded");
         let events = Arc::new(EventLog::open(&home.events()).map_err(state)?);
         let (mailbox, inbox) = system("make a queue", inbox())?;
         let to = |mailbox: &super::inbox::Mailbox<Message>| mailbox.clone();
@@ -206,6 +212,7 @@ impl Daemon {
         });
         let prober = Prober::new(assistants.clone(), capture.clone(), home.clone());
         let found = find(&home, &trees, &image, &table);
+        point("adopt.found");
         for (unit, run) in &found.settled {
             keeper.taken(*unit, *run);
         }
@@ -236,6 +243,7 @@ impl Daemon {
             });
         }
         let core = Supervisor::resume(saved, found.observed, now);
+        point("adopt.resumed");
 
         let mut daemon = Daemon {
             home,
@@ -293,6 +301,7 @@ impl Daemon {
         }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
         daemon.take_descriptors(table.descriptors, &image);
+        point("adopt.streams");
         daemon.watch_beat_files();
         if same_boot {
             daemon.hunt_leftovers(&image);

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use abide_platform::fault::point;
+
 use super::entry::{Entry, Image};
 
 /// A journal is written anew when it is larger than this and than four times what it needs.
@@ -66,14 +68,17 @@ impl Journal {
     /// Nothing of the lines counts as written then; the file is as it was before.
     pub fn append(&mut self, lines: &[u8], durable: bool) -> io::Result<()> {
         use std::os::unix::fs::FileExt;
+        point("store.write");
         if let Err(e) = self.file.write_all_at(lines, self.len) {
             // Half a line would be read as damage: take it back. If even that fails, the next write
             // goes to the same offset and covers it.
             let _ = self.file.set_len(self.len);
             return Err(e);
         }
+        point("store.written");
         if durable {
             self.file.sync_data()?;
+            point("store.synced");
         }
         self.len += lines.len() as u64;
         Ok(())
@@ -91,6 +96,7 @@ impl Journal {
     /// # Errors
     /// The new file could not be written; the old one goes on.
     pub fn compact(&mut self) -> io::Result<()> {
+        point("store.compact");
         let (image, _, _) = read(&self.file)?;
         let number = self.number + 1;
         let temporary = self.dir.join(format!("journal.{number}.tmp"));
@@ -107,13 +113,17 @@ impl Journal {
         }
         file.write_all(&text)?;
         file.sync_data()?;
+        point("store.compacted");
         std::fs::rename(&temporary, self.dir.join(format!("journal.{number}")))?;
         File::open(&self.dir)?.sync_all()?;
+        point("store.renamed");
         self.file = file;
         self.number = number;
         self.len = text.len() as u64;
         self.compact_len = self.len;
-        self.remove_others()
+        self.remove_others()?;
+        point("store.removed");
+        Ok(())
     }
 
     fn remove_others(&self) -> io::Result<()> {

@@ -9,6 +9,7 @@ use abide_model::Wall;
 
 use super::{FRAME, Note, TABLE_MAGIC, TIMES_MAGIC, TRAILER, TRAILER_MAGIC, put_varint, zigzag};
 use crate::Stream;
+use crate::fault::point;
 use crate::index::{Entry, Index};
 use crate::layout::{self, Kind};
 
@@ -24,16 +25,23 @@ pub fn pack(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {
     let index = layout::path(dir, stream, number, Kind::Index);
     let temporary = layout::path(dir, stream, number, Kind::Temporary);
     let packed = layout::path(dir, stream, number, Kind::Packed);
-    let made =
-        write(&plain, &index, &temporary).and_then(|()| std::fs::rename(&temporary, &packed));
+    point("pack.begin");
+    let made = write(&plain, &index, &temporary).and_then(|()| {
+        point("pack.written");
+        std::fs::rename(&temporary, &packed)
+    });
     if let Err(error) = made {
         // The first error is the one to tell; a temporary file left behind is removed by the next tidying.
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
     File::open(dir)?.sync_all()?;
+    point("pack.renamed");
     std::fs::remove_file(&plain)?;
-    crate::retention::remove_if_there(&index)
+    point("pack.plain-gone");
+    crate::retention::remove_if_there(&index)?;
+    point("pack.done");
+    Ok(())
 }
 
 fn write(plain: &Path, index: &Path, temporary: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@ use abide_model::{Mono, Signal};
 use super::socket::pair;
 use super::{KEEPER_FD, READY_FD, SAFE_MODE};
 use crate::clock::now;
+use crate::fault::point;
 use crate::keeper::EXIT_REFUSED;
 
 /// The exit code of a Rust program that panicked.
@@ -185,8 +186,10 @@ impl Daemon {
             return Next::Nothing;
         }
         self.is_ready = false;
+        point("keeper.fork");
         match self.start() {
             Some(socket) => {
+                point("keeper.forked");
                 self.starts = self.starts.saturating_add(1);
                 Next::Started(socket)
             }

@@ -13,6 +13,7 @@ use super::daemon::{Daemon, Ended, Next};
 use super::reap::{Change, exists, next_change, next_ended, reap};
 use super::socket::{Received, Sent, receive, send};
 use crate::clock::now;
+use crate::fault::point;
 use crate::keeper::wire::{BATCH, Frame, VERSION};
 use crate::keeper::{Key, RunEntry, RunState};
 use crate::signals::Signals;
@@ -108,6 +109,7 @@ impl Keeper {
             self.wait(signals, None);
             self.drain_old();
         }
+        point("keeper.begin");
         loop {
             let wake = self.due();
             self.wait(signals, wake);
@@ -198,6 +200,7 @@ impl Keeper {
     fn take(&mut self, frame: Frame, fds: &mut impl Iterator<Item = OwnedFd>) {
         match frame {
             Frame::Hello { .. } => {
+                point("keeper.hello");
                 // All earlier writers are through: the daemon holds the home's lock.
                 self.drain_old();
                 self.untold.clear();
@@ -206,6 +209,7 @@ impl Keeper {
             }
             Frame::Hold(key) => {
                 if let Some(fd) = fds.next() {
+                    point("keeper.hold");
                     self.descriptors.insert(key, fd);
                 }
             }
@@ -276,9 +280,11 @@ impl Keeper {
                 // of itself is in a socket by now.
                 self.drain();
             }
+            point("exit.seen");
             let Some(wait_status) = reap(pid) else {
                 continue;
             };
+            point("exit.reaped");
             if Some(pid) == self.daemon.pid() {
                 leave = self.daemon_ended(wait_status);
             } else if let Some(id) = self.by_pid.remove(&pid)
@@ -289,6 +295,7 @@ impl Keeper {
                 }
                 self.changes.remove(&id);
                 self.untold.push(id);
+                point("exit.noted");
             }
             // Anything else is an orphan of some run: it only had to be reaped.
         }
@@ -298,6 +305,7 @@ impl Keeper {
     fn daemon_ended(&mut self, wait_status: i32) -> Option<i32> {
         // What it said last counts: that it was ready, that it leaves.
         self.drain();
+        point("keeper.gone");
         self.old.extend(self.socket.take());
         self.talk = Talk::Silent;
         self.blocked = false;
@@ -468,6 +476,9 @@ impl Keeper {
                     self.changes.pop_first();
                 }
                 self.untold.drain(..self.untold.len().min(BATCH - told));
+                point("exit.told");
+            } else {
+                point("keeper.table");
             }
             self.talk = then;
         }

@@ -20,6 +20,7 @@ use super::hold::{FORWARDED, Keeper};
 use super::inherited::{Base, close_on_exec, descriptor, expect_children};
 use super::socket::{Sent, pair, send};
 use super::{KEEPER_FD, READY_FD};
+use crate::fault::point;
 use crate::keeper::wire::{BATCH, Frame};
 use crate::keeper::{Key, Launch, StartError};
 use crate::signals::Signals;
@@ -29,7 +30,7 @@ use crate::signals::Signals;
 const KEEPER: &str = "__keeper";
 
 /// What a detached daemon keeps of the environment of whoever typed the command.
-const KEPT_VARIABLES: [&str; 14] = [
+const KEPT_VARIABLES: [&str; 15] = [
     "PATH",
     "HOME",
     "USER",
@@ -44,6 +45,7 @@ const KEPT_VARIABLES: [&str; 14] = [
     "RUST_BACKTRACE",
     "ABIDE_RECORD",
     "ABIDE_CGROUP_V1",
+    "ABIDE_FAULT_FILE",
 ];
 
 /// First of all in `main`, before arguments are parsed: if this process was started as a keeper,
@@ -163,7 +165,9 @@ pub fn start_detached(launch: &Launch, log: &Path) -> Result<Starting, StartErro
         }
     }
     detach(&mut command, writer.as_raw_fd());
+    point("cli.launch");
     let keeper = command.spawn()?.id();
+    point("cli.launched");
     Ok(Starting {
         keeper,
         reader,
@@ -241,11 +245,13 @@ impl Starting {
 /// # Errors
 /// Those of starting the keeper.
 pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedFd<'_>)]) -> io::Result<()> {
+    point("handover.begin");
     let (ours, theirs) = pair()?;
     let mut command = command(launch, None, Some(theirs.as_raw_fd()));
     detach(&mut command, theirs.as_raw_fd());
     command.spawn()?;
     drop(theirs);
+    point("handover.started");
     for batch in descriptors.chunks(BATCH) {
         let frames: Vec<Frame> = batch.iter().map(|(key, _)| Frame::Hold(*key)).collect();
         let fds: Vec<BorrowedFd<'_>> = batch.iter().map(|(_, fd)| *fd).collect();
@@ -253,6 +259,7 @@ pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedFd<'_>)]) -> io::
             poll(&mut [PollFd::new(&ours, PollFlags::OUT)], None)?;
         }
     }
+    point("handover.sent");
     // Left open: its end tells the keeper that this process, and what it was spawning, is through.
     let _ = ours.into_raw_fd();
     Ok(())

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::Ordering;
 
 use super::plan::Plan;
+use crate::fault::point;
 use crate::identity::record_size;
 use crate::keeper::wire::Frame;
 use crate::keeper::{RunEntry, RunState};
@@ -54,6 +55,7 @@ fn check(step: Step, result: libc::c_int) -> Result<(), (Step, i32)> {
 unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
     // SAFETY: plain system calls on numbers and on memory of the plan.
     unsafe {
+        point("spawn.born");
         plan.tree.set_leader(pid);
         default_signals();
         check(Step::Session, libc::setsid())?;
@@ -63,7 +65,9 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
         }
         tell_keeper(plan, pid, RunState::Running).map_err(|errno| (Step::Record, errno))?;
         plan.recorded.store(1, Ordering::Relaxed);
+        point("spawn.told");
         write_record(plan, pid);
+        point("spawn.recorded");
         plan.envp.set_pid(pid);
         descriptors(plan)?;
         limits(plan)?;
@@ -84,6 +88,7 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
         credentials(plan)?;
         libc::umask(plan.umask);
         check(Step::Directory, libc::chdir(plan.directory.as_ptr()))?;
+        point("spawn.execute");
         execute(plan)
     }
 }

@@ -21,6 +21,7 @@ pub(crate) use reserve::reserve_read_ends;
 use self::clone::{Cloned, Into, clone};
 use self::plan::Plan;
 use super::{Order, SpawnError, Spawned, Step};
+use crate::fault::point;
 use crate::identity::{Handle, Identity};
 
 /// Starts the run, and returns when its program is executed or cannot be. Blocks: not for the driver.
@@ -31,7 +32,9 @@ use crate::identity::{Handle, Identity};
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     reserve_read_ends();
     let mut plan = Plan::new(order)?;
+    point("spawn.planned");
     let cloned = execute(&mut plan, order)?;
+    point("spawn.cloned");
     let pidfd = cloned
         .pidfd
         .or_else(|| crate::identity::open(cloned.pid).ok());
