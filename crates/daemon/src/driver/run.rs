@@ -280,6 +280,13 @@ impl Daemon {
                         self.on_main_exit(&entry, status);
                     }
                 },
+                // Answers to an upgrade, which nobody asks for.
+                KeeperEvent::Yield
+                | KeeperEvent::UpgradeFailed(_)
+                | KeeperEvent::Renewed { .. }
+                | KeeperEvent::NotRenewed { .. } => {
+                    tracing::warn!(?event, "the keeper says something unasked");
+                }
             }
         }
     }

@@ -17,13 +17,15 @@
 //! [`Link::ready`] when it serves.
 
 mod launch;
+mod upgrade;
 pub(crate) mod wire;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    KeeperSocket, Link, Starting, become_keeper, enter, hand_over, start_detached, tell_starter,
+    KeeperSocket, Link, Starting, Successor, become_keeper, enter, hand_over, start_detached,
+    tell_starter,
 };
 
 use std::os::fd::OwnedFd;
@@ -31,11 +33,20 @@ use std::os::fd::OwnedFd;
 use abide_model::{ExitStatus, RunId, Signal, UnitId};
 
 pub use launch::{Launch, StartError};
+pub use upgrade::UpgradeFailure;
+
+/// Of the keeper's own code: to be raised with every change of it that is worth its re-execution. After
+/// an upgrade, a keeper of another version executes the new file, in place.
+pub const KEEPER_VERSION: u32 = 1;
 
 /// What the daemon's exit code says to its keeper, once it has been ready: do not start me again,
 /// I refuse to run (`EX_CONFIG` of sysexits.h). Code 0 says the same without a complaint. Until the
 /// first daemon of a keeper was ready, every exit code but 101 (a panic) has this meaning.
 pub const EXIT_REFUSED: i32 = 78;
+
+/// The exit code of a daemon that was told [`KeeperEvent::Yield`] and has let go of everything: it is
+/// its successor's turn.
+pub const EXIT_YIELDED: i32 = 79;
 
 /// Names a descriptor in the keeper's table. What the parts mean is the daemon's business.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -113,6 +124,11 @@ pub struct Table {
     pub starts: u32,
     /// The last daemons died quickly: run without what may have killed them.
     pub safe_mode: bool,
+    /// The keeper's [`KEEPER_VERSION`]; 0: a keeper of before that was counted.
+    pub keeper_version: u32,
+    /// The last daemon was one that an upgrade brought, and it failed: this is the executable of before.
+    /// Told again until a daemon was ready.
+    pub rolled_back: Option<UpgradeFailure>,
 }
 
 /// What the keeper tells its daemon.
@@ -139,6 +155,22 @@ pub enum KeeperEvent {
         unit: UnitId,
         /// The run.
         run: RunId,
+    },
+    /// The successor that [`Link::upgrade`] asked for is prepared: let go of everything, and end with
+    /// [`EXIT_YIELDED`]. A daemon that has not ended 60 s later is killed.
+    Yield,
+    /// There will be no successor: go on. Not told any more once [`KeeperEvent::Yield`] was; if the
+    /// successor fails then, this daemon's executable is started again, which finds [`Table::rolled_back`].
+    UpgradeFailed(UpgradeFailure),
+    /// The keeper now runs the same file as this daemon: it has executed it, in place.
+    Renewed {
+        /// Its [`KEEPER_VERSION`].
+        version: u32,
+    },
+    /// The keeper could not execute the daemon's file, and goes on as it was.
+    NotRenewed {
+        /// Why.
+        errno: i32,
     },
     /// The keeper is gone. The daemon should [`hand_over`] to a new one.
     Lost,

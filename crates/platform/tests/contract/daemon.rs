@@ -457,6 +457,10 @@ impl Daemon {
                 }
                 KeeperEvent::Continued { .. } => self.changes.push_back(Tell::Continued),
                 KeeperEvent::Lost => panic!("the keeper is gone"),
+                KeeperEvent::Yield
+                | KeeperEvent::UpgradeFailed(_)
+                | KeeperEvent::Renewed { .. }
+                | KeeperEvent::NotRenewed { .. } => panic!("unasked: {event:?}"),
             }
         }
     }

@@ -80,6 +80,7 @@ pub(super) struct Keeper {
     stopped: Option<Stopped>,
     /// Signals that came while no daemon could take them.
     pending: Vec<Signal>,
+    refused: bool,
 }
 
 impl Keeper {
@@ -100,6 +101,7 @@ impl Keeper {
             daemon,
             stopped: None,
             pending: Vec::new(),
+            refused: false,
         }
     }
 
@@ -225,10 +227,11 @@ impl Keeper {
             Frame::Ready => self.daemon.ready(),
             Frame::Leaving => self.daemon.leaving(),
             Frame::Run(entry) => self.record(entry),
-            Frame::Welcome { .. }
-            | Frame::End
-            | Frame::Stopped { .. }
-            | Frame::Continued { .. } => {}
+            Frame::Upgrade { .. } => {
+                drop(fds.next());
+                self.refused = true;
+            }
+            _ => {}
         }
     }
 
@@ -385,6 +388,14 @@ impl Keeper {
     /// Tells the daemon what it has to know, as far as the socket takes it.
     fn tell(&mut self) {
         self.blocked = false;
+        if std::mem::take(&mut self.refused)
+            && let Some(socket) = &self.socket
+        {
+            let why = crate::keeper::UpgradeFailure::NotStarted {
+                errno: libc::ENOSYS,
+            };
+            let _ = send(socket.as_fd(), &[Frame::UpgradeFailed(why)], &[]);
+        }
         loop {
             let Some(socket) = self.socket.as_ref().map(AsFd::as_fd) else {
                 return;
@@ -400,6 +411,7 @@ impl Keeper {
                             keeper: std::process::id(),
                             starts: self.daemon.starts(),
                             safe_mode: self.daemon.safe_mode(),
+                            keeper_version: crate::keeper::KEEPER_VERSION,
                         });
                     }
                     let from = last.map_or(Unbounded, Excluded);

@@ -25,6 +25,16 @@ pub(super) fn descriptor(number: &str) -> Option<OwnedFd> {
     })
 }
 
+/// A descriptor of our own for what was passed by number.
+pub(super) fn duplicate(number: &str) -> Option<OwnedFd> {
+    let fd: RawFd = number.parse().ok().filter(|fd| *fd > 2)?;
+    // SAFETY: fcntl takes numbers; what it returns belongs to nobody else.
+    unsafe {
+        let copy = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3);
+        (copy >= 0).then(|| OwnedFd::from_raw_fd(copy))
+    }
+}
+
 /// False: that number is not open.
 pub(super) fn close_on_exec(fd: RawFd) -> bool {
     // SAFETY: fcntl takes numbers; on a number that is not open it fails.

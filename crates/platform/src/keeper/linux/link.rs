@@ -14,7 +14,7 @@ use rustix::net::sockopt::socket_type;
 use super::inherited::{Base, descriptor};
 use super::socket::{Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD};
-use crate::keeper::wire::{Frame, VERSION};
+use crate::keeper::wire::{Frame, OLDEST, VERSION};
 use crate::keeper::{KeeperEvent, Key, LinkError, Table};
 
 /// How long the keeper, which does nothing but answer, may take to answer.
@@ -32,6 +32,8 @@ pub struct Link {
     out: VecDeque<(Frame, Option<OwnedFd>)>,
     events: VecDeque<KeeperEvent>,
     lost: bool,
+    /// Spoken by both ends.
+    version: u32,
 }
 
 /// What [`crate::spawn`] needs of the link. Cheap to clone.
@@ -79,6 +81,7 @@ impl Link {
             out: VecDeque::new(),
             events: VecDeque::new(),
             lost: false,
+            version: OLDEST,
         };
         link.push(Frame::Hello { version: VERSION }, None);
         let table = link.read_table()?;
@@ -109,15 +112,19 @@ impl Link {
                         keeper,
                         starts,
                         safe_mode,
+                        keeper_version,
                     } => {
-                        if version != VERSION {
+                        if !(OLDEST..=VERSION).contains(&version) {
                             return Err(LinkError::Version {
                                 theirs: version,
                                 ours: VERSION,
                             });
                         }
+                        self.version = version;
                         (table.keeper, table.starts, table.safe_mode) = (keeper, starts, safe_mode);
+                        table.keeper_version = keeper_version;
                     }
+                    Frame::RolledBack(why) => table.rolled_back = Some(why),
                     Frame::Hold(key) => table.descriptors.extend(fds.next().map(|fd| (key, fd))),
                     Frame::Run(entry) if !complete => table.runs.push(entry),
                     Frame::End => complete = true,
@@ -201,6 +208,27 @@ impl Link {
         }
     }
 
+    /// Asks for the executable `exe` to be the daemon: the keeper starts it beside this one. What becomes
+    /// of it is told as [`KeeperEvent::Yield`] or [`KeeperEvent::UpgradeFailed`]. Once the new daemon is
+    /// ready, a keeper of another [`crate::keeper::KEEPER_VERSION`] executes that file itself, in place;
+    /// with `renew` it does so whatever its version.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] with a keeper that is too old for it; or the descriptor cannot be
+    /// duplicated.
+    pub fn upgrade(&mut self, exe: BorrowedFd<'_>, renew: bool) -> io::Result<()> {
+        if self.version < 2 {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the keeper is of a version that cannot replace its daemon; `abide down`, then `abide up`",
+            ));
+        }
+        self.out
+            .push_back((Frame::Upgrade { renew }, Some(exe.try_clone_to_owned()?)));
+        self.flush();
+        Ok(())
+    }
+
     /// The next event, if there is one. To be called until `None` whenever the descriptor is
     /// readable, and once after [`Link::connect`].
     pub fn recv(&mut self) -> Option<KeeperEvent> {
@@ -249,6 +277,10 @@ fn event(frame: Frame) -> Option<KeeperEvent> {
         Frame::Run(entry) => Some(KeeperEvent::Exit(entry)),
         Frame::Stopped { unit, run, signal } => Some(KeeperEvent::Stopped { unit, run, signal }),
         Frame::Continued { unit, run } => Some(KeeperEvent::Continued { unit, run }),
+        Frame::Yield => Some(KeeperEvent::Yield),
+        Frame::UpgradeFailed(why) => Some(KeeperEvent::UpgradeFailed(why)),
+        Frame::Renewed { version } => Some(KeeperEvent::Renewed { version }),
+        Frame::NotRenewed { errno } => Some(KeeperEvent::NotRenewed { errno }),
         _ => None,
     }
 }

@@ -5,9 +5,11 @@ mod link;
 mod reap;
 mod socket;
 mod start;
+mod successor;
 
 pub use link::{KeeperSocket, Link, tell_starter};
 pub use start::{Starting, become_keeper, enter, hand_over, start_detached};
+pub use successor::Successor;
 
 /// The daemon's end of the socket, as a descriptor number.
 const KEEPER_FD: &str = "ABIDE_KEEPER_FD";
@@ -15,3 +17,5 @@ const KEEPER_FD: &str = "ABIDE_KEEPER_FD";
 const READY_FD: &str = "ABIDE_READY_FD";
 /// Set when the last daemons died quickly.
 const SAFE_MODE: &str = "ABIDE_SAFE_MODE";
+/// Set for a daemon that is to take over from another one.
+const SUCCESSOR: &str = "ABIDE_SUCCESSOR";

@@ -1,0 +1,69 @@
+//! A daemon's start beside the one that it is to take over from.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::inherited::duplicate;
+use super::socket::{Received, Sent, receive, send};
+use super::{KEEPER_FD, SUCCESSOR};
+use crate::keeper::wire::{Frame, TABLE};
+use crate::keeper::{KEEPER_VERSION, LinkError};
+
+/// This process was started to take over from another daemon, which still has the home. In this order:
+/// what can be done without the home's lock; [`Successor::prepared`]; [`Successor::turn`]; and then as any
+/// daemon does: [`crate::lock::acquire`], [`super::Link::connect`], [`super::Link::ready`].
+#[derive(Debug)]
+pub struct Successor {
+    socket: OwnedFd,
+}
+
+impl Successor {
+    /// `None`: this is a daemon like any other.
+    #[must_use]
+    pub fn here() -> Option<Self> {
+        std::env::var_os(SUCCESSOR)?;
+        let socket = duplicate(&std::env::var(KEEPER_FD).ok()?)?;
+        Some(Self { socket })
+    }
+
+    /// All is done that can be done beside the old daemon: it will be told to yield. To be called within
+    /// 30 s of this process's start.
+    ///
+    /// # Errors
+    /// The keeper is gone.
+    pub fn prepared(&self) -> Result<(), LinkError> {
+        let prepared = Frame::Prepared {
+            keeper_version: KEEPER_VERSION,
+            table: TABLE,
+        };
+        // The first message of this socket: there is room.
+        match send(self.socket.as_fd(), &[prepared], &[]) {
+            Sent::Yes => Ok(()),
+            Sent::Later | Sent::Never => Err(LinkError::NoKeeper),
+        }
+    }
+
+    /// Blocks until the old daemon is gone. From then on, 60 s are left to be ready.
+    ///
+    /// # Errors
+    /// The keeper is gone, or its line broke.
+    pub fn turn(self) -> Result<(), LinkError> {
+        loop {
+            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(LinkError::Io(e.into())),
+            }
+            match receive(self.socket.as_fd()) {
+                Received::Message(message) => {
+                    if message.frames().any(|frame| frame == Frame::Turn) {
+                        return Ok(());
+                    }
+                }
+                Received::Nothing => {}
+                Received::End => return Err(LinkError::NoKeeper),
+            }
+        }
+    }
+}
