@@ -39,7 +39,7 @@ use crate::events::EventLog;
 use crate::handle::{Handle, Reply, Requests};
 use crate::home::Home;
 use crate::probe::Prober;
-use crate::store::{SourceRecord, Store, Written};
+use crate::store::{Entry, SourceRecord, Store, Written};
 
 /// What other threads tell the driver.
 pub enum Message {
@@ -145,6 +145,8 @@ pub struct Daemon {
     pub(super) inputs: VecDeque<Input>,
     pub(super) at_work: bool,
     pub(super) halted: bool,
+    /// The journal does not say yet that its lines are of our format.
+    pub(super) unmarked: bool,
     /// Held until the process ends.
     pub(super) _lock: Lock,
 }
@@ -488,6 +490,10 @@ impl Daemon {
     /// The API serves: whoever waits for this daemon may go on.
     pub fn ready(&mut self) {
         point("adopt.ready");
+        // Not before: until now the daemon of another version may have to take over again.
+        if std::mem::take(&mut self.unmarked) {
+            self.store.write(Entry::this_format(), false, None);
+        }
         self.keeper.ready();
     }
 

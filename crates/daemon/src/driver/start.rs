@@ -43,6 +43,7 @@ use crate::events::EventLog;
 use crate::handle::Handle as Front;
 use crate::home::Home;
 use crate::probe::Prober;
+use crate::store::format::FORMAT;
 use crate::store::{Entry, Image, Journal, Store};
 
 /// How long to wait for what a daemon before us was spawning.
@@ -291,6 +292,10 @@ impl Daemon {
             inputs: VecDeque::new(),
             at_work: false,
             halted: false,
+            unmarked: image
+                .format
+                .as_ref()
+                .is_none_or(|(format, _)| *format < FORMAT),
             _lock: lock,
         };
         daemon.take_units(&image, found.runs);
@@ -487,6 +492,15 @@ impl Daemon {
                 format!(
                     "{} lines of the state were damaged and are lost",
                     loss.damaged
+                ),
+            );
+        }
+        if loss.foreign > 0 {
+            self.warn(
+                None,
+                format!(
+                    "{} lines of the state are of a kind that this version has no word for, and are left out",
+                    loss.foreign
                 ),
             );
         }

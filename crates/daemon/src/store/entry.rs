@@ -8,10 +8,18 @@ use abide_core::{Change, UnitRecord};
 use abide_model::{Operation, OperationId, Spec, UnitId};
 use serde::{Deserialize, Serialize};
 
-/// One line. Variants and fields are only ever added.
+/// One line. Variants and fields are only ever added; [`super::format`] says what else that takes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
+    /// Lines here are of this format. Read by every release before anything else is believed, so this
+    /// line stays as it is for ever.
+    Format {
+        /// See [`super::format::FORMAT`].
+        format: u32,
+        /// The version that wrote it, for people.
+        by: String,
+    },
     /// Lines from here on are of this boot.
     Boot {
         /// `/proc/sys/kernel/random/boot_id`.
@@ -53,6 +61,7 @@ pub struct SourceRecord {
 /// Lines of one key replace each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Key {
+    Format,
     Boot,
     NextUnit,
     Sources,
@@ -68,6 +77,7 @@ impl Entry {
     /// Which earlier line this one replaces.
     pub(super) fn key(&self) -> Key {
         match self {
+            Self::Format { .. } => Key::Format,
             Self::Boot { .. } => Key::Boot,
             Self::Spec(id, _) => Key::Spec(*id),
             Self::Next(id, _) => Key::Next(*id),
@@ -86,6 +96,9 @@ impl Entry {
 /// The state that a journal adds up to.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Image {
+    /// The newest format of its lines, and the version that wrote them; `None`: of one that did not say
+    /// so yet.
+    pub format: Option<(u32, String)>,
     /// The boot of the last lines.
     pub boot: Option<String>,
     /// The home's seed.
@@ -111,9 +124,15 @@ pub struct Image {
 impl Image {
     /// Adds one line.
     pub fn apply(&mut self, entry: Entry) {
+        if let Entry::Format { format, by } = entry {
+            self.format = self.format.take().max(Some((format, by)));
+            return;
+        }
         // Anything after `Halted` means that a daemon was at work again.
         self.halted = false;
         match entry {
+            // Above.
+            Entry::Format { .. } => {}
             Entry::Boot { boot, seed } => {
                 self.boot = Some(boot);
                 self.seed = Some(seed);
@@ -157,6 +176,7 @@ impl Image {
 
     /// The fewest lines that add up to this state.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let format = self.format.iter().map(|_| Entry::this_format());
         let boot = self
             .boot
             .iter()
@@ -165,35 +185,37 @@ impl Image {
                 boot: boot.clone(),
                 seed,
             });
-        boot.chain([
-            Entry::NextUnit(self.next_unit),
-            Entry::Sources(self.sources.clone()),
-        ])
-        .chain(
-            self.specs
-                .iter()
-                .map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))),
-        )
-        .chain(
-            self.next
-                .iter()
-                .map(|(id, spec)| Entry::Next(*id, Some(Box::new(spec.clone())))),
-        )
-        .chain(
-            self.units
-                .values()
-                .map(|r| Entry::Core(Change::Unit(Box::new(r.clone())))),
-        )
-        .chain(
-            self.operations
-                .values()
-                .map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))),
-        )
-        .chain(
-            self.stored
-                .iter()
-                .map(|(id, names)| Entry::StoredNames(*id, names.clone())),
-        )
-        .chain(self.halted.then_some(Entry::Core(Change::Halted)))
+        format
+            .chain(boot)
+            .chain([
+                Entry::NextUnit(self.next_unit),
+                Entry::Sources(self.sources.clone()),
+            ])
+            .chain(
+                self.specs
+                    .iter()
+                    .map(|(id, spec)| Entry::Spec(*id, Box::new(spec.clone()))),
+            )
+            .chain(
+                self.next
+                    .iter()
+                    .map(|(id, spec)| Entry::Next(*id, Some(Box::new(spec.clone())))),
+            )
+            .chain(
+                self.units
+                    .values()
+                    .map(|r| Entry::Core(Change::Unit(Box::new(r.clone())))),
+            )
+            .chain(
+                self.operations
+                    .values()
+                    .map(|o| Entry::Core(Change::Operation(Box::new(o.clone())))),
+            )
+            .chain(
+                self.stored
+                    .iter()
+                    .map(|(id, names)| Entry::StoredNames(*id, names.clone())),
+            )
+            .chain(self.halted.then_some(Entry::Core(Change::Halted)))
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use abide_platform::fault::point;
 
 use super::entry::{Entry, Image};
+use super::format;
 
 /// A journal is written anew when it is larger than this and than four times what it needs.
 const COMPACT_ABOVE: u64 = 1 << 20;
@@ -19,6 +20,8 @@ pub struct Loss {
     pub damaged: usize,
     /// The last line was not whole, as after a loss of power.
     pub torn: bool,
+    /// Lines that are whole, and of a kind that this version has no word for; each was skipped.
+    pub foreign: usize,
 }
 
 /// The open journal of a home.
@@ -37,8 +40,10 @@ impl Journal {
     /// Opens the newest journal of `dir`, or begins one, and reads it.
     ///
     /// # Errors
-    /// The file cannot be read or created. Damage inside is no error: it is told in [`Loss`].
+    /// The file cannot be read or created, or it was written in a format that this version does not
+    /// know; nothing was touched then. Damage inside is no error: it is told in [`Loss`].
     pub fn open(dir: &Path) -> io::Result<(Self, Image, Loss)> {
+        look(dir)?;
         let number = newest(dir)?.unwrap_or(1);
         let path = dir.join(format!("journal.{number}"));
         let file = OpenOptions::new()
@@ -140,6 +145,28 @@ impl Journal {
     }
 }
 
+/// What the newest journal of `dir` adds up to, without touching or locking anything: also beside a
+/// daemon that writes it.
+///
+/// # Errors
+/// It cannot be read, or it was written in a format that this version does not know.
+pub fn look(dir: &Path) -> io::Result<(Image, Loss)> {
+    let mut tries = 0;
+    let file = loop {
+        let Some(number) = newest(dir)? else {
+            return Ok(Default::default());
+        };
+        match File::open(dir.join(format!("journal.{number}"))) {
+            // Written anew just now, under the next number.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && tries < 10 => tries += 1,
+            opened => break opened?,
+        }
+    };
+    let (image, loss, _) = read(&file)?;
+    format::check(&image)?;
+    Ok((image, loss))
+}
+
 /// The number of the newest whole journal in `dir`.
 fn newest(dir: &Path) -> io::Result<Option<u64>> {
     let mut newest = None;
@@ -164,10 +191,11 @@ pub(super) fn encode(entry: &Entry, text: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn decode(line: &[u8]) -> Option<Entry> {
+/// `None`: not whole. `Some(None)`: whole, and of a kind that this version has no word for.
+fn decode(line: &[u8]) -> Option<Option<Entry>> {
     let (crc, json) = line.split_at_checked(9)?;
     let crc = u32::from_str_radix(std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?, 16).ok()?;
-    (crc == crc32fast::hash(json)).then(|| serde_json::from_slice(json).ok())?
+    (crc == crc32fast::hash(json)).then(|| serde_json::from_slice(json).ok())
 }
 
 /// Reads all lines: what they add up to, what was lost, and the length of the whole part.
@@ -189,7 +217,10 @@ fn read(mut file: &File) -> io::Result<(Image, Loss, u64)> {
         offset += n as u64;
         match line.strip_suffix(b"\n").and_then(decode) {
             Some(entry) => {
-                image.apply(entry);
+                match entry {
+                    Some(entry) => image.apply(entry),
+                    None => loss.foreign += 1,
+                }
                 loss.damaged += bad;
                 bad = 0;
                 len = offset;
@@ -294,5 +325,38 @@ mod tests {
         let (_, image, loss) = Journal::open(dir.path()).expect("opens");
         assert_eq!((image.next_unit, loss), (3, Loss::default()));
         assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_nothing_is_touched() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut text = lines(&some_entries());
+        text.extend(lines(&[Entry::Format {
+            format: format::FORMAT + 1,
+            by: "9.9.9".into(),
+        }]));
+        // What only a later version has a word for, and a line that a loss of power tore.
+        let later = br#"{"later":1}"#;
+        writeln!(text, "{:08x} {}", crc32fast::hash(later), r#"{"later":1}"#).expect("write");
+        text.extend(b"0123");
+        let path = dir.path().join("journal.1");
+        std::fs::write(&path, &text).expect("write");
+        let error = Journal::open(dir.path()).expect_err("refused").to_string();
+        assert!(error.contains("abide 9.9.9 wrote it in format"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("read"), text);
+        assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+
+    #[test]
+    fn a_line_of_an_unknown_kind_is_counted_and_is_no_damage() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut text = Vec::new();
+        let later = r#"{"later":1}"#;
+        writeln!(text, "{:08x} {later}", crc32fast::hash(later.as_bytes())).expect("write");
+        text.extend(lines(&some_entries()));
+        std::fs::write(dir.path().join("journal.1"), &text).expect("write");
+        let (image, loss) = look(dir.path()).expect("reads");
+        assert_eq!((loss.foreign, loss.damaged, loss.torn), (1, 0, false));
+        assert_eq!(image.next_unit, 3);
     }
 }

@@ -16,9 +16,10 @@
 //! line of each key) and tried again.
 
 mod entry;
+pub mod format;
 mod journal;
 mod thread;
 
 pub use entry::{Entry, Image, SourceRecord};
-pub use journal::{Journal, Loss};
+pub use journal::{Journal, Loss, look};
 pub use thread::{Store, Written};
