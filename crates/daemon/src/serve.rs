@@ -2,13 +2,14 @@
 
 use crate::api::Api;
 use crate::driver::{Daemon, Ended, Options, Started};
-use abide_platform::keeper;
+use abide_platform::{keeper, memory};
 
 /// Runs a daemon in this process until it is taken down; returns the exit code, whose meaning for
 /// the keeper is told at [`keeper::EXIT_REFUSED`]. To be called on the first thread, with no other
 /// running.
 #[must_use]
 pub fn serve(options: &Options) -> i32 {
+    memory::configure();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)

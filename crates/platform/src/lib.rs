@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod limits;
 pub mod listen;
 pub mod lock;
+pub mod memory;
 pub mod notify;
 pub mod pipe;
 pub mod signals;

@@ -35,6 +35,7 @@ mod spec;
 mod stall;
 mod status;
 mod thread;
+mod tidying;
 mod times;
 mod units;
 mod usage;

@@ -19,13 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::auth::{Guard, Peer, Token};
 use super::followers::Followers;
 use super::listeners::Listeners;
 use super::stall::StallGuard;
+use super::tidying;
 use super::usage::Sampler;
 use super::{ApiConfig, Context, document, socket};
 use crate::monitor::{self, Remotes};
@@ -66,6 +67,8 @@ struct Shared {
     version: HeaderValue,
     ending: watch::Receiver<bool>,
     tcp_places: Arc<Semaphore>,
+    /// Told of every connection.
+    used: Arc<Notify>,
 }
 
 impl Shared {
@@ -119,7 +122,9 @@ impl Server {
             router: TowerToHyperService::new(document::router(context.clone())),
             version: version.unwrap_or(HeaderValue::from_static("unknown")),
             ending: ending.clone(),
+            used: Arc::default(),
         });
+        let tidying = tidying::after_use(Arc::clone(&shared.used));
         let socket = UnixListener::from_std(self.socket)?;
         let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
         let handle = context.handle().clone();
@@ -136,6 +141,7 @@ impl Server {
             () = handle.pass_beats_on() => {}
             () = accept => {}
             () = tcp => {}
+            never = tidying => match never {},
             _ = ending.wait_for(|ending| *ending) => {}
         }
         // Each connection gives its place back when it is done.
@@ -297,6 +303,8 @@ async fn serve<S>(stream: S, peer: Peer, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let used = Arc::clone(&shared.used);
+    used.notify_one();
     let mut ending = shared.ending.clone();
     let head_within = if shared.crowded(peer) {
         HEAD_WITHIN_CROWD
@@ -312,7 +320,7 @@ where
     tokio::pin!(connection);
     // What went wrong on a connection is the client's to see.
     tokio::select! {
-        _ = connection.as_mut() => return,
+        _ = connection.as_mut() => return used.notify_one(),
         _ = ending.wait_for(|ending| *ending) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

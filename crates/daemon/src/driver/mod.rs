@@ -32,6 +32,7 @@ mod sockets;
 mod start;
 mod streams;
 mod take_back;
+mod tidying;
 mod unit;
 mod versions;
 mod watches;

@@ -30,6 +30,7 @@ use super::prepare::Prepared;
 use super::recorder::Recorder;
 use super::sockets::{Sockets, remove_file};
 use super::streams::{self, FIFO};
+use super::tidying::Tidying;
 use super::unit::{Main, Units};
 use super::watches::{Watched, Watches};
 use crate::assist::{Assistants, Report};
@@ -106,6 +107,7 @@ pub struct Daemon {
     pub(super) handle: Handle,
     pub(super) timer: Timer,
     pub(super) timer_set: Option<Mono>,
+    pub(super) tidying: Tidying,
     pub(super) calendar: CalendarWatch,
     pub(super) signals: Signals,
 
@@ -178,6 +180,9 @@ impl Daemon {
     }
 
     fn on_event(&mut self, token: u64) {
+        if token != token::TIMER {
+            self.tidying.used(clock::now().mono);
+        }
         match token {
             token::INBOX => {
                 let messages: Vec<_> = self.inbox.drain().collect();
@@ -189,6 +194,11 @@ impl Daemon {
             token::TIMER => {
                 self.timer.clear();
                 self.timer_set = None;
+                let now = clock::now().mono;
+                if self.core.poll_timeout().mono.is_none_or(|(at, _)| at > now) {
+                    return self.tidying.time(now);
+                }
+                self.tidying.used(now);
                 // What came in time must not count as missed.
                 self.take_beats();
                 self.time_out();
@@ -438,7 +448,8 @@ impl Daemon {
     fn settle(&mut self, now: Now) {
         self.carry_out(now);
         self.publish_dirty(now);
-        let next = self.core.poll_timeout().mono.map(|(at, _)| at);
+        let due = self.core.poll_timeout().mono.map(|(at, _)| at);
+        let next = [due, self.tidying.due()].into_iter().flatten().min();
         if next != self.timer_set {
             match self.timer.set(next) {
                 Ok(()) => self.timer_set = next,

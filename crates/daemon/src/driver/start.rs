@@ -33,6 +33,7 @@ use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
 use super::streams::{self, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams};
+use super::tidying::Tidying;
 use super::unit::{Run, Units};
 use super::watches::{Watched, Watches};
 use crate::api::ApiConfig;
@@ -263,6 +264,7 @@ impl Daemon {
             handle: front,
             timer,
             timer_set: None,
+            tidying: Tidying::begun(now.mono),
             calendar,
             signals,
             keeper,

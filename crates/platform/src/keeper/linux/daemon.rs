@@ -117,6 +117,8 @@ impl Daemon {
     pub(super) fn ready(&mut self) {
         self.was_ready = true;
         self.is_ready = true;
+        // From here on it only waits: what it needed to come up is not needed again.
+        crate::memory::release();
         self.starter = None;
     }
 
