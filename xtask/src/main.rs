@@ -31,7 +31,7 @@ enum Task {
     Needs,
     /// Architecture invariants, formatting and lints.
     Check(check::Options),
-    /// Figures of abide at work.
+    /// Measures abide and its peers side by side, or one thing of abide alone.
     Bench(bench::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
     Sim(sim::Options),

@@ -2,13 +2,20 @@
 
 mod probes;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+
+use crate::command;
 
 /// What `bench` can be told.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    peers: abide_bench::Options,
 }
 
 #[derive(Subcommand)]
@@ -24,6 +31,19 @@ enum What {
 /// What was measured is not as it is promised, or could not be measured.
 pub fn run(options: &Options) -> Result<(), String> {
     match &options.what {
-        What::Probes(options) => probes::run(options),
+        Some(What::Probes(options)) => probes::run(options),
+        None => abide_bench::run(
+            &options.peers,
+            &abide_bench::Repository {
+                root: command::root(),
+                abide: Box::new(build),
+            },
+        ),
     }
+}
+
+/// abide as it is shipped.
+fn build() -> Result<PathBuf, String> {
+    command::run(command::cargo().args(["build", "--profile", "dist", "-p", "abide"]))?;
+    Ok(command::root().join("target/dist/abide"))
 }

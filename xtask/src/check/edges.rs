@@ -94,8 +94,14 @@ const RULES: &[Rule] = &[
         why: "the programs of the quickstart show that a guarded program needs no library",
     },
     Rule {
+        name: "abide-bench",
+        inside: &[],
+        outside: Outside::Never(RUNTIMES),
+        why: "the benchmark drives abide as it drives the peers: by its binary, from outside",
+    },
+    Rule {
         name: "xtask",
-        inside: &["abide-e2e"],
+        inside: &["abide-bench", "abide-e2e"],
         outside: Outside::Never(RUNTIMES),
         why: "the task runner builds in seconds and drives the real binary from outside",
     },

@@ -21,7 +21,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
 pub fn rust_files() -> Result<Vec<(PathBuf, String)>, String> {
     let root = command::root();
     let mut files = Vec::new();
-    for top in ["crates", "e2e", "examples", "xtask"] {
+    for top in ["bench", "crates", "e2e", "examples", "xtask"] {
         collect(&root, &root.join(top), &mut files)?;
     }
     files.sort();
