@@ -205,7 +205,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let kernel = words.next().and_then(|word| version(word.to_str()?));
     let (Some(kernel), Some(program)) = (kernel, words.next()) else {
-        eprintln!("usage: older_kernel VERSION PROGRAM [ARGUMENT]..., for example: older_kernel 4.18 abide up");
+        eprintln!(
+            "usage: older_kernel VERSION PROGRAM [ARGUMENT]..., for example: older_kernel 4.18 abide up"
+        );
         return ExitCode::from(2);
     };
     if let Err(error) = become_older(kernel) {

@@ -1,11 +1,11 @@
 //! `abide down`: stop one file's units, or everything and abide itself.
 
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
 
 use abide_model::api::{DaemonStatus, DownRequest};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use abide_platform::identity::Handle;
 
 use super::change::finish;
 use super::follow::{Following, failures, follow};
@@ -62,7 +62,10 @@ pub(super) async fn run(context: &mut Context<'_>, args: &DownArgs) -> Answer {
 }
 
 /// The daemon's and the keeper's processes, held so that their end can be seen.
-struct Processes(Vec<OwnedFd>);
+struct Processes(Vec<Handle>);
+
+/// Between two looks at a process where nothing tells of its end: Linux before 5.3.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Processes {
     fn of(daemon: &DaemonStatus) -> Self {
@@ -74,10 +77,7 @@ impl Processes {
             arguments
                 .split(|b| *b == 0)
                 .find(|argument| *argument == home)?;
-            let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-            pidfd_open(pid, PidfdFlags::NONBLOCK)
-                .or_else(|_| pidfd_open(pid, PidfdFlags::empty()))
-                .ok()
+            Handle::open(pid).ok()
         };
         Self(
             [Some(daemon.pid), daemon.keeper_pid]
@@ -92,9 +92,8 @@ impl Processes {
     async fn gone(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
         for process in self.0 {
-            let process = Readable::new(process)?;
             tokio::select! {
-                ended = process.take(|_| Ok(Some(()))) => ended?,
+                ended = ended(&process) => ended?,
                 () = signals.leave() => {
                     return Err(Failure::new("not waited for: abide goes down in the background".to_owned())
                         .code(Code::Interrupted));
@@ -103,4 +102,14 @@ impl Processes {
         }
         Ok(())
     }
+}
+
+async fn ended(process: &Handle) -> std::io::Result<()> {
+    if let Some(pidfd) = process.pidfd() {
+        return Readable::new(pidfd)?.take(|_| Ok(Some(()))).await;
+    }
+    while process.alive() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }

@@ -55,7 +55,7 @@ impl Daemon {
         });
     }
 
-    /// The pidfd of a run that is no child of the keeper's says that it ended.
+    /// A run that is no child of the keeper's has ended, as its pidfd says or a look at it.
     pub(super) fn on_stranger_exit(&mut self, unit: UnitId, run: RunId) {
         let Some(current) = self.units.get(unit).and_then(|u| u.run(run)) else {
             return;

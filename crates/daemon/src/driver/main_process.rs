@@ -5,7 +5,6 @@ use abide_core::Input;
 use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
 use abide_platform::identity::{self, Handle, Identity, Record};
 use abide_platform::keeper::RunEntry;
-use rustix::event::epoll::EventFlags;
 
 use super::run::Daemon;
 use super::watches::Watched;
@@ -48,14 +47,13 @@ impl Daemon {
         }
         // While another process is its parent, that one is told of its end, and not the keeper.
         let stranger = identity::parent(pid) != self.keeper_pid;
-        let added = match handle.pidfd() {
-            Some(pidfd) if stranger => {
-                let flags = EventFlags::IN;
-                self.watches.add(&self.epoll, pidfd, flags, what)
-            }
-            _ => Ok(()),
-        };
         current.handle = Some(handle);
+        self.strangers.forget(id, run);
+        let added = if stranger {
+            self.watch_stranger(id, run)
+        } else {
+            Ok(())
+        };
         if let Err(error) = added {
             self.warn(
                 Some(id),

@@ -30,6 +30,7 @@ mod request;
 mod run;
 mod sockets;
 mod start;
+mod strangers;
 mod streams;
 mod take_back;
 mod tidying;

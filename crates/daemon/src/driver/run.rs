@@ -29,6 +29,7 @@ use super::job::Jobs;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
 use super::sockets::{Sockets, remove_file};
+use super::strangers::Strangers;
 use super::streams::{self, FIFO};
 use super::tidying::Tidying;
 use super::unit::{Main, Units};
@@ -80,6 +81,7 @@ pub(super) mod token {
     pub const TIMER: u64 = 2;
     pub const CALENDAR: u64 = 3;
     pub const SIGNALS: u64 = 4;
+    pub const STRANGERS: u64 = 5;
     /// From here on: what `Watches` watches.
     pub const WATCHED: u64 = 1 << 32;
 }
@@ -95,6 +97,7 @@ pub struct Daemon {
 
     pub(super) epoll: OwnedFd,
     pub(super) watches: Watches,
+    pub(super) strangers: Strangers,
     pub(super) sockets: Sockets,
     /// Effects that wait for sockets which are being made for another unit.
     pub(super) waiting_for_sockets: Vec<(EffectId, Effect)>,
@@ -216,6 +219,7 @@ impl Daemon {
                     self.on_signal(signal);
                 }
             }
+            token::STRANGERS => self.look_at_strangers(),
             number => match self.watches.get(number) {
                 Some(Watched::Stranger(unit, run)) => self.on_stranger_exit(unit, run),
                 Some(Watched::Notify(unit)) => self.on_notify(unit),

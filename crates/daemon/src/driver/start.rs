@@ -14,7 +14,6 @@ use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
 use abide_platform::fault::point;
-use abide_platform::identity::Handle;
 use abide_platform::keeper::{Key, Link, LinkError};
 use abide_platform::lock::{self, LockError};
 use abide_platform::notify::NotifySocket;
@@ -32,10 +31,11 @@ use super::job::Jobs;
 use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
+use super::strangers::Strangers;
 use super::streams::{self, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams};
 use super::tidying::Tidying;
 use super::unit::{Run, Units};
-use super::watches::{Watched, Watches};
+use super::watches::Watches;
 use crate::api::ApiConfig;
 use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo};
@@ -255,6 +255,7 @@ impl Daemon {
             leaving: BTreeSet::new(),
             epoll,
             watches: Watches::default(),
+            strangers: Strangers::default(),
             sockets: Sockets::default(),
             waiting_for_sockets: Vec::new(),
             nonce: draw_seed(),
@@ -340,18 +341,12 @@ impl Daemon {
         }
         self.take_versions(image);
         for (id, run) in runs {
-            // A run that is no child of the keeper's: nobody but its pidfd tells its end.
-            if run.stranger
-                && let Some(pidfd) = run.handle.as_ref().and_then(Handle::pidfd)
-            {
-                let what = Watched::Stranger(id, run.run);
-                let flags = epoll::EventFlags::IN;
-                if let Err(error) = self.watches.add(&self.epoll, pidfd, flags, what) {
-                    tracing::error!(unit = %id, %error, "cannot watch an adopted run");
-                }
-            }
+            let (number, stranger) = (run.run, run.stranger);
             if let Some(unit) = self.units.get_mut(id) {
                 unit.run = Some(run);
+            }
+            if stranger && let Err(error) = self.watch_stranger(id, number) {
+                tracing::error!(unit = %id, %error, "cannot watch an adopted run");
             }
         }
     }

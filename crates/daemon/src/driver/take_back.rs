@@ -46,9 +46,21 @@ impl Daemon {
             return;
         }
         let handle = unit.run.as_ref().and_then(|run| run.handle.as_ref());
+        let pid = handle.map_or(0, |handle| handle.identity().pid);
         for (address, fd) in handle.map(listen::held_by).unwrap_or_default() {
             if missing.contains(&address) && !self.sockets.has(&address) {
                 self.install_listener(address, fd);
+            }
+        }
+        for address in missing {
+            if !self.sockets.has(&address) {
+                self.warn(
+                    Some(id),
+                    format!(
+                        "its socket {address} cannot be taken back from process {pid} (Linux before 5.6 has no way, and an ordinary user needs \
+                         kernel.yama.ptrace_scope=0): while that process has it, no other can listen there"
+                    ),
+                );
             }
         }
     }

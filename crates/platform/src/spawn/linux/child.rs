@@ -264,10 +264,14 @@ unsafe fn descriptors(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     }
 }
 
-/// For kernels without close_range: every number that may be open.
+/// For kernels without close_range: every number that is open, or where `/proc` does not tell, that may be.
+/// (There may be a million of those, which takes as long as many spawns.)
 unsafe fn close_all_on_exec() {
     // SAFETY: system calls on numbers and on a structure of this function.
     unsafe {
+        if close_listed_on_exec() {
+            return;
+        }
         let mut limit: libc::rlimit64 = std::mem::zeroed();
         let most = match libc::getrlimit64(libc::RLIMIT_NOFILE, &raw mut limit) {
             0 => limit.rlim_cur.min(1 << 20),
@@ -277,6 +281,56 @@ unsafe fn close_all_on_exec() {
             libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         }
     }
+}
+
+/// False: the list cannot be read.
+unsafe fn close_listed_on_exec() -> bool {
+    let mut list = [0_u8; 2048];
+    // SAFETY: system calls on numbers; the kernel writes at most the size of `list`.
+    unsafe {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let dir = libc::open(c"/proc/self/fd".as_ptr(), flags);
+        if dir < 0 {
+            return false;
+        }
+        let whole = loop {
+            let read = libc::syscall(libc::SYS_getdents64, dir, list.as_mut_ptr(), list.len());
+            let Some(mut entries) = usize::try_from(read).ok().and_then(|n| list.get(..n)) else {
+                break false;
+            };
+            if entries.is_empty() {
+                break true;
+            }
+            while let Some((fd, rest)) = next_number(entries) {
+                if let Some(fd) = fd.filter(|fd| *fd > 2) {
+                    libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                }
+                entries = rest;
+            }
+        };
+        libc::close(dir);
+        whole
+    }
+}
+
+/// The number that is an entry's name, if it is one, and the entries after it: struct linux_dirent64 of
+/// getdents64(2).
+fn next_number(entries: &[u8]) -> Option<(Option<RawFd>, &[u8])> {
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let length = u16::from_ne_bytes([*entries.get(LENGTH)?, *entries.get(LENGTH + 1)?]).into();
+    let name = entries.get(NAME..length)?;
+    let mut number: Option<RawFd> = None;
+    for byte in name.iter().take_while(|byte| **byte != 0) {
+        if !byte.is_ascii_digit() {
+            number = None;
+            break;
+        }
+        let digit = RawFd::from(byte - b'0');
+        let before = number.unwrap_or(0).checked_mul(10)?;
+        number = Some(before.checked_add(digit)?);
+    }
+    Some((number, entries.get(length..)?))
 }
 
 unsafe fn limits(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
