@@ -5,12 +5,29 @@
 //! ```
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use abide_daemon::Options;
+use abide_daemon::upgrade::check;
 
 /// The first argument of a process that is to be the daemon. Never typed by people.
 const MARK: &str = "--be-the-daemon";
+
+/// The build of this executable, where that was known when it was built.
+pub const BUILD: Option<&str> = option_env!("ABIDE_BUILD_NAME");
+
+/// If this process was asked what it is, before it is to take over from a daemon: answers, and returns the
+/// code to exit with.
+#[must_use]
+pub fn answer_check() -> Option<i32> {
+    let home = check::asked(std::env::args_os().skip(1))?;
+    let answer = check::Answer::here(&home, BUILD);
+    let said = serde_json::to_string(&answer)
+        .map_err(std::io::Error::from)
+        .and_then(|line| writeln!(std::io::stdout(), "{line}"));
+    Some(i32::from(said.is_err()))
+}
 
 /// How a daemon is to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,6 +80,7 @@ pub fn enter() -> Option<i32> {
         home: role.home,
         files: role.files,
         arguments,
+        build: BUILD.map(Into::into),
     }))
 }
 

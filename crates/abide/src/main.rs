@@ -29,7 +29,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    if let Some(code) = abide_platform::keeper::enter().or_else(daemon::enter) {
+    if let Some(code) = abide_platform::keeper::enter()
+        .or_else(daemon::answer_check)
+        .or_else(daemon::enter)
+    {
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     let cli = match args::Cli::try_parse() {

@@ -90,6 +90,12 @@ impl Home {
         self.state().join("remotes.json")
     }
 
+    /// What a daemon that yields to another executable leaves to it.
+    #[must_use]
+    pub fn upgrade_note(&self) -> PathBuf {
+        self.state().join("upgrade.json")
+    }
+
     /// On which port of the loopback programs last found the daemon for their beats.
     #[must_use]
     pub fn beats_port(&self) -> PathBuf {

@@ -17,6 +17,7 @@ pub mod monitor;
 pub mod probe;
 pub mod report;
 pub mod store;
+pub mod upgrade;
 
 mod serve;
 

@@ -31,6 +31,9 @@ pub fn serve(options: &Options) -> i32 {
             Err(error) => return refuse(&format!("open the control API: {error}")),
         }
     };
+    if let Some(api) = &api {
+        daemon.serves(api.end());
+    }
     daemon.ready();
     let ended = daemon.run();
     drop(api);
@@ -38,6 +41,7 @@ pub fn serve(options: &Options) -> i32 {
         Ok(Ended::Down) => 0,
         // A new keeper brings a new daemon.
         Ok(Ended::KeeperLost) => 0,
+        Ok(Ended::Yielded) => keeper::EXIT_YIELDED,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
             1

@@ -22,6 +22,16 @@ pub const VERSION_HEADER: &str = "abide-version";
 pub struct DaemonStatus {
     /// abide's version.
     pub version: String,
+    /// The build of that version, where it was known when it was built.
+    #[serde(default)]
+    pub build: Option<String>,
+    /// The file that the daemon runs; null: its name is not known.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub executable: Option<PathBuf>,
+    /// That name leads to another file by now, or to none.
+    #[serde(default)]
+    pub executable_replaced: bool,
     /// The daemon's process.
     pub pid: u32,
     /// The keeper's process.
@@ -240,6 +250,35 @@ pub struct DownRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub file: Option<PathBuf>,
+}
+
+/// `POST /v1/upgrade`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// Absolute path of the executable that is to be the daemon.
+    #[schema(value_type = String)]
+    pub binary: PathBuf,
+    /// The keeper is to execute it, too, also if its own version is the same.
+    #[serde(default)]
+    pub keeper: bool,
+}
+
+/// The answer to `POST /v1/upgrade`: the new daemon is prepared, and the old one leaves. How it went says
+/// the first event `upgraded` or `upgrade_failed` after `last_event`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Upgrading {
+    /// The version before, with its build where that is known.
+    pub from: String,
+    /// The version that is to be.
+    pub to: String,
+    /// The file, links followed.
+    #[schema(value_type = String)]
+    pub executable: PathBuf,
+    /// It is the very file that the daemon before runs.
+    pub same_file: bool,
+    /// The number of the last event before.
+    pub last_event: u64,
 }
 
 /// `POST /v1/scale`.

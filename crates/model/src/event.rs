@@ -212,6 +212,35 @@ pub enum EventKind {
     },
     /// The daemon goes down as it was asked to.
     DaemonStopping,
+    /// Another executable is the daemon now; what ran runs on.
+    Upgraded {
+        /// The version before, with its build where that is known.
+        from: String,
+        /// The version now.
+        to: String,
+        /// The file.
+        executable: String,
+        /// Runs that went on.
+        kept: u32,
+        /// For so many milliseconds nothing was decided.
+        took_ms: u64,
+    },
+    /// Another executable was to be the daemon, and is not; what ran runs on.
+    UpgradeFailed {
+        /// The version before, and now.
+        from: String,
+        /// The version that it was to be.
+        to: String,
+        /// The file.
+        executable: String,
+        /// Why.
+        reason: String,
+    },
+    /// The keeper, too, runs the new executable now: the same process, with the same children.
+    KeeperRenewed {
+        /// The keeper's own version.
+        version: u32,
+    },
     /// Configuration was read again.
     Reloaded {
         /// Which file.

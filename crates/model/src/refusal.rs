@@ -53,6 +53,8 @@ pub enum Refusal {
         /// Some of those that it means.
         units: Vec<UnitName>,
     },
+    /// Another executable is not to be the daemon, for this reason; all goes on as it was.
+    NotUpgraded(String),
     /// It is kept on another machine, or by nobody, and only reports here.
     RunsElsewhere {
         /// Its name.
@@ -140,6 +142,7 @@ impl fmt::Display for Refusal {
                 }
                 Ok(())
             }
+            Self::NotUpgraded(reason) => write!(f, "cannot upgrade to {reason}"),
             Self::RunsElsewhere { service, host } => match host {
                 Some(host) => write!(f, "{service} runs on {host} and only reports here"),
                 None => write!(f, "{service} is not kept here and only reports here"),

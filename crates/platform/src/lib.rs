@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here decides. When to start, stop or restart is the core's business.
 
 pub mod clock;
+pub mod executable;
 pub mod exit;
 pub mod fault;
 pub mod identity;

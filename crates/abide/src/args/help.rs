@@ -33,6 +33,7 @@ Configure:
   plan          What `up` would change
   check         Are these files valid?
   daemon        Run in the foreground, for service managers and containers
+  upgrade       Have another abide executable take over; everything runs on
   completions   Completion script for a shell
 
 Everywhere:
@@ -54,6 +55,13 @@ abide keeps programs running in the background.
 
 `abide --help` lists all commands.
 ";
+
+pub const UPGRADE: &str = "\
+Examples:
+  abide upgrade                     the daemon becomes the abide that you type
+  abide upgrade ./abide-0.2         this executable takes over
+Programs run on, output is kept, connections wait. An executable that is no abide, or cannot read the
+state here, is refused; one that fails to come up is followed by the one before.";
 
 pub const UP: &str = "\
 Examples:

@@ -21,7 +21,7 @@ pub use when::parse_when;
 #[derive(Parser, Debug)]
 #[command(
     name = "abide",
-    version,
+    version = env!("ABIDE_VERSION_TEXT"),
     about = "Keeps programs running in the background",
     help_template = help::TOP,
     arg_required_else_help = false,
@@ -111,6 +111,9 @@ pub enum Command {
     /// Run abide in the foreground, for service managers and containers
     #[command(after_help = help::DAEMON)]
     Daemon(DaemonArgs),
+    /// Have another abide executable take over; everything runs on
+    #[command(after_help = help::UPGRADE)]
+    Upgrade(UpgradeArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
@@ -316,6 +319,23 @@ pub struct DaemonArgs {
     /// Configuration files or directories to load [default: what was loaded before]
     #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
+}
+
+/// Arguments of `upgrade`.
+#[derive(Args, Debug)]
+pub struct UpgradeArgs {
+    /// The executable that is to take over [default: the one that runs this command]
+    #[arg(value_name = "BINARY", value_hint = clap::ValueHint::ExecutablePath)]
+    pub binary: Option<std::path::PathBuf>,
+    /// Have the keeper execute it, too, also if its own version is the same
+    #[arg(long)]
+    pub keeper: bool,
+    /// Stop waiting after this time, such as 30s or 2m; the upgrade goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "2m")]
+    pub timeout: std::time::Duration,
+    /// Answer as one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `completions`.

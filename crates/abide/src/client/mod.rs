@@ -112,10 +112,23 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Error> {
+        self.post_within(path, body, PATIENCE * 3).await
+    }
+
+    /// `POST path` with a JSON body, answered within some time.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn post_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Duration,
+    ) -> Result<T, Error> {
         let body = serde_json::to_vec(body).map_err(|e| Error::Strange(e.to_string()))?;
         decode(
             &self
-                .exchange(Method::POST, path, body.into(), PATIENCE * 3)
+                .exchange(Method::POST, path, body.into(), patience)
                 .await?,
         )
     }

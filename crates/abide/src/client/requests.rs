@@ -5,13 +5,16 @@ use std::time::Duration;
 use abide_model::UnitStatus;
 use abide_model::api::{
     CommandRequest, DaemonStatus, DownRequest, OperationView, Plan, RunRequest, ScaleRequest,
-    SpecAnswer, UpRequest, Why,
+    SpecAnswer, UpRequest, UpgradeRequest, Upgrading, Why,
 };
 
 use super::{Client, Error, Events, Lines, Query, segment};
 
 /// How long one long poll lasts; the next one follows.
 const POLL: Duration = Duration::from_secs(20);
+
+/// How long a new daemon may take until it is prepared; the daemon itself gives up earlier.
+const PREPARED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Which events; of what is empty, all.
 #[derive(Clone, Copy, Default, Debug)]
@@ -99,6 +102,12 @@ impl Client {
     /// Stops everything, or one file's units.
     pub async fn down(&self, request: &DownRequest) -> Result<OperationView, Error> {
         self.post("/v1/down", request).await
+    }
+
+    /// Has another executable take over; answered when the daemon leaves for it.
+    pub async fn upgrade(&self, request: &UpgradeRequest) -> Result<Upgrading, Error> {
+        self.post_within("/v1/upgrade", request, PREPARED_WITHIN)
+            .await
     }
 
     /// Changes a number of instances.

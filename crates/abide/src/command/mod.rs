@@ -16,6 +16,7 @@ mod run;
 mod show;
 mod status;
 mod up;
+mod upgrade;
 mod wait;
 mod why;
 
@@ -111,6 +112,7 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
         }
         Command::Events(args) => events::run(context, &args).await,
         Command::Plan(args) => plan::run(context, &args).await,
+        Command::Upgrade(args) => upgrade::run(context, &args).await,
         Command::Check(_) | Command::Completions(_) | Command::Daemon(_) => {
             Err(Failure::new("this command needs no daemon".to_owned()))
         }

@@ -12,6 +12,7 @@ use super::Context;
 use super::document::{Guarded, Open};
 use super::error::Answer;
 use super::extract::Params;
+use super::status::blocking;
 use super::times::rfc3339;
 
 /// About the daemon.
@@ -32,8 +33,13 @@ pub(super) async fn show(
             .entry(unit.view.state.as_str().to_owned())
             .or_insert(0) += 1;
     }
+    // Files of /proc, and one look at a name: quick, unless that lies on a disk that hangs.
+    let own = blocking(|| abide_platform::executable::own().ok()).await?;
     Ok(Json(DaemonStatus {
         version: daemon.version,
+        build: daemon.build,
+        executable: own.as_ref().map(|(path, _)| path.clone()),
+        executable_replaced: own.is_some_and(|(_, same)| !same),
         pid: daemon.pid,
         keeper_pid: daemon.keeper_pid,
         home: daemon.home,

@@ -16,6 +16,7 @@ use super::commands::PlainVerb;
 use super::error::ApiError;
 use super::{
     Context, beat, commands, config, daemon, events, logs, metrics, operations, spec, units,
+    upgrade,
 };
 
 /// What holds for the whole document.
@@ -64,6 +65,7 @@ fn build() -> (Router<Context>, Document) {
         .routes(route!(config::down))
         .routes(route!(config::scale))
         .routes(route!(config::reload))
+        .routes(route!(upgrade::upgrade))
         .routes(route!(operations::show))
         .routes(route!(logs::several))
         .routes(route!(logs::one))

@@ -90,6 +90,7 @@ impl From<Refusal> for ApiError {
             Refusal::Stopping(_) => (StatusCode::CONFLICT, "stopping"),
             Refusal::Ambiguous { .. } => (StatusCode::CONFLICT, "ambiguous"),
             Refusal::RunsElsewhere { .. } => (StatusCode::CONFLICT, "runs_elsewhere"),
+            Refusal::NotUpgraded(_) => (StatusCode::CONFLICT, "not_upgraded"),
             Refusal::Cycle(_) => (StatusCode::UNPROCESSABLE_ENTITY, "cycle"),
             Refusal::NoSuchDependency { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "no_such_dependency")

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 
 use super::error::{Answer, ApiError};
+use super::{ApiConfig, Door};
 
 /// What is bound: by the address that was asked for, which may have port 0.
 #[derive(Debug, Default)]
@@ -58,18 +59,50 @@ impl Listeners {
         Ok(prepared)
     }
 
-    /// A listener to serve on.
-    pub(super) fn take(&self, address: SocketAddr) -> Result<TcpListener, String> {
-        let prepared = self.lock().prepared.remove(&address);
-        let listener = prepared.map_or_else(|| bind(address), Ok)?;
+    /// A listener to serve on: the one of before, if the API or the daemon was away meanwhile.
+    pub(super) fn take(
+        &self,
+        address: SocketAddr,
+        config: &ApiConfig,
+    ) -> Result<TcpListener, String> {
+        let before = match config.doors.tcp().get(&address) {
+            Some(before) => before.try_clone().ok(),
+            None => None,
+        };
+        let listener = match before {
+            Some(before) => before,
+            None => {
+                let prepared = self.lock().prepared.remove(&address);
+                let listener = prepared.map_or_else(|| bind(address), Ok)?;
+                keep(address, &listener, config);
+                listener
+            }
+        };
         let real = listener.local_addr().unwrap_or(address);
         self.lock().served.insert(address, real);
         Ok(listener)
     }
 
     /// No longer served.
-    pub(super) fn gone(&self, address: SocketAddr) {
+    pub(super) fn gone(&self, address: SocketAddr, config: &ApiConfig) {
         self.lock().served.remove(&address);
+        config.doors.tcp().remove(&address);
+        // A driver that is gone takes everything with it.
+        let _ = config.handle.drop_door(Door::Tcp(address));
+    }
+}
+
+/// Has the socket outlive this API and this daemon. Without that, who connects while there is none is
+/// refused; it is served all the same.
+fn keep(address: SocketAddr, listener: &TcpListener, config: &ApiConfig) {
+    let kept = listener.try_clone().and_then(|for_us| {
+        let for_keeper = listener.try_clone()?.into();
+        config.doors.tcp().insert(address, for_us);
+        let told = config.handle.keep_door(Door::Tcp(address), for_keeper);
+        told.map_err(|error| std::io::Error::other(error.to_string()))
+    });
+    if let Err(error) = kept {
+        tracing::warn!(%address, %error, "a listening socket cannot outlive the daemon");
     }
 }
 

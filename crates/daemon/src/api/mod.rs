@@ -20,6 +20,7 @@ mod commands;
 mod config;
 mod daemon;
 mod document;
+mod doors;
 mod error;
 mod events;
 mod extract;
@@ -38,12 +39,14 @@ mod thread;
 mod tidying;
 mod times;
 mod units;
+mod upgrade;
 mod usage;
 
 pub use auth::Peer;
 pub use document::{document, routes};
+pub use doors::{Door, Doors, adopt_socket, open_socket};
 pub use socket::socket_address;
-pub use thread::Api;
+pub use thread::{Api, ApiEnd};
 
 use std::sync::Arc;
 
@@ -66,6 +69,10 @@ pub struct ApiConfig {
     pub capture: Option<Capture>,
     /// Runs the hook `on_silent`; without it there is none.
     pub assistants: Option<Assistants>,
+    /// Sockets that were listened on before.
+    pub doors: Doors,
+    /// Called on the API's thread when it has ended for good: all answers are given.
+    pub ended: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl std::fmt::Debug for ApiConfig {

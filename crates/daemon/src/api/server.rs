@@ -49,6 +49,9 @@ const HEAD_WITHIN_CROWD: Duration = Duration::from_secs(1);
 /// How long answers that are under way may take when the API ends.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a connection may bring another request when the API ends.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// How long to wait before an address that is taken is tried again, or after the system has no
 /// descriptors left.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -87,8 +90,11 @@ impl Server {
         };
         let token = Token::load_or_create(&config.home.token())
             .map_err(|error| named(config.home.token(), error))?;
-        let socket = socket::listen(&config.home.socket())
-            .map_err(|error| named(config.home.socket(), error))?;
+        let socket = match &config.doors.socket {
+            Some(socket) => socket.try_clone(),
+            None => socket::listen(&config.home.socket()),
+        };
+        let socket = socket.map_err(|error| named(config.home.socket(), error))?;
         Ok(Self {
             guard: Guard::new(rustix::process::geteuid().as_raw(), token),
             socket,
@@ -232,7 +238,7 @@ async fn follow_addresses(context: Context, shared: Arc<Shared>, places: Arc<Sem
             let stays = wanted.contains(address);
             if !stays {
                 task.abort();
-                context.listeners.gone(*address);
+                context.listeners.gone(*address, &context.config);
             }
             stays
         });
@@ -272,7 +278,7 @@ async fn follow_addresses(context: Context, shared: Arc<Shared>, places: Arc<Sem
 }
 
 fn listen(context: &Context, address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
-    let listener = context.listeners.take(address)?;
+    let listener = context.listeners.take(address, &context.config)?;
     let local = listener.local_addr().unwrap_or(address);
     let listener = TcpListener::from_std(listener)
         .map_err(|error| format!("the API cannot listen on {address}: {error}"))?;
@@ -321,9 +327,17 @@ where
     // What went wrong on a connection is the client's to see.
     tokio::select! {
         _ = connection.as_mut() => return used.notify_one(),
-        _ = ending.wait_for(|ending| *ending) => connection.as_mut().graceful_shutdown(),
+        _ = ending.wait_for(|ending| *ending) => {}
     }
-    let _ = connection.await;
+    // Every answer now ends its connection. One that was just made, or over which the next request is on
+    // its way, gets that answer; one that is idle is let go.
+    if tokio::time::timeout(LINGER, connection.as_mut())
+        .await
+        .is_err()
+    {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
 }
 
 async fn answer(
@@ -344,9 +358,9 @@ async fn answer(
         }
         Err(error) => error.into_response(),
     };
-    let crowded = shared.crowded(peer);
+    let last = shared.crowded(peer) || *shared.ending.borrow();
     let headers = response.headers_mut();
-    if crowded {
+    if last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     headers.insert(abide_model::api::VERSION_HEADER, shared.version.clone());

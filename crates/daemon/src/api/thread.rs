@@ -2,6 +2,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,6 +26,30 @@ pub struct Api {
     ending: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     socket: std::path::PathBuf,
+    /// The socket's file stays: another daemon serves it.
+    stays: Arc<AtomicBool>,
+}
+
+/// Ends an API from elsewhere.
+#[derive(Clone, Debug)]
+pub struct ApiEnd {
+    ending: watch::Sender<bool>,
+    stays: Arc<AtomicBool>,
+}
+
+impl ApiEnd {
+    /// No connection is taken any more, what is under way is answered (a second at most), who follows
+    /// something is let go. The sockets stay as they are, for another daemon. Does not block: see
+    /// [`ApiConfig::ended`].
+    pub fn leave(&self) {
+        self.stay();
+        self.ending.send_replace(true);
+    }
+
+    /// Whenever it ends, the sockets stay as they are.
+    pub fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Api {
@@ -37,12 +63,28 @@ impl Api {
         let (ending, ended) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("api".into())
-            .spawn(move || keep_up(config, server, ended))?;
+            .spawn(move || {
+                let done = config.ended.clone();
+                keep_up(config, server, ended);
+                if let Some(done) = done {
+                    done();
+                }
+            })?;
         Ok(Self {
             ending,
             thread: Some(thread),
             socket,
+            stays: Arc::default(),
         })
+    }
+
+    /// For whoever is to end it.
+    #[must_use]
+    pub fn end(&self) -> ApiEnd {
+        ApiEnd {
+            ending: self.ending.clone(),
+            stays: Arc::clone(&self.stays),
+        }
     }
 
     /// Answers what is under way (a second at most), then ends and removes the socket.
@@ -58,7 +100,9 @@ impl Drop for Api {
             // A panic there was caught and told of.
             let _ = thread.join();
         }
-        if let Err(error) = std::fs::remove_file(&self.socket) {
+        if !self.stays.load(Ordering::Relaxed)
+            && let Err(error) = std::fs::remove_file(&self.socket)
+        {
             tracing::warn!(%error, "the socket cannot be removed");
         }
     }

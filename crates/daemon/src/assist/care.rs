@@ -180,6 +180,11 @@ impl Care {
             .wait_timeout_while(state, within, |state| !state.alive.is_empty());
     }
 
+    /// Jobs are under way.
+    pub fn busy(&self) -> bool {
+        !self.state().jobs.is_empty()
+    }
+
     fn done(&self, effect: EffectId, result: Result<(), String>) {
         self.state().jobs.retain(|job| job.effect != effect);
         self.report(Report::Done { effect, result });

@@ -167,6 +167,12 @@ impl Assistants {
         self.care.cancel(unit, run, purpose);
     }
 
+    /// Something waits for the end of a command: a hook or a reload, not a probe.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        self.care.busy()
+    }
+
     /// Ends all commands, and waits for that at most so long. No more are begun.
     pub fn finish(&self, within: Duration) {
         self.care.finish(within);
@@ -180,7 +186,7 @@ impl Assistants {
         self.care.report(report);
     }
 
-    /// Runs a command that is about no unit of this daemon. Its output goes nowhere.
+    /// Runs a command that is about no unit of this daemon.
     ///
     /// # Errors
     /// How it failed, in words.
@@ -206,7 +212,7 @@ impl Assistants {
             launch: Arc::new(launch),
             command: errand.command,
             variables: errand.variables,
-            stdout: None,
+            stdout: errand.stdout,
             stderr: None,
             timeout: errand.timeout,
             lane: Lane::Background,
@@ -253,6 +259,8 @@ pub struct Errand {
     pub variables: Vec<(String, String)>,
     /// It is ended then, and has failed.
     pub timeout: Duration,
+    /// Its standard output; `None`: it goes nowhere.
+    pub stdout: Option<OwnedFd>,
 }
 
 /// See [`Assistants::probe`]. Its output goes nowhere.

@@ -83,6 +83,8 @@ fn short(name: &UnitName) -> Option<&str> {
 pub struct DaemonInfo {
     /// abide's version.
     pub version: String,
+    /// Its build, where that was known when it was built.
+    pub build: Option<String>,
     /// The daemon's process.
     pub pid: u32,
     /// The keeper's process.
@@ -263,6 +265,12 @@ impl Board {
     #[must_use]
     pub fn operation(&self, id: OperationId) -> Option<Arc<Operation>> {
         lock(&self.operations).get(id)
+    }
+
+    /// Operations that have ended not long ago, oldest first.
+    #[must_use]
+    pub fn ended_operations(&self) -> Vec<Operation> {
+        lock(&self.operations).ended()
     }
 
     /// What is known of the daemon.

@@ -32,6 +32,14 @@ impl Operations {
         }
     }
 
+    pub(super) fn ended(&self) -> Vec<Operation> {
+        let ended = self.ended.iter();
+        ended
+            .filter_map(|id| self.all.get(id))
+            .map(|operation| Operation::clone(operation))
+            .collect()
+    }
+
     pub(super) fn get(&self, id: OperationId) -> Option<Arc<Operation>> {
         self.all.get(&id).cloned()
     }

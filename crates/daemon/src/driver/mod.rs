@@ -14,6 +14,7 @@
 mod apply;
 mod attend;
 mod beats;
+mod doors;
 mod ending;
 mod find;
 mod inbox;
@@ -35,6 +36,7 @@ mod streams;
 mod take_back;
 mod tidying;
 mod unit;
+mod upgrade;
 mod versions;
 mod watches;
 

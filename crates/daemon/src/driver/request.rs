@@ -39,6 +39,9 @@ impl Daemon {
                 let (definitions, _) = self.definitions(&sources);
                 reply.send(self.core.plan(&definitions));
             }
+            Request::Upgrade { replacement, reply } => self.on_upgrade(replacement, reply),
+            Request::KeepDoor(door, socket) => self.keep_door(door, socket),
+            Request::DropDoor(door) => self.drop_door(door),
             Request::Explain { unit, reply } => {
                 let explanation = self.core.explain(unit, clock::now());
                 reply.send(explanation.ok_or_else(|| Refusal::NoSuchUnit(unit.to_string())));

@@ -12,6 +12,7 @@ use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
 use abide_model::{
     EffectId, EventKind, ListenAddress, Mono, Now, Operation, RequestId, RunId, Signal, UnitId,
+    Wall,
 };
 use abide_platform::clock;
 use abide_platform::fault::point;
@@ -24,6 +25,7 @@ use abide_platform::tree::{SweepEvent, Sweeper, Trees};
 use rustix::event::epoll;
 
 use super::beats::Beats;
+use super::doors::Held;
 use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
 use super::prepare::Prepared;
@@ -33,7 +35,9 @@ use super::strangers::Strangers;
 use super::streams::{self, FIFO};
 use super::tidying::Tidying;
 use super::unit::{Main, Units};
+use super::upgrade::Upgrade;
 use super::watches::{Watched, Watches};
+use crate::api::ApiEnd;
 use crate::assist::{Assistants, Report};
 use crate::board::Board;
 use crate::capture::{Capture, CaptureEvent};
@@ -59,6 +63,10 @@ pub enum Message {
     Report(Report),
     /// The capture lost or found something.
     Capture(CaptureEvent),
+    /// The API has ended: every answer is given.
+    ApiEnded,
+    /// Commands that an upgrade waits for have had their time.
+    HooksOverdue,
     /// An effect was carried out by another thread.
     Done(EffectId, Outcome),
     /// What a unit needs to run is made, or why not.
@@ -72,6 +80,8 @@ pub enum Ended {
     Down,
     /// The keeper is gone: a new one takes over what runs.
     KeeperLost,
+    /// Another executable takes over.
+    Yielded,
 }
 
 /// Epoll's words for what happened.
@@ -150,6 +160,18 @@ pub struct Daemon {
     pub(super) inputs: VecDeque<Input>,
     pub(super) at_work: bool,
     pub(super) halted: bool,
+    /// This executable's version, for people.
+    pub(super) version: String,
+    /// The API's listening sockets.
+    pub(super) held: Held,
+    /// Ends the API; `None`: there is none.
+    pub(super) api_end: Option<ApiEnd>,
+    /// Another executable is to take over.
+    pub(super) upgrade: Option<Upgrade>,
+    /// It is its turn.
+    pub(super) yielded: bool,
+    /// What became of the upgrade that this daemon comes from, and when it began.
+    pub(super) upgraded: Option<(Wall, EventKind)>,
     /// The journal does not say yet that its lines are of our format.
     pub(super) unmarked: bool,
     /// Held until the process ends.
@@ -165,7 +187,7 @@ impl Daemon {
         // What resuming wanted.
         self.settle(clock::now());
         let mut events = Vec::with_capacity(64);
-        while !self.halted && !self.keeper_lost {
+        while !self.halted && !self.keeper_lost && !self.yielded {
             match epoll::wait(
                 &self.epoll,
                 rustix::buffer::spare_capacity(&mut events),
@@ -257,7 +279,12 @@ impl Daemon {
                 ),
             ),
             Message::Storing(Ok(())) => self.warn(None, "the state can be written again".into()),
-            Message::Report(report) => self.on_report(report),
+            Message::Report(report) => {
+                self.on_report(report);
+                self.go_on_yielding();
+            }
+            Message::ApiEnded => self.on_api_ended(),
+            Message::HooksOverdue => self.hooks_overdue(),
             Message::Capture(CaptureEvent::Lost {
                 unit,
                 bytes,
@@ -296,12 +323,17 @@ impl Daemon {
                         self.on_main_exit(&entry, status);
                     }
                 },
-                // Answers to an upgrade, which nobody asks for.
-                KeeperEvent::Yield
-                | KeeperEvent::UpgradeFailed(_)
-                | KeeperEvent::Renewed { .. }
-                | KeeperEvent::NotRenewed { .. } => {
-                    tracing::warn!(?event, "the keeper says something unasked");
+                KeeperEvent::Yield => self.on_yield(),
+                KeeperEvent::UpgradeFailed(why) => self.on_upgrade_failed(why),
+                KeeperEvent::Renewed { version } => {
+                    self.event(None, None, EventKind::KeeperRenewed { version });
+                }
+                KeeperEvent::NotRenewed { errno } => {
+                    let why = std::io::Error::from_raw_os_error(errno);
+                    self.warn(
+                        None,
+                        format!("the keeper goes on as it was, as it cannot execute the new abide: {why}"),
+                    );
                 }
             }
         }
@@ -510,14 +542,34 @@ impl Daemon {
             self.store.write(Entry::this_format(), false, None);
         }
         self.keeper.ready();
+        self.tell_upgraded();
+    }
+
+    /// The API is there, and is to be ended so.
+    pub fn serves(&mut self, api: ApiEnd) {
+        self.api_end = Some(api);
     }
 
     /// Leaves. After `Down` nothing stays behind but the state and the logs.
     fn end(mut self) -> Ended {
         // A new daemon would end them, too, and ask for them again.
         self.assistants.finish(Duration::from_secs(6));
+        if self.yielded {
+            // Output is taken by whoever comes next, exactly from where this process stops.
+            self.take_beats();
+            self.settle(clock::now());
+            point("upgrade.leave");
+            self.leave_note();
+            self.store.close();
+            self.events.flush();
+            point("upgrade.left");
+            return Ended::Yielded;
+        }
         self.drain_output();
         if self.keeper_lost {
+            if let Some(api) = &self.api_end {
+                api.stay();
+            }
             self.store.close();
             self.hand_over();
             return Ended::KeeperLost;
@@ -553,6 +605,7 @@ impl Daemon {
             }
             descriptors.extend(self.held_for(id, unit));
         }
+        descriptors.extend(self.held.iter());
         let listeners = self.sockets.iter();
         descriptors.extend(listeners.map(|(key, fd)| (key, fd.as_fd())));
         let launch = Launch {

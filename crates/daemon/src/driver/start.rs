@@ -14,7 +14,7 @@ use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
 use abide_platform::fault::point;
-use abide_platform::keeper::{Key, Link, LinkError};
+use abide_platform::keeper::{Key, Link, LinkError, Successor};
 use abide_platform::lock::{self, LockError};
 use abide_platform::notify::NotifySocket;
 use abide_platform::pipe;
@@ -25,6 +25,7 @@ use abide_platform::tree::{Sweep, Sweeper, Trees};
 use rustix::event::epoll;
 
 use super::apply::source_info;
+use super::doors::Held;
 use super::find::find;
 use super::inbox::inbox;
 use super::job::Jobs;
@@ -32,11 +33,13 @@ use super::recorder::Recorder;
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
 use super::strangers::Strangers;
-use super::streams::{self, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams};
+use super::streams::{
+    self, API_SOCKET, API_TCP, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams,
+};
 use super::tidying::Tidying;
 use super::unit::{Run, Units};
 use super::watches::Watches;
-use crate::api::ApiConfig;
+use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo};
 use crate::capture::Capture;
@@ -45,7 +48,8 @@ use crate::handle::Handle as Front;
 use crate::home::Home;
 use crate::probe::Prober;
 use crate::store::format::FORMAT;
-use crate::store::{Entry, Image, Journal, Store};
+use crate::store::{Entry, Image, Journal, Store, look};
+use crate::upgrade::version_text;
 
 /// How long to wait for what a daemon before us was spawning.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -59,6 +63,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// This process's arguments, without the program's name.
     pub arguments: Vec<OsString>,
+    /// The build of this executable, where that was known when it was built.
+    pub build: Option<String>,
 }
 
 /// Why a daemon did not come up. Reads after "cannot".
@@ -124,6 +130,7 @@ impl Daemon {
         )?;
         let home = Home::new(options.home.clone());
         home.create().map_err(StartError::Home)?;
+        let successor = await_turn(&home)?;
         let lock = lock::acquire(home.root(), LOCK_WAIT)?;
         point("adopt.locked");
         let (mut keeper, table) = Link::connect()?;
@@ -170,6 +177,7 @@ impl Daemon {
 
         let board = Arc::new(Board::new(DaemonInfo {
             version: env!("CARGO_PKG_VERSION").into(),
+            build: options.build.clone(),
             pid: std::process::id(),
             keeper_pid: Some(table.keeper),
             home: home.root().to_owned(),
@@ -295,6 +303,12 @@ impl Daemon {
             inputs: VecDeque::new(),
             at_work: false,
             halted: false,
+            version: version_text(env!("CARGO_PKG_VERSION"), options.build.as_deref()),
+            held: Held::default(),
+            api_end: None,
+            upgrade: None,
+            yielded: false,
+            upgraded: None,
             unmarked: image
                 .format
                 .as_ref()
@@ -316,15 +330,30 @@ impl Daemon {
         }
         daemon.sources_changed();
         daemon.serve_beats_if_wanted();
+        daemon.take_note(
+            table.rolled_back,
+            u32::try_from(adopted).unwrap_or(u32::MAX),
+        );
+        let recovered = recovered && !successor;
         daemon.tell(loss, recovered, adopted, table.safe_mode);
         if !options.files.is_empty() {
             daemon.load_files(options.files.clone());
         }
+        let doors = if table.safe_mode {
+            daemon.close_doors();
+            Doors::default()
+        } else {
+            let opened = daemon.doors();
+            system("listen on the home's socket", opened)?
+        };
+        let ended = daemon.mailbox.clone();
         let api = ApiConfig {
             home: daemon.home.clone(),
             handle: daemon.handle.clone(),
             capture: Some(daemon.capture.clone()),
             assistants: Some(daemon.assistants.clone()),
+            doors,
+            ended: Some(Arc::new(move || ended.send(Message::ApiEnded))),
         };
         Ok(Started {
             daemon,
@@ -367,6 +396,7 @@ impl Daemon {
                     }
                 }
                 BEATS => self.adopt_beats(fd),
+                API_SOCKET | API_TCP => self.adopt_door(key, fd),
                 LISTENER => self.adopt_listener(key.sub, fd),
                 NOTIFY | STORED | READY_PIPE if self.units.get(unit).is_some() => {
                     self.adopt_for_unit(unit, key, fd, image);
@@ -471,18 +501,18 @@ impl Daemon {
     fn tell(&self, loss: crate::store::Loss, recovered: bool, adopted: usize, safe_mode: bool) {
         let pid = std::process::id();
         let adopted = u32::try_from(adopted).unwrap_or(u32::MAX);
-        self.event(
-            None,
-            None,
-            if recovered || adopted > 0 {
-                EventKind::DaemonRecovered { pid, adopted }
-            } else {
-                EventKind::DaemonStarted {
-                    version: env!("CARGO_PKG_VERSION").into(),
-                    pid,
-                }
-            },
-        );
+        let kind = if recovered || adopted > 0 {
+            EventKind::DaemonRecovered { pid, adopted }
+        } else {
+            EventKind::DaemonStarted {
+                version: env!("CARGO_PKG_VERSION").into(),
+                pid,
+            }
+        };
+        // One that took over says so when it serves.
+        if !matches!(self.upgraded, Some((_, EventKind::Upgraded { .. }))) {
+            self.event(None, None, kind);
+        }
         if loss.damaged > 0 {
             self.warn(
                 None,
@@ -512,6 +542,25 @@ impl Daemon {
             self.warn(None, "safe mode: the last daemons died quickly, so this one runs without its API; units are supervised".into());
         }
     }
+}
+
+/// If this process is to take over from another daemon: does beside it what can be done, and waits until
+/// it is gone. Says whether it was so.
+fn await_turn(home: &Home) -> Result<bool, StartError> {
+    let Some(successor) = Successor::here() else {
+        return Ok(false);
+    };
+    // What would refuse later is to refuse now, while the other daemon is there.
+    look(&home.state()).map_err(|source| StartError::State {
+        dir: home.state(),
+        source,
+    })?;
+    point("upgrade.prepare");
+    successor.prepared()?;
+    point("upgrade.prepared");
+    successor.turn()?;
+    point("upgrade.turn");
+    Ok(true)
 }
 
 fn saved(image: &Image, boot: &str) -> Saved {

@@ -26,6 +26,11 @@ pub const STORED: u32 = 6;
 /// `Key::kind` of the pipe over which a run says that it is ready.
 pub const READY_PIPE: u32 = 7;
 
+/// `Key::kind` of the socket that the API listens on in the home.
+pub const API_SOCKET: u32 = 8;
+/// `Key::kind` of a TCP socket that the API listens on.
+pub const API_TCP: u32 = 9;
+
 /// The streams that a spec asks for.
 pub fn wanted(streams: Wanted) -> &'static [Stream] {
     match streams {

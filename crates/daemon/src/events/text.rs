@@ -73,6 +73,19 @@ pub fn describe(event: &Event) -> String {
             format!("the daemon came back as process {pid} and found {adopted} runs alive")
         }
         EventKind::DaemonStopping => "the daemon goes down".into(),
+        EventKind::Upgraded {
+            from,
+            to,
+            kept,
+            took_ms,
+            ..
+        } => format!("abide {from} → {to}: {kept} runs kept, took {took_ms} ms"),
+        EventKind::UpgradeFailed {
+            from, to, reason, ..
+        } => format!("cannot upgrade to abide {to}: {reason}; abide {from} goes on"),
+        EventKind::KeeperRenewed { version } => {
+            format!("the keeper executes the new abide, too (its version {version})")
+        }
         EventKind::Reloaded { file } => format!("read {file} again"),
         EventKind::ReloadFailed { file, reason } => {
             format!("cannot read {file} again: {reason}; everything goes on as it was")

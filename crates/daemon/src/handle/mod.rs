@@ -8,18 +8,21 @@ mod request;
 pub use beats::{BeatCounts, BeatDesk, GATHER, Noted};
 
 pub use load::{load_files, load_remembered, load_scaled, load_text};
-pub use request::{ConfigSource, Reply, Request};
+pub use request::{ConfigSource, Replacement, Reply, Request};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abide_core::{Command, Explanation, PlanStep};
+use abide_model::api::Upgrading;
 use abide_model::{EventKind, Operation, OperationKind, Refusal, Rolling, UnitId};
 use tokio::sync::oneshot;
 
+use crate::api::Door;
 use crate::board::Board;
 use crate::events::EventLog;
 
@@ -200,6 +203,31 @@ impl Handle {
             (self.wake)();
             tokio::time::sleep(GATHER).await;
         }
+    }
+
+    /// Has another executable take over. Answered when this daemon leaves for it.
+    ///
+    /// # Errors
+    /// Why it does not take over, or the driver cannot be reached.
+    pub async fn upgrade(&self, replacement: Replacement) -> Result<Upgrading, AskError> {
+        self.ask(|reply| Request::Upgrade { replacement, reply })
+            .await
+    }
+
+    /// Has a listening socket of the API outlive this daemon.
+    ///
+    /// # Errors
+    /// The driver cannot be reached; nothing outlives then.
+    pub fn keep_door(&self, door: Door, socket: OwnedFd) -> Result<(), AskError> {
+        self.put(Request::KeepDoor(door, socket))
+    }
+
+    /// The API does not listen there any more.
+    ///
+    /// # Errors
+    /// The driver cannot be reached.
+    pub fn drop_door(&self, door: Door) -> Result<(), AskError> {
+        self.put(Request::DropDoor(door))
     }
 
     /// Why a unit is in its state.

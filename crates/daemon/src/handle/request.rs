@@ -1,12 +1,17 @@
 //! The requests that the driver takes.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use abide_config::DaemonSettings;
 use abide_core::{Command, Explanation, PlanStep};
+use abide_model::api::Upgrading;
 use abide_model::{Operation, OperationKind, Refusal, Rolling, Spec, UnitId};
+use abide_platform::executable::Executable;
 use tokio::sync::oneshot;
+
+use crate::api::Door;
 
 /// Where an answer goes. Dropping it unsent tells the asker that the driver is gone.
 #[derive(Debug)]
@@ -46,6 +51,17 @@ impl ConfigSource {
     }
 }
 
+/// What [`Request::Upgrade`] is about.
+#[derive(Debug)]
+pub struct Replacement {
+    /// The file.
+    pub executable: Executable,
+    /// Its version, for people.
+    pub to: String,
+    /// The keeper is to execute it, too.
+    pub keeper: bool,
+}
+
 /// A request to the driver.
 #[derive(Debug)]
 pub enum Request {
@@ -75,6 +91,17 @@ pub enum Request {
         /// The core's plan; the asker compares the specs by itself.
         reply: Reply<Vec<PlanStep>>,
     },
+    /// Another executable is to be the daemon.
+    Upgrade {
+        /// It has said that it can.
+        replacement: Replacement,
+        /// Sent when the new daemon is prepared and this one leaves, or with the reason why not.
+        reply: Reply<Upgrading>,
+    },
+    /// A socket that the API listens on is to outlive this daemon.
+    KeepDoor(Door, OwnedFd),
+    /// It is not needed any more.
+    DropDoor(Door),
     /// Why the unit is in its state.
     Explain {
         /// The unit.

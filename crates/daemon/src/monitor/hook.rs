@@ -86,5 +86,6 @@ fn errand(silence: Silence) -> Errand {
         command: hook.command,
         variables,
         timeout: hook.timeout,
+        stdout: None,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use abide_core::{Command, Explanation, PlanChange, PlanStep};
-use abide_daemon::api::{Api, ApiConfig};
+use abide_daemon::api::{Api, ApiConfig, Doors};
 use abide_daemon::board::{BeatView, Board, DaemonInfo, SourceInfo, UnitEntry, UnitView};
 use abide_daemon::capture::{Capture, StreamSpec};
 use abide_daemon::events::EventLog;
@@ -40,6 +40,7 @@ pub fn start() -> Fake {
     home.create().expect("a home");
     let board = Arc::new(Board::new(DaemonInfo {
         version: "0.1.0".into(),
+        build: None,
         pid: std::process::id(),
         keeper_pid: Some(1),
         home: path.clone(),
@@ -70,6 +71,8 @@ pub fn start() -> Fake {
         handle,
         capture: Some(capture.clone()),
         assistants: None,
+        doors: Doors::default(),
+        ended: None,
     };
     let api = Api::start(config).expect("an API");
     Fake {
@@ -239,6 +242,10 @@ impl Driver {
                 reply,
                 ..
             } => reply.send(Ok(self.apply(kind, sources))),
+            Request::Upgrade { reply, .. } => {
+                reply.send(Err(Refusal::NotUpgraded("nothing: this is a test".into())));
+            }
+            Request::KeepDoor(..) | Request::DropDoor(_) => {}
             Request::Plan { sources, reply } => {
                 let specs = sources.iter().flat_map(|source| &source.specs);
                 let steps = specs.map(|spec| match self.board.unit(spec.name.as_str()) {

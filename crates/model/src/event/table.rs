@@ -26,7 +26,7 @@ pub enum Severity {
 
 impl EventKind {
     /// The names of all kinds, in the order of the enum.
-    pub const NAMES: [&str; 43] = [
+    pub const NAMES: [&str; 46] = [
         "added",
         "changed",
         "removed",
@@ -66,6 +66,9 @@ impl EventKind {
         "daemon_started",
         "daemon_recovered",
         "daemon_stopping",
+        "upgraded",
+        "upgrade_failed",
+        "keeper_renewed",
         "reloaded",
         "reload_failed",
         "warning",
@@ -130,6 +133,9 @@ impl EventKind {
             Self::DaemonStarted { .. } => ("daemon_started", Severity::Info),
             Self::DaemonRecovered { .. } => ("daemon_recovered", Severity::Warning),
             Self::DaemonStopping => ("daemon_stopping", Severity::Info),
+            Self::Upgraded { .. } => ("upgraded", Severity::Good),
+            Self::UpgradeFailed { .. } => ("upgrade_failed", Severity::Error),
+            Self::KeeperRenewed { .. } => ("keeper_renewed", Severity::Info),
             Self::Reloaded { .. } => ("reloaded", Severity::Info),
             Self::ReloadFailed { .. } => ("reload_failed", Severity::Error),
             Self::Warning { .. } => ("warning", Severity::Warning),

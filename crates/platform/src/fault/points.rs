@@ -157,6 +157,44 @@ pub const POINTS: &[(&str, &str, &str)] = &[
         "pipes and sockets are taken over",
     ),
     ("adopt.ready", "daemon", "before it says that it is ready"),
+    // Another executable takes over.
+    (
+        "upgrade.ask",
+        "daemon",
+        "the new executable said that it can; the keeper was not asked",
+    ),
+    ("upgrade.asked", "daemon", "the keeper was asked for it"),
+    (
+        "upgrade.prepare",
+        "daemon",
+        "the new one, beside the old one: it has read the state",
+    ),
+    (
+        "upgrade.prepared",
+        "daemon",
+        "the new one has said that it is prepared",
+    ),
+    (
+        "upgrade.yield",
+        "daemon",
+        "the old one hears that it is to go",
+    ),
+    (
+        "upgrade.answers",
+        "daemon",
+        "the old one gives its last answers",
+    ),
+    ("upgrade.leave", "daemon", "it has given them"),
+    (
+        "upgrade.left",
+        "daemon",
+        "all is written; the old one only has to end",
+    ),
+    (
+        "upgrade.turn",
+        "daemon",
+        "the old one is gone; the new one has nothing yet",
+    ),
     // A command.
     (
         "command.heard",
