@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress,
+    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress, LogSync,
     MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction, ReportSpec,
     ReportStyle, Restart, RlimitKind, Signal, SocketGate, SocketPass, Spec, StopAction, Streams,
-    UnitName, UnitType,
+    UnitName, UnitType, WhenFull,
 };
 
 fn read(text: &str) -> Document {
@@ -91,7 +91,7 @@ reload = { signal = "SIGUSR1" }
 ready = { http = "http://127.0.0.1:8000/health", within = "5s" }
 heartbeat = { every = "5s" }
 limits = { memory = "512M", cpu = "150%", processes = 100, open_files = 1024, core_size = 0, file_size = "1G", stack = "8M", address_space = "unlimited", locked_memory = "64K", cpu_time = "1h" }
-log = { max_size = "10M", keep = 3, max_age = "unlimited", max_total = "1G", compress = false, streams = "split" }
+log = { max_size = "10M", keep = 3, max_age = "unlimited", max_total = "1G", compress = false, streams = "split", sync = "500ms", when_full = "drop" }
 windows = { command = "py app.py" }
 linux = { priority = 7 }
 "#);
@@ -147,6 +147,10 @@ linux = { priority = 7 }
     assert_eq!(
         (spec.log.max_age, spec.log.max_total, spec.log.streams),
         (None, Some(1 << 30), Streams::Split)
+    );
+    assert_eq!(
+        (spec.log.sync, spec.log.when_full),
+        (LogSync::Every(Duration::from_millis(500)), WhenFull::Drop)
     );
 }
 

@@ -1,11 +1,12 @@
 //! What is kept of the sealed segments, and in which form.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use abide_model::{LogSpec, Wall};
+use abide_model::{LogSpec, LogSync, Wall};
 
 use crate::Stream;
 use crate::fault::point;
@@ -58,6 +59,11 @@ pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
             first_error.get_or_insert(error);
         }
     }
+    if spec.sync != LogSync::Never
+        && let Err(error) = sync_sealed(dir, &kept)
+    {
+        first_error.get_or_insert(error);
+    }
     if spec.compress {
         for segment in &kept {
             let plain = layout::path(dir, segment.stream, segment.number, Kind::Plain).exists();
@@ -72,6 +78,43 @@ pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
             .max_age
             .and_then(|age| kept.iter().map(|s| s.ended.after(age)).min())),
     }
+}
+
+/// Writes the plain segments of a series through to the disk, from this number on, with their times and
+/// their names. May take as long as the disk does.
+///
+/// # Errors
+/// Those of the file system.
+pub fn sync(dir: &Path, stream: Stream, from: u64) -> io::Result<()> {
+    let segments = match layout::segments(dir, stream) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for (&number, _) in segments.range(from..).filter(|(_, plain)| **plain) {
+        sync_segment(dir, stream, number)?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// All before the first is compressed, which takes its time.
+fn sync_sealed(dir: &Path, sealed: &[Sealed]) -> io::Result<()> {
+    for segment in sealed {
+        sync_segment(dir, segment.stream, segment.number)?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// One that is gone, or compressed meanwhile (which syncs it), is as good as synced.
+fn sync_segment(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {
+    // The times first: bytes that are there have their times then.
+    for kind in [Kind::Index, Kind::Plain] {
+        match File::open(layout::path(dir, stream, number, kind)) {
+            Ok(file) => file.sync_data()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Splits into what goes and what stays, oldest first.

@@ -62,10 +62,10 @@ impl Writer {
 
     fn reopen(dir: &Path, stream: Stream, number: u64, now: Wall) -> io::Result<Self> {
         // Not to append: splice(2) refuses that.
-        let data =
-            OpenOptions::new()
-                .write(true)
-                .open(layout::path(dir, stream, number, Kind::Plain))?;
+        let data = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(layout::path(dir, stream, number, Kind::Plain))?;
         let index = options(false).open(layout::path(dir, stream, number, Kind::Index))?;
         let size = data.metadata()?.len();
         let mut entries = Index::new(index.try_clone()?)?;
@@ -190,6 +190,22 @@ impl Writer {
         self.index.write_all_at(&entry.to_bytes(), at)?;
         self.index_size = at + ENTRY;
         self.last_entry = Some(entry);
+        Ok(())
+    }
+
+    /// Writes a line that no program wrote, at the end. For that alone the bytes come from us.
+    ///
+    /// # Errors
+    /// Those of the file system; then nothing counts as written, and what comes next overwrites it.
+    pub fn remark(&mut self, text: &str) -> io::Result<()> {
+        let mut last = [b'\n'];
+        if self.size > 0 {
+            self.data.read_exact_at(&mut last, self.size - 1)?;
+        }
+        let newline = if last == *b"\n" { "" } else { "\n" };
+        let line = format!("{newline}{text}\n");
+        self.data.write_all_at(line.as_bytes(), self.size)?;
+        self.size += line.len() as u64;
         Ok(())
     }
 

@@ -109,6 +109,8 @@ pub(super) fn log(reader: &Reader<'_>) -> LogSpec {
             .0,
         compress: table.get_or("compress", standard.compress),
         streams: table.get_or("streams", standard.streams),
+        sync: table.get_or("sync", standard.sync),
+        when_full: table.get_or("when_full", standard.when_full),
     };
     if let Some(field) = table.field("max_size")
         && spec.max_size < 4096

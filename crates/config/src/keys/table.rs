@@ -324,6 +324,10 @@ pub const ALL: &[Key] = &[
         "Compress closed files."),
     row(Log, "streams", "`combined` or `split`", "\"combined\"", "\"split\"", Value,
         "One file for both, in the program's own order, or stdout and stderr apart."),
+    row(Log, "sync", "`never`, `rotate` or duration", "\"never\"", "\"1s\"", Value,
+        "When files are written through to the disk: never by abide, each when it is closed, or what was taken at most so long after. Only a loss of power makes a difference."),
+    row(Log, "when_full", "`auto`, `block` or `drop`", "\"auto\"", "\"drop\"", Value,
+        "When output comes faster than the disk takes it: the program waits for a slow disk but not for one that is full, gone or hangs; it always waits; or it never does. What is dropped is counted."),
     // ── overlays and what comes later ──
     row(Unit, "linux", "table", "", "{ priority = 5 }", Keys(Unit),
         "Keys that hold on Linux only, over those above."),

@@ -5,6 +5,7 @@ mod duration;
 mod number;
 mod signal;
 mod size;
+mod sync;
 
 pub(crate) use choice::read as one_of;
 pub(crate) use duration::DurationOrUnlimited;
@@ -12,7 +13,9 @@ pub(crate) use duration::show_duration;
 pub(crate) use number::{Int, Mode, Percent, Ratio};
 pub(crate) use size::{Size, SizeOrUnlimited, show_size};
 
-use abide_model::{NotifyAccess, ReportStyle, Restart, Signal, SocketPass, Streams, UnitType};
+use abide_model::{
+    NotifyAccess, ReportStyle, Restart, Signal, SocketPass, Streams, UnitType, WhenFull,
+};
 use toml::de::DeValue;
 
 /// Why a value was not taken.
@@ -206,6 +209,18 @@ choice!(Streams, "a way to keep output", [
     "separate" => "write \"split\"",
     "merged" => "write \"combined\"",
     "both" => "write \"split\" or \"combined\"",
+]);
+
+choice!(WhenFull, "what to do when a log cannot take more", [
+    "auto" => WhenFull::Auto,
+    "block" => WhenFull::Block,
+    "drop" => WhenFull::Drop,
+], foreign: [
+    "wait" => "write \"block\"",
+    "blocking" => "write \"block\"",
+    "non-blocking" => "write \"drop\"",
+    "nonblocking" => "write \"drop\"",
+    "discard" => "write \"drop\"",
 ]);
 
 choice!(ReportStyle, "a style of report", [

@@ -51,6 +51,23 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// A stream is quiet: the next pass makes its pipes as small as they were at first, or smaller if
+    /// there is little room by now.
+    pub fn shrink(&self, state: &mut State, key: Key) {
+        let Some(slot) = state.slots.get(&key) else {
+            return;
+        };
+        let now = slot.stream.size.load(Ordering::Relaxed);
+        let mut others = state.pipe_bytes.saturating_sub(2 * now as u64);
+        let first = self.first_size(&mut others);
+        if first < now {
+            slot.stream.size.store(first, Ordering::Relaxed);
+            state.pipe_bytes = others;
+        }
+    }
+}
+
 /// Segments that may be open at a time, two descriptors each: a quarter of the descriptors we may have.
 pub fn open_segments() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;

@@ -16,10 +16,16 @@ mod budget;
 mod engine;
 mod follow;
 mod mark;
+mod pace;
+mod registry;
 mod state;
 mod stream;
+mod sync;
+mod tick;
 mod tidy;
+mod trouble;
 mod unit;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -135,10 +141,7 @@ impl Capture {
 
     /// From now on rotates and keeps by this. Does not block.
     pub fn reconfigure(&self, unit: UnitId, log: &LogSpec) {
-        if let Some(shared) = self.engine.unit(unit) {
-            shared.set_spec(log.clone());
-            self.engine.tidy_unit(unit);
-        }
+        self.engine.reconfigure(unit, log);
     }
 
     /// Calls `then` when everything that is in the unit's FIFOs now is in its segments, or at once

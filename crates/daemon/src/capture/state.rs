@@ -5,10 +5,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use abide_model::UnitId;
+use abide_model::{LogSpec, UnitId};
 
 use super::CaptureEvent;
+use super::pace::Pace;
 use super::stream::Stream;
+use super::trouble::Trouble;
 use super::unit::Unit;
 
 /// Names a stream; never used again.
@@ -23,23 +25,26 @@ pub type Then = Box<dyn FnOnce() + Send>;
 const WRITERS: usize = 2;
 /// A pass that takes longer says that its disk hangs.
 pub const HANG: Duration = Duration::from_secs(1);
-/// While a stream is in trouble: how often to try again.
-const RETRY: Duration = Duration::from_millis(500);
+/// Long naps end together, so that many streams wake a thread as seldom as one does.
+const TOGETHER: Duration = Duration::from_millis(10);
+/// A stream that wrote nothing for so long lets go of all but its FIFO.
+pub const REST: Duration = Duration::from_secs(3);
 
 /// Where a stream is.
 ///
 /// ```text
-///            readable                   a writer's place is free
-///  Armed ───────────────► (Napping) ──► Queued ────────► Busy
-///    ▲  ▲                  1 ms, after                   │  │
-///    │  └────────────────── a small batch ── done ───────┘  │ error
-///    └──────────────── time to try again ── Resting ◄───────┘
+///                readable            a writer's place is free
+///  Armed ─────────────────► Queued ─────────────────────────► Busy
+///    ▲ ▲                      ▲                               │ │ │
+///    │ │                      └── time is up ── Napping ◄─────┘ │ │ a small batch
+///    │ └──────────────────────────────────────────── done ──────┘ │
+///    └───────────────── time to try again ── Resting ◄────────────┘ error
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     /// Waits in the epoll set for output.
     Armed,
-    /// A thread waits a moment for more output to come together.
+    /// The timer calls; until then output comes together.
     Napping,
     /// Waits until a pass on its device ends.
     Queued,
@@ -51,21 +56,12 @@ pub enum Phase {
     Behind,
 }
 
-/// Why a stream's output is not being kept.
-pub struct Trouble {
-    pub reason: String,
-    /// Lost since it began.
-    pub lost: u64,
-    /// For [`Phase::Resting`].
-    retry: Instant,
-}
-
 /// A stream and where it is.
 pub struct Slot {
     pub stream: Arc<Stream>,
     pub phase: Phase,
     pub device: Device,
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// Another pass was asked for during this one.
     pub again: bool,
     /// To be let go of after the next pass.
@@ -74,8 +70,16 @@ pub struct Slot {
     pub flushes: Vec<Then>,
     /// Flushes that the pass under way is for.
     pub flushing: Vec<Then>,
-    /// Until then a pass would find only little.
-    pub nap: Option<Instant>,
+    /// How it writes.
+    pub pace: Pace,
+    /// Its entry in [`State::naps`].
+    nap: Option<Instant>,
+    /// It has an entry in [`State::rests`].
+    pub rests: bool,
+    /// The next pass lets go of what a quiet stream needs not.
+    pub rest: bool,
+    /// The first segment that may have bytes that were not written through to the disk.
+    pub unsynced: Option<u64>,
     /// Its segment is open.
     pub open: bool,
     /// Comes into this one's place when it is gone.
@@ -93,7 +97,11 @@ impl Slot {
             removing: false,
             flushes: Vec::new(),
             flushing: Vec::new(),
+            pace: Pace::default(),
             nap: None,
+            rests: false,
+            rest: false,
+            unsynced: None,
             open: false,
             successor: None,
         }
@@ -103,12 +111,12 @@ impl Slot {
 /// Passes under way on a device, and streams that wait for one.
 #[derive(Default)]
 pub struct Traffic {
-    busy: Vec<(Key, Instant)>,
-    waiting: VecDeque<Key>,
+    pub busy: Vec<(Key, Instant)>,
+    pub waiting: VecDeque<Key>,
 }
 
 impl Traffic {
-    fn hangs(&self, now: Instant) -> bool {
+    pub fn hangs(&self, now: Instant) -> bool {
         self.busy
             .iter()
             .any(|(_, since)| now.duration_since(*since) >= HANG)
@@ -129,11 +137,21 @@ pub struct State {
     pub units: HashMap<UnitId, (Arc<Unit>, Vec<Key>)>,
     /// Units whose streams are gone but whose followers or losses are not; they may come back.
     pub former: HashMap<UnitId, Arc<Unit>>,
-    devices: HashMap<Device, Traffic>,
+    pub devices: HashMap<Device, Traffic>,
     /// Those that the timer looks after.
     pub troubled: BTreeSet<Key>,
     /// When something in these streams' directories will be too old.
     pub tidy: BTreeSet<(Instant, Key)>,
+    /// When to look at streams that nap.
+    naps: BTreeSet<(Instant, Key)>,
+    /// When streams may have been quiet for long enough to let go.
+    pub rests: BTreeSet<(Instant, Key)>,
+    /// When segments are to be written through to the disk.
+    pub syncs: BTreeSet<(Instant, Key)>,
+    /// The spec of the unit that came last: usually the next has the same.
+    last_spec: Option<Arc<LogSpec>>,
+    /// What naps are counted from.
+    epoch: Option<Instant>,
     pub next_key: Key,
     /// Threads that wait for events, and threads there are.
     pub waiting: usize,
@@ -146,41 +164,117 @@ pub struct State {
     pub pipe_bytes: u64,
 }
 
-/// What to do with a stream that has something.
-pub enum Turn {
-    /// Do a pass.
-    Pass(Arc<Stream>),
-    /// Wait until then, then ask again.
-    Nap(Instant),
-    /// Nothing: it is gone, or somebody else does it.
-    Leave,
-}
-
 impl State {
-    /// A thread wants to do a pass of this stream.
-    pub fn begin(&mut self, key: Key, now: Instant) -> Turn {
-        let Some(slot) = self.slots.get_mut(&key) else {
-            return Turn::Leave;
-        };
+    /// A thread was told of output: `None` if the stream is gone, or somebody else does it.
+    pub fn begin(&mut self, key: Key, now: Instant) -> Option<Arc<Stream>> {
+        let slot = self.slots.get_mut(&key)?;
         match slot.phase {
-            Phase::Armed | Phase::Napping => {}
-            Phase::Queued | Phase::Busy | Phase::Resting | Phase::Behind => {
+            Phase::Armed => {}
+            Phase::Napping | Phase::Queued | Phase::Busy | Phase::Resting | Phase::Behind => {
                 slot.again = true;
-                return Turn::Leave;
+                return None;
             }
-        }
-        let urgent = slot.again || slot.removing || !slot.flushes.is_empty();
-        if let Some(until) = slot.nap.take().filter(|&until| until > now && !urgent) {
-            slot.phase = Phase::Napping;
-            return Turn::Nap(until);
         }
         let traffic = self.devices.entry(slot.device).or_default();
         if traffic.busy.len() >= WRITERS || traffic.hangs(now) {
             slot.phase = Phase::Queued;
             traffic.waiting.push_back(key);
-            return Turn::Leave;
+            return None;
         }
-        Turn::Pass(self.enter(key, now))
+        Some(self.enter(key, now))
+    }
+
+    /// Lets the stream's output come together until then.
+    /// Returns when that is.
+    pub fn nap(&mut self, key: Key, now: Instant, until: Instant) -> Instant {
+        let epoch = *self.epoch.get_or_insert(now);
+        let ahead = until.saturating_duration_since(epoch).as_nanos() % TOGETHER.as_nanos();
+        let early = Duration::from_nanos(u64::try_from(ahead).unwrap_or(0));
+        let long = until.saturating_duration_since(now) > TOGETHER + early;
+        let until = if long { until - early } else { until };
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.phase = Phase::Napping;
+            slot.nap = Some(until);
+            self.naps.insert((until, key));
+        }
+        until
+    }
+
+    /// It does not nap any more.
+    pub fn wake(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(&key)
+            && let Some(until) = slot.nap.take()
+        {
+            slot.phase = Phase::Armed;
+            self.naps.remove(&(until, key));
+        }
+    }
+
+    /// Begins with the streams whose nap is over, or that may let go: one pass for the caller, others
+    /// behind it on the same device, and those of other devices to be called for, since no device
+    /// may have to wait for another.
+    pub fn due(&mut self, now: Instant) -> (Option<(Key, Arc<Stream>)>, Vec<Key>) {
+        let mut due = Vec::new();
+        while let Some((_, key)) = self.naps.first().copied().filter(|(at, _)| *at <= now) {
+            self.wake(key);
+            due.push(key);
+        }
+        while let Some((_, key)) = self.rests.first().copied().filter(|(at, _)| *at <= now) {
+            self.rests.pop_first();
+            let Some(slot) = self.slots.get_mut(&key) else {
+                continue;
+            };
+            let quiet = slot.pace.last().map(|last| last + REST);
+            if slot.phase == Phase::Armed && quiet.is_none_or(|at| at <= now) {
+                slot.rests = false;
+                slot.rest = true;
+                due.push(key);
+            } else {
+                // It wrote since, or cannot be disturbed.
+                let at = quiet.unwrap_or(now).max(now + REST / 2);
+                self.rests.insert((at, key));
+            }
+        }
+        let mut first: Option<(Device, Key, Arc<Stream>)> = None;
+        let mut others = Vec::new();
+        for key in due {
+            let Some(slot) = self.slots.get_mut(&key) else {
+                continue;
+            };
+            let traffic = self.devices.entry(slot.device).or_default();
+            if traffic.busy.len() >= WRITERS || traffic.hangs(now) {
+                slot.phase = Phase::Queued;
+                traffic.waiting.push_back(key);
+                continue;
+            }
+            match first {
+                None => first = Some((slot.device, key, self.enter(key, now))),
+                Some((device, ..)) if device == slot.device => {
+                    slot.phase = Phase::Queued;
+                    traffic.waiting.push_back(key);
+                }
+                Some(_) => others.push(key),
+            }
+        }
+        (first.map(|(_, key, stream)| (key, stream)), others)
+    }
+
+    /// What the timer is for next, but for trouble.
+    pub fn next_due(&self) -> Option<Instant> {
+        let sets = [&self.naps, &self.rests, &self.syncs, &self.tidy];
+        sets.iter().filter_map(|set| Some(set.first()?.0)).min()
+    }
+
+    /// One copy of each spec that many units have.
+    pub fn share(&mut self, spec: &LogSpec) -> Arc<LogSpec> {
+        match &self.last_spec {
+            Some(last) if **last == *spec => Arc::clone(last),
+            _ => {
+                let new = Arc::new(spec.clone());
+                self.last_spec = Some(Arc::clone(&new));
+                new
+            }
+        }
     }
 
     /// The pass begins.
@@ -233,86 +327,10 @@ impl State {
             .min()
     }
 
-    /// Streams whose device hangs are in trouble; nobody waits for them.
-    pub fn find_hung(&mut self, now: Instant, after: &mut After) {
-        let hung = self.devices.values().filter(|traffic| traffic.hangs(now));
-        let mut keys: Vec<Key> = hung
-            .flat_map(|traffic| {
-                traffic
-                    .busy
-                    .iter()
-                    .map(|(key, _)| key)
-                    .chain(&traffic.waiting)
-            })
-            .copied()
-            .collect();
-        // A stream that waits for its predecessor to be gone waits for the disk too.
-        let behind = |key: &Key| self.slots.get(key).and_then(|slot| slot.successor);
-        let successors: Vec<Key> = keys.iter().filter_map(behind).collect();
-        keys.extend(successors);
-        for key in keys {
-            if let Some(slot) = self.slots.get_mut(&key) {
-                self.troubled.insert(key);
-                after.calls.append(&mut slot.flushing);
-                after.calls.append(&mut slot.flushes);
-                slot.trouble.get_or_insert_with(|| Trouble {
-                    reason: "the disk does not answer".to_owned(),
-                    lost: 0,
-                    retry: now,
-                });
-            }
-        }
-    }
-
-    /// The pass could not put its bytes anywhere.
-    pub fn suffer(&mut self, key: Key, reason: String, now: Instant) {
-        if let Some(slot) = self.slots.get_mut(&key) {
-            slot.phase = Phase::Resting;
-            let lost = slot.trouble.take().map_or(0, |trouble| trouble.lost);
-            slot.trouble = Some(Trouble {
-                reason,
-                lost,
-                retry: now + RETRY,
-            });
-            self.troubled.insert(key);
-        }
-    }
-
-    /// The stream's output is kept again.
-    pub fn recover(&mut self, key: Key, after: &mut After) {
-        self.troubled.remove(&key);
-        let Some(slot) = self.slots.get_mut(&key) else {
-            return;
-        };
-        if let Some(trouble) = slot.trouble.take() {
-            let unit = &slot.stream.unit;
-            tracing::info!(unit = %unit.name, lost = trouble.lost, "its output is kept again");
-            if trouble.lost > 0 {
-                after.events.push(CaptureEvent::Resumed {
-                    unit: unit.id,
-                    bytes: trouble.lost,
-                });
-            }
-        }
-    }
-
-    /// Troubled streams that rest and whose time to try again has come.
-    pub fn due(&self, now: Instant) -> Vec<Key> {
-        let due = |key: &&Key| {
-            self.slots.get(key).is_some_and(|slot| {
-                slot.phase == Phase::Resting
-                    && slot
-                        .trouble
-                        .as_ref()
-                        .is_none_or(|trouble| trouble.retry <= now)
-            })
-        };
-        self.troubled.iter().filter(due).copied().collect()
-    }
-
     /// Forgets a stream; returns the one that takes its place.
     pub fn forget(&mut self, key: Key, after: &mut After) -> Option<Key> {
         self.troubled.remove(&key);
+        self.wake(key);
         let mut slot = self.slots.remove(&key)?;
         self.open -= usize::from(slot.open);
         after.calls.append(&mut slot.flushing);

@@ -1,7 +1,7 @@
 //! One stream, and one pass of its pump.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use abide_log::{Position, Writer};
-use abide_model::{LogSpec, Wall};
+use abide_model::{LogSpec, Wall, WhenFull};
 use abide_platform::fault::point;
 use abide_platform::pipe;
 
@@ -34,6 +34,16 @@ pub struct Stream {
     pump: Mutex<Pump>,
     /// Where the segments end, and what is on its way there: read by those who must not wait.
     reached: Mutex<Reached>,
+    /// What was thrown out of the FIFO and is not told of in the log yet. Held while the FIFO is emptied in
+    /// either direction, which no disk can block: so the place of a gap is known.
+    gap: Mutex<Gap>,
+}
+
+/// Output that is missing between what the stage holds and what the FIFO holds.
+#[derive(Default)]
+struct Gap {
+    bytes: u64,
+    reason: String,
 }
 
 /// See [`Stream::mark`].
@@ -46,7 +56,7 @@ struct Reached {
 }
 
 struct Pump {
-    writer: Option<Writer>,
+    writer: Option<Box<Writer>>,
     /// The highest segment number that was in use.
     number: u64,
     /// Bytes in the stage; `None`: whatever a daemon before us left there.
@@ -55,6 +65,17 @@ struct Pump {
     size: usize,
     /// The last pass found the FIFO (nearly) full.
     was_full: bool,
+    /// To be told of in the log, before what the stage holds.
+    gap: Option<Box<Gap>>,
+}
+
+/// What a pass is to do besides.
+#[derive(Clone, Copy)]
+pub struct Wish {
+    /// Leave the segment open.
+    pub keep_open: bool,
+    /// If there is nothing: let go of what a quiet stream needs not.
+    pub rest: bool,
 }
 
 /// What a pass did.
@@ -69,6 +90,10 @@ pub struct Passed {
     pub device: Option<u64>,
     /// A segment is open.
     pub open: bool,
+    /// What the FIFO has room for.
+    pub room: u64,
+    /// The first segment that something was written to.
+    pub first: Option<u64>,
 }
 
 impl Stream {
@@ -86,6 +111,7 @@ impl Stream {
             staged: None,
             size: 0,
             was_full: false,
+            gap: None,
         };
         Self {
             unit,
@@ -96,6 +122,7 @@ impl Stream {
             size: AtomicUsize::new(size),
             pump: Mutex::new(pump),
             reached: Mutex::default(),
+            gap: Mutex::default(),
         }
     }
 
@@ -115,17 +142,45 @@ impl Stream {
     /// Moves what is there into segments. May block for as long as the disk does.
     ///
     /// An error leaves in the stage and the FIFO what could not be moved: the next pass goes on there.
-    pub fn pass(&self, keep_open: bool) -> (Passed, io::Result<()>) {
+    pub fn pass(&self, wish: Wish) -> (Passed, io::Result<()>) {
         let (mut passed, mut pump) = (Passed::default(), held(&self.pump));
         let result = self.pump(&mut pump, &mut passed);
         if let Some(writer) = &pump.writer {
             pump.number = writer.number();
         }
-        if result.is_err() || !keep_open {
+        if result.is_err() || !wish.keep_open || (wish.rest && passed.bytes == 0) {
             pump.writer = None;
         }
         passed.open = pump.writer.is_some();
+        passed.room = pump.size as u64;
         (passed, result)
+    }
+
+    /// Throws away what is in the FIFO, if that is full; returns the bytes.
+    pub fn make_room(&self, null: BorrowedFd<'_>, reason: &str) -> io::Result<u64> {
+        let mut gap = held(&self.gap);
+        let fifo = self.fifo.as_fd();
+        if !pipe::is_full(fifo)? {
+            return Ok(0);
+        }
+        let bytes = pipe::discard(fifo, null)?;
+        if self.unit.when_full() == WhenFull::Drop {
+            gap.bytes += bytes;
+            if gap.reason != reason {
+                reason.clone_into(&mut gap.reason);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Fills the empty stage. What was thrown away before that came before it.
+    fn fill(&self, pump: &mut Pump) -> io::Result<u64> {
+        let mut gap = held(&self.gap);
+        let staged = pipe::fill(self.fifo.as_fd(), self.stage.as_fd())?;
+        if staged > 0 && gap.bytes > 0 {
+            pump.gap = Some(Box::new(std::mem::take(&mut *gap)));
+        }
+        Ok(staged)
     }
 
     fn pump(&self, pump: &mut Pump, passed: &mut Passed) -> io::Result<()> {
@@ -141,7 +196,7 @@ impl Stream {
         let spec = self.unit.spec();
         loop {
             if staged == 0 {
-                staged = pipe::fill(self.fifo.as_fd(), stage)?;
+                staged = self.fill(pump)?;
                 point("capture.filled");
                 self.staged(pump, staged);
             }
@@ -190,12 +245,21 @@ impl Stream {
         if pump.writer.is_none() {
             let writer = Writer::open(&self.dir, self.stream, pump.number, now)?;
             passed.device = Some(writer.file().metadata()?.dev());
-            pump.writer = Some(writer);
+            pump.writer = Some(Box::new(writer));
         }
         let Some(writer) = &mut pump.writer else {
             return Ok(0);
         };
         passed.sealed |= writer.prepare(spec, now)?;
+        passed.first.get_or_insert(writer.number());
+        if let Some(gap) = &pump.gap {
+            let text = format!(
+                "abide: {} bytes are missing here: {}",
+                gap.bytes, gap.reason
+            );
+            writer.remark(&text)?;
+            pump.gap = None;
+        }
         let mut offset = writer.offset();
         let limit = staged.min(writer.room(spec));
         let moved = match pipe::drain(self.stage.as_fd(), writer.file(), &mut offset, limit) {

@@ -1,13 +1,25 @@
 //! What the streams of one unit share: its counters and its followers.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use abide_model::{LogSpec, Mono, UnitId, UnitName};
+use abide_model::{LogSpec, Mono, UnitId, UnitName, WhenFull};
 use abide_platform::clock;
 use tokio::sync::Notify;
 
 use super::held;
+
+const AUTO: u8 = 0;
+const BLOCK: u8 = 1;
+const DROP: u8 = 2;
+
+fn number(when_full: WhenFull) -> u8 {
+    match when_full {
+        WhenFull::Auto => AUTO,
+        WhenFull::Block => BLOCK,
+        WhenFull::Drop => DROP,
+    }
+}
 
 /// What is shared. Read by the API while capture threads write.
 pub struct Unit {
@@ -18,20 +30,23 @@ pub struct Unit {
     /// When it wrote last, or else since when this is here, in nanoseconds of [`Mono`].
     last: AtomicU64,
     spec: Mutex<Arc<LogSpec>>,
+    /// That of the spec, for those who look at many units.
+    when_full: AtomicU8,
     /// How many are in `watchers`: nobody follows most units, and then nothing is locked.
     followers: AtomicUsize,
     watchers: Mutex<Vec<Weak<Notify>>>,
 }
 
 impl Unit {
-    pub fn new(id: UnitId, name: UnitName, spec: LogSpec) -> Self {
+    pub fn new(id: UnitId, name: UnitName, spec: Arc<LogSpec>) -> Self {
         Self {
             id,
             name,
             bytes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             last: AtomicU64::new(clock::now().mono.0),
-            spec: Mutex::new(Arc::new(spec)),
+            when_full: AtomicU8::new(number(spec.when_full)),
+            spec: Mutex::new(spec),
             followers: AtomicUsize::new(0),
             watchers: Mutex::new(Vec::new()),
         }
@@ -41,8 +56,19 @@ impl Unit {
         Arc::clone(&held(&self.spec))
     }
 
-    pub fn set_spec(&self, spec: LogSpec) {
-        *held(&self.spec) = Arc::new(spec);
+    pub fn set_spec(&self, spec: Arc<LogSpec>) {
+        self.when_full
+            .store(number(spec.when_full), Ordering::Relaxed);
+        *held(&self.spec) = spec;
+    }
+
+    /// Whether the program waits for its log.
+    pub fn when_full(&self) -> WhenFull {
+        match self.when_full.load(Ordering::Relaxed) {
+            BLOCK => WhenFull::Block,
+            DROP => WhenFull::Drop,
+            _ => WhenFull::Auto,
+        }
     }
 
     /// Somebody follows it, or has to be told of its losses.
