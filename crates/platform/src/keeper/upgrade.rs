@@ -46,3 +46,62 @@ pub enum UpgradeFailure {
 fn state(turn: bool) -> &'static str {
     if turn { "ready" } else { "prepared" }
 }
+
+impl UpgradeFailure {
+    /// As a frame has it.
+    pub(super) fn to_numbers(self) -> [u32; 4] {
+        let (kind, detail, turn) = match self {
+            Self::Ended { code, turn } => (1, code.cast_unsigned(), turn),
+            Self::Killed { signal, turn } => (2, signal.0.cast_unsigned(), turn),
+            Self::Late { seconds, turn } => (3, seconds, turn),
+            Self::NotStarted { errno } => (4, errno.cast_unsigned(), false),
+            Self::Interrupted => (5, 0, false),
+            Self::Busy => (6, 0, false),
+        };
+        [kind, detail, u32::from(turn), 0]
+    }
+
+    /// `None`: a reason of a later version.
+    pub(super) fn from_numbers([kind, detail, turn, _]: [u32; 4]) -> Option<Self> {
+        let turn = turn != 0;
+        let number = detail.cast_signed();
+        Some(match kind {
+            1 => Self::Ended { code: number, turn },
+            2 => Self::Killed {
+                signal: Signal(number),
+                turn,
+            },
+            3 => Self::Late {
+                seconds: detail,
+                turn,
+            },
+            4 => Self::NotStarted { errno: number },
+            5 => Self::Interrupted,
+            6 => Self::Busy,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_is_read_back_as_it_was_written() {
+        let signal = Signal(9);
+        for turn in [false, true] {
+            for why in [
+                UpgradeFailure::Ended { code: -1, turn },
+                UpgradeFailure::Killed { signal, turn },
+                UpgradeFailure::Late { seconds: 30, turn },
+                UpgradeFailure::NotStarted { errno: 2 },
+                UpgradeFailure::Interrupted,
+                UpgradeFailure::Busy,
+            ] {
+                assert_eq!(UpgradeFailure::from_numbers(why.to_numbers()), Some(why));
+            }
+        }
+        assert_eq!(UpgradeFailure::from_numbers([0; 4]), None);
+    }
+}

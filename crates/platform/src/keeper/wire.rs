@@ -3,18 +3,24 @@
 //! the frames that name them. Both ends are on one machine, so numbers are in its own byte order; but
 //! they may be of different builds, as an upgrade replaces the daemon and leaves the keeper:
 //!
-//! - A frame has 32 bytes for ever: eight numbers, of which the first says what it is.
-//! - One that is not known is ignored. Those with [`WITH_DESCRIPTOR`] bring a descriptor, which is then
-//!   closed.
-//! - What a number of a known frame means does not change. New ones take the place of zeros, and zero
+//! - A frame has 32 bytes for ever: its kind, and the numbers below.
+//! - One of an unknown kind is ignored, with its descriptor if it brings one ([`Kind::WITH_DESCRIPTOR`]).
+//! - What a number of a known kind means does not change. New ones take the place of zeros, and zero
 //!   means what it meant before they were there.
-//! - `Hello` says the highest version that the daemon speaks, `Welcome` the one that both use: the
+//! - `HELLO` says the highest version that the daemon speaks, `WELCOME` the one that both use: the
 //!   smaller of the two. Each end speaks all from [`OLDEST`] on, and a daemon that meets an older keeper
-//!   refuses. A frame that the other end has to understand raises the version.
-//! - `Run` is also sent by half-spawned children, whose daemon may be of another build than the next
+//!   refuses. A kind that the other end has to understand raises the version.
+//! - `RUN` is also sent by half-spawned children, whose daemon may be of another build than the next
 //!   one: it never changes.
+//!
+//! To add a kind: take the next number, say who sends it and what its numbers are, and raise
+//! [`VERSION`] if the other end must understand it.
 
-use abide_model::{RunId, Signal, UnitId};
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
+
+use abide_model::{RunId, UnitId};
 
 use super::{Key, RunEntry, RunState, UpgradeFailure};
 use crate::spawn::Step;
@@ -25,11 +31,9 @@ pub(crate) const VERSION: u32 = 2;
 /// The oldest version that is understood too.
 pub(crate) const OLDEST: u32 = 1;
 
-/// The newest format of the table that a keeper leaves to the file that it executes.
+/// The format of the table that a keeper leaves to the file that it executes, frames of the kinds
+/// from [`Kind::HEAD`] on.
 pub(crate) const TABLE: u32 = 1;
-
-/// In the first number of a frame that brings a descriptor. [`HOLD`] is older than this rule.
-const WITH_DESCRIPTOR: u32 = 1 << 16;
 
 /// Bytes of a frame.
 pub(crate) const SIZE: usize = 32;
@@ -38,284 +42,199 @@ pub(crate) const SIZE: usize = 32;
 pub(crate) const BATCH: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Frame {
-    /// Daemon: the lock is held, hand over the table.
-    Hello { version: u32 },
-    /// Daemon, with a descriptor; also keeper, when it hands over.
-    Hold(Key),
-    /// Daemon.
-    Release(Key),
-    /// Daemon.
-    Taken { unit: UnitId, run: RunId },
-    /// Daemon: this is the run's main process from now on.
-    Main { unit: UnitId, run: RunId, pid: u32 },
-    /// Daemon.
-    Ready,
-    /// Daemon.
-    Leaving,
-    /// Daemon, with a descriptor: this file is to be the daemon. `renew`: and the keeper.
-    Upgrade { renew: bool },
-    /// Successor: all is done that can be done beside the old daemon. The numbers are
-    /// [`super::KEEPER_VERSION`] and [`TABLE`] of its executable.
-    Prepared { keeper_version: u32, table: u32 },
-    /// A child of the keeper that could not execute the daemon's file.
-    NotStarted { errno: i32 },
-    /// Keeper: the answer to `Hello`.
-    Welcome {
-        version: u32,
-        keeper: u32,
-        starts: u32,
-        safe_mode: bool,
-        keeper_version: u32,
-    },
-    /// Keeper, after `Welcome`.
-    RolledBack(UpgradeFailure),
-    /// Keeper: the table is complete.
-    End,
-    /// Keeper, to the old daemon: let go of everything, and end.
-    Yield,
-    /// Keeper, to the old daemon: go on.
-    UpgradeFailed(UpgradeFailure),
-    /// Keeper, to the successor: the old daemon is gone.
-    Turn,
-    /// Keeper: it has executed the daemon's file.
-    Renewed { version: u32 },
-    /// Keeper: it could not.
-    NotRenewed { errno: i32 },
-    /// Keeper: a run of the table, or one that ended. Child: `Running` or `ExecFailed`.
-    Run(RunEntry),
-    /// Keeper: a run's main process was stopped by this signal.
-    Stopped {
-        unit: UnitId,
-        run: RunId,
-        signal: Signal,
-    },
-    /// Keeper: it goes on.
-    Continued { unit: UnitId, run: RunId },
+pub(crate) struct Frame {
+    pub kind: Kind,
+    pub unit: u32,
+    pub run: u64,
+    /// What they are says the kind.
+    pub numbers: [u32; 4],
 }
 
-const HELLO: u32 = 1;
-const HOLD: u32 = 2;
-const RELEASE: u32 = 3;
-const TAKEN: u32 = 4;
-const READY: u32 = 5;
-const LEAVING: u32 = 6;
-const WELCOME: u32 = 7;
-const END: u32 = 8;
-const RUN: u32 = 9;
-const MAIN: u32 = 10;
-const STOPPED: u32 = 11;
-const CONTINUED: u32 = 12;
-const UPGRADE: u32 = 13 | WITH_DESCRIPTOR;
-const PREPARED: u32 = 14;
-const NOT_STARTED: u32 = 15;
-const ROLLED_BACK: u32 = 16;
-const YIELD: u32 = 17;
-const UPGRADE_FAILED: u32 = 18;
-const TURN: u32 = 19;
-const RENEWED: u32 = 20;
-const NOT_RENEWED: u32 = 21;
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Kind(pub u32);
+
+/// Who sends it: what for. What is in `unit`, `run`, `numbers`, where that is not what they are called.
+impl Kind {
+    /// In the number of every kind that brings a descriptor; `HOLD` is older than this rule.
+    pub const WITH_DESCRIPTOR: u32 = 1 << 16;
+
+    /// Daemon: the lock is held, hand over the table. `unit`: the version.
+    pub const HELLO: Self = Self(1);
+    /// Daemon, keeper: this descriptor is held under a [`Key`].
+    pub const HOLD: Self = Self(2);
+    /// Daemon: the one under this [`Key`] need not be.
+    pub const RELEASE: Self = Self(3);
+    /// Daemon: the exit of this run is known for good.
+    pub const TAKEN: Self = Self(4);
+    /// Daemon: it serves.
+    pub const READY: Self = Self(5);
+    /// Daemon: it will end on purpose.
+    pub const LEAVING: Self = Self(6);
+    /// Keeper: the answer to `HELLO`. `unit`: the version; pid, starts, safe mode, keeper's version.
+    pub const WELCOME: Self = Self(7);
+    /// Keeper: the table is complete.
+    pub const END: Self = Self(8);
+    /// Keeper: a [`RunEntry`] of the table, or that has ended. Child: that of itself.
+    pub const RUN: Self = Self(9);
+    /// Daemon: the first number is the run's main process from now on.
+    pub const MAIN: Self = Self(10);
+    /// Keeper: a run's main process was stopped. The second number is the signal.
+    pub const STOPPED: Self = Self(11);
+    /// Keeper: it goes on.
+    pub const CONTINUED: Self = Self(12);
+    /// Daemon: this file is to be the daemon. `unit`: and the keeper, whatever its version.
+    pub const UPGRADE: Self = Self(13 | Self::WITH_DESCRIPTOR);
+    /// Successor: all is done that can be done beside the old daemon. `unit`: the keeper's version of
+    /// its file; the first number: the newest [`TABLE`] that it reads.
+    pub const PREPARED: Self = Self(14);
+    /// A child that could not execute the daemon's file. `unit`: the error number.
+    pub const NOT_STARTED: Self = Self(15);
+    /// Keeper, after `WELCOME`: the last daemon failed. The numbers are an [`UpgradeFailure`].
+    pub const ROLLED_BACK: Self = Self(16);
+    /// Keeper, to the old daemon: let go of everything, and end.
+    pub const YIELD: Self = Self(17);
+    /// Keeper, to the old daemon: go on. The numbers are an [`UpgradeFailure`].
+    pub const UPGRADE_FAILED: Self = Self(18);
+    /// Keeper, to the successor: the old daemon is gone.
+    pub const TURN: Self = Self(19);
+    /// Keeper: it has executed the daemon's file. `unit`: its version.
+    pub const RENEWED: Self = Self(20);
+    /// Keeper: it could not. `unit`: the error number.
+    pub const NOT_RENEWED: Self = Self(21);
+
+    /// Table: begins it. `unit`: [`TABLE`]; daemon's pid, starts, the previous keeper's version.
+    pub const HEAD: Self = Self(101);
+    /// Table: a socket, by its number as a descriptor. `unit`: 0, the daemon's; 1, an older one; 2, the
+    /// home's lock.
+    pub const KEPT: Self = Self(102);
+
+    fn brings_descriptor(self) -> bool {
+        self == Self::HOLD || self.0 & Self::WITH_DESCRIPTOR != 0
+    }
+}
 
 const RUNNING: u32 = 0;
 const ENDED: u32 = 1;
 const EXEC_FAILED: u32 = 2;
 const VANISHED: u32 = 3;
 
+// Nothing here allocates or calls anything: a half-spawned child uses it too.
 impl Frame {
-    /// Allocates nothing and calls nothing: a half-spawned child uses it too.
-    pub(crate) fn to_bytes(self) -> [u8; SIZE] {
-        let (tag, a, b, c, d, e, f) = match self {
-            Self::Hello { version } => (HELLO, version, 0, 0, 0, 0, 0),
-            Self::Hold(key) => (HOLD, key.unit, key.sub, key.kind, 0, 0, 0),
-            Self::Release(key) => (RELEASE, key.unit, key.sub, key.kind, 0, 0, 0),
-            Self::Taken { unit, run } => (TAKEN, unit.0, run.0, 0, 0, 0, 0),
-            Self::Main { unit, run, pid } => (MAIN, unit.0, run.0, pid, 0, 0, 0),
-            Self::Stopped { unit, run, signal } => {
-                let signal = signal.0.cast_unsigned();
-                (STOPPED, unit.0, run.0, 0, signal, 0, 0)
-            }
-            Self::Continued { unit, run } => (CONTINUED, unit.0, run.0, 0, 0, 0, 0),
-            Self::Ready => (READY, 0, 0, 0, 0, 0, 0),
-            Self::Leaving => (LEAVING, 0, 0, 0, 0, 0, 0),
-            Self::Welcome {
-                version,
-                keeper,
-                starts,
-                safe_mode,
-                keeper_version,
-            } => (
-                WELCOME,
-                version,
-                0,
-                keeper,
-                starts,
-                u32::from(safe_mode),
-                keeper_version,
-            ),
-            Self::Upgrade { renew } => (UPGRADE, u32::from(renew), 0, 0, 0, 0, 0),
-            Self::Prepared {
-                keeper_version,
-                table,
-            } => (PREPARED, keeper_version, 0, table, 0, 0, 0),
-            Self::NotStarted { errno } => (NOT_STARTED, errno.cast_unsigned(), 0, 0, 0, 0, 0),
-            Self::RolledBack(why) => failure(ROLLED_BACK, why),
-            Self::UpgradeFailed(why) => failure(UPGRADE_FAILED, why),
-            Self::Yield => (YIELD, 0, 0, 0, 0, 0, 0),
-            Self::Turn => (TURN, 0, 0, 0, 0, 0, 0),
-            Self::Renewed { version } => (RENEWED, version, 0, 0, 0, 0, 0),
-            Self::NotRenewed { errno } => (NOT_RENEWED, errno.cast_unsigned(), 0, 0, 0, 0, 0),
-            Self::End => (END, 0, 0, 0, 0, 0, 0),
-            Self::Run(entry) => {
-                let (state, detail, step) = match entry.state {
-                    RunState::Running => (RUNNING, 0, 0),
-                    RunState::Ended { wait_status } => (ENDED, wait_status, 0),
-                    RunState::ExecFailed { step, errno } => (EXEC_FAILED, errno, step as u32),
-                    RunState::Vanished => (VANISHED, 0, 0),
-                };
-                (
-                    RUN,
-                    entry.unit.0,
-                    entry.run.0,
-                    entry.pid,
-                    state,
-                    detail.cast_unsigned(),
-                    step,
-                )
-            }
+    pub(crate) fn new(kind: Kind, unit: u32, numbers: [u32; 4]) -> Self {
+        Self {
+            kind,
+            unit,
+            run: 0,
+            numbers,
+        }
+    }
+
+    pub(crate) fn about((unit, run): (UnitId, RunId), kind: Kind, numbers: [u32; 4]) -> Self {
+        Self {
+            run: run.0,
+            ..Self::new(kind, unit.0, numbers)
+        }
+    }
+
+    /// `fd`: its number, in a table.
+    pub(crate) fn of_key(kind: Kind, key: Key, fd: u32) -> Self {
+        Self {
+            run: key.sub,
+            ..Self::new(kind, key.unit, [key.kind, fd, 0, 0])
+        }
+    }
+
+    pub(crate) fn of_run(entry: RunEntry) -> Self {
+        let (state, detail, step) = match entry.state {
+            RunState::Running => (RUNNING, 0, 0),
+            RunState::Ended { wait_status } => (ENDED, wait_status, 0),
+            RunState::ExecFailed { step, errno } => (EXEC_FAILED, errno, step as u32),
+            RunState::Vanished => (VANISHED, 0, 0),
         };
+        let numbers = [entry.pid, state, detail.cast_unsigned(), step];
+        Self::about((entry.unit, entry.run), Kind::RUN, numbers)
+    }
+
+    pub(crate) fn of_failure(kind: Kind, why: UpgradeFailure) -> Self {
+        Self::new(kind, 0, why.to_numbers())
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        let [kind, ..] = self.numbers;
+        Key {
+            kind,
+            unit: self.unit,
+            sub: self.run,
+        }
+    }
+
+    pub(crate) fn id(&self) -> (UnitId, RunId) {
+        (UnitId(self.unit), RunId(self.run))
+    }
+
+    /// `None`: it is of a later version.
+    pub(crate) fn entry(&self) -> Option<RunEntry> {
+        let [pid, state, detail, step] = self.numbers;
+        let detail = detail.cast_signed();
+        let state = match state {
+            RUNNING => RunState::Running,
+            ENDED => RunState::Ended {
+                wait_status: detail,
+            },
+            EXEC_FAILED => RunState::ExecFailed {
+                step: Step::from_number(step)?,
+                errno: detail,
+            },
+            VANISHED => RunState::Vanished,
+            _ => return None,
+        };
+        let (unit, run) = self.id();
+        Some(RunEntry {
+            unit,
+            run,
+            pid,
+            state,
+        })
+    }
+
+    /// The next one of `fds`, if this frame brings one.
+    pub(crate) fn descriptor<T>(&self, fds: &mut impl Iterator<Item = T>) -> Option<T> {
+        self.kind.brings_descriptor().then(|| fds.next()).flatten()
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; SIZE] {
+        let [a, b, c, d] = self.numbers;
+        let (low, high) = (self.run as u32, (self.run >> 32) as u32);
+        let words = [self.kind.0, self.unit, low, high, a, b, c, d];
         let mut bytes = [0; SIZE];
-        let mut rest = bytes.iter_mut();
-        let words = [tag, a, b as u32, (b >> 32) as u32, c, d, e, f];
-        for byte in words.iter().flat_map(|word| word.to_ne_bytes()) {
-            if let Some(place) = rest.next() {
-                *place = byte;
-            }
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
         }
         bytes
     }
 
-    /// `None`: not a frame of this version.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut words = bytes.chunks_exact(4).map(|word| {
-            let mut four = [0; 4];
-            four.copy_from_slice(word);
-            u32::from_ne_bytes(four)
-        });
-        let mut next = || words.next();
-        let (tag, a) = (next()?, next()?);
-        let b = u64::from(next()?) | u64::from(next()?) << 32;
-        let (c, d, e, f) = (next()?, next()?, next()?, next()?);
-        let key = Key {
-            kind: c,
-            unit: a,
-            sub: b,
-        };
-        let (unit, run) = (UnitId(a), RunId(b));
-        Some(match tag {
-            HELLO => Self::Hello { version: a },
-            HOLD => Self::Hold(key),
-            RELEASE => Self::Release(key),
-            TAKEN => Self::Taken { unit, run },
-            MAIN => Self::Main { unit, run, pid: c },
-            STOPPED => Self::Stopped {
-                unit,
-                run,
-                signal: Signal(d.cast_signed()),
-            },
-            CONTINUED => Self::Continued { unit, run },
-            READY => Self::Ready,
-            LEAVING => Self::Leaving,
-            WELCOME => Self::Welcome {
-                version: a,
-                keeper: c,
-                starts: d,
-                safe_mode: e != 0,
-                keeper_version: f,
-            },
-            UPGRADE => Self::Upgrade { renew: a != 0 },
-            PREPARED => Self::Prepared {
-                keeper_version: a,
-                table: c,
-            },
-            NOT_STARTED => Self::NotStarted {
-                errno: a.cast_signed(),
-            },
-            ROLLED_BACK => Self::RolledBack(read_failure(d, e, f)?),
-            UPGRADE_FAILED => Self::UpgradeFailed(read_failure(d, e, f)?),
-            YIELD => Self::Yield,
-            TURN => Self::Turn,
-            RENEWED => Self::Renewed { version: a },
-            NOT_RENEWED => Self::NotRenewed {
-                errno: a.cast_signed(),
-            },
-            END => Self::End,
-            RUN => {
-                let detail = e.cast_signed();
-                let state = match d {
-                    RUNNING => RunState::Running,
-                    ENDED => RunState::Ended {
-                        wait_status: detail,
-                    },
-                    EXEC_FAILED => RunState::ExecFailed {
-                        step: Step::from_number(f)?,
-                        errno: detail,
-                    },
-                    VANISHED => RunState::Vanished,
-                    _ => return None,
-                };
-                Self::Run(RunEntry {
-                    unit,
-                    run,
-                    pid: c,
-                    state,
-                })
-            }
-            _ => return None,
-        })
+    pub(crate) fn from_bytes(bytes: [u8; SIZE]) -> Self {
+        let mut words = [0; 8];
+        for (word, four) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *word = u32::from_ne_bytes(*four);
+        }
+        let [kind, unit, low, high, a, b, c, d] = words;
+        Self {
+            kind: Kind(kind),
+            unit,
+            run: u64::from(low) | u64::from(high) << 32,
+            numbers: [a, b, c, d],
+        }
     }
-}
-
-type Words = (u32, u32, u64, u32, u32, u32, u32);
-
-fn failure(tag: u32, why: UpgradeFailure) -> Words {
-    let (kind, detail, turn) = match why {
-        UpgradeFailure::Ended { code, turn } => (1, code.cast_unsigned(), turn),
-        UpgradeFailure::Killed { signal, turn } => (2, signal.0.cast_unsigned(), turn),
-        UpgradeFailure::Late { seconds, turn } => (3, seconds, turn),
-        UpgradeFailure::NotStarted { errno } => (4, errno.cast_unsigned(), false),
-        UpgradeFailure::Interrupted => (5, 0, false),
-        UpgradeFailure::Busy => (6, 0, false),
-    };
-    (tag, 0, 0, 0, kind, detail, u32::from(turn))
-}
-
-fn read_failure(kind: u32, detail: u32, turn: u32) -> Option<UpgradeFailure> {
-    let turn = turn != 0;
-    Some(match kind {
-        1 => UpgradeFailure::Ended {
-            code: detail.cast_signed(),
-            turn,
-        },
-        2 => UpgradeFailure::Killed {
-            signal: Signal(detail.cast_signed()),
-            turn,
-        },
-        3 => UpgradeFailure::Late {
-            seconds: detail,
-            turn,
-        },
-        4 => UpgradeFailure::NotStarted {
-            errno: detail.cast_signed(),
-        },
-        5 => UpgradeFailure::Interrupted,
-        6 => UpgradeFailure::Busy,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn again(frame: Frame) -> Frame {
+        Frame::from_bytes(frame.to_bytes())
+    }
 
     #[test]
     fn every_frame_is_read_back_as_it_was_written() {
@@ -324,91 +243,67 @@ mod tests {
             unit: 9,
             sub: u64::MAX - 3,
         };
-        let entry = |state| {
-            Frame::Run(RunEntry {
+        assert_eq!(again(Frame::of_key(Kind::HOLD, key, 5)).key(), key);
+        for state in [
+            RunState::Running,
+            RunState::Vanished,
+            RunState::Ended { wait_status: 0x8b },
+            RunState::ExecFailed {
+                step: Step::Directory,
+                errno: 2,
+            },
+        ] {
+            let entry = RunEntry {
                 unit: UnitId(4),
                 run: RunId(1 << 40),
                 pid: 77,
                 state,
-            })
-        };
-        let frames = [
-            Frame::Hello { version: 1 },
-            Frame::Hold(key),
-            Frame::Release(key),
-            Frame::Taken {
-                unit: UnitId(1),
-                run: RunId(u64::MAX),
-            },
-            Frame::Main {
-                unit: UnitId(1),
-                run: RunId(u64::MAX),
-                pid: 4711,
-            },
-            Frame::Stopped {
-                unit: UnitId(1),
-                run: RunId(2),
-                signal: Signal(19),
-            },
-            Frame::Continued {
-                unit: UnitId(1),
-                run: RunId(2),
-            },
-            entry(RunState::Vanished),
-            Frame::Ready,
-            Frame::Leaving,
-            Frame::Welcome {
-                version: 1,
-                keeper: 8,
-                starts: 3,
-                safe_mode: true,
-                keeper_version: 5,
-            },
-            Frame::End,
-            Frame::Upgrade { renew: true },
-            Frame::Prepared {
-                keeper_version: 3,
-                table: 1,
-            },
-            Frame::NotStarted { errno: 8 },
-            Frame::RolledBack(UpgradeFailure::Ended {
-                code: -1,
-                turn: true,
-            }),
-            Frame::RolledBack(UpgradeFailure::Interrupted),
-            Frame::UpgradeFailed(UpgradeFailure::Killed {
-                signal: Signal(9),
-                turn: false,
-            }),
-            Frame::UpgradeFailed(UpgradeFailure::Late {
-                seconds: 30,
-                turn: true,
-            }),
-            Frame::UpgradeFailed(UpgradeFailure::NotStarted { errno: 2 }),
-            Frame::UpgradeFailed(UpgradeFailure::Busy),
-            Frame::Yield,
-            Frame::Turn,
-            Frame::Renewed { version: 9 },
-            Frame::NotRenewed { errno: 13 },
-            entry(RunState::Running),
-            entry(RunState::Ended { wait_status: 0x8b }),
-            entry(RunState::ExecFailed {
-                step: Step::Directory,
-                errno: 2,
-            }),
-        ];
-        for frame in frames {
-            assert_eq!(Frame::from_bytes(&frame.to_bytes()), Some(frame));
+            };
+            assert_eq!(again(Frame::of_run(entry)).entry(), Some(entry));
         }
+        let frame = Frame::new(Kind::WELCOME, 2, [1, 2, 3, u32::MAX]);
+        assert_eq!(again(frame), frame);
     }
 
     #[test]
-    fn what_is_not_a_frame_is_none() {
-        assert_eq!(Frame::from_bytes(&[]), None);
-        assert_eq!(Frame::from_bytes(&[0xff; SIZE]), None);
+    fn a_child_of_any_build_is_understood() {
+        // As version 1 wrote them.
+        let mut bytes = [0; SIZE];
+        bytes[0] = 9; // RUN
+        bytes[4] = 3; // unit
+        bytes[8] = 5; // run
+        bytes[16] = 42; // pid
+        bytes[20] = 2; // it could not be executed
+        bytes[24] = 13; // errno
+        bytes[28] = Step::Directory as u8;
+        if cfg!(target_endian = "big") {
+            bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+        }
+        let state = RunState::ExecFailed {
+            step: Step::Directory,
+            errno: 13,
+        };
+        let entry = RunEntry {
+            unit: UnitId(3),
+            run: RunId(5),
+            pid: 42,
+            state,
+        };
+        assert_eq!(Frame::from_bytes(bytes).entry(), Some(entry));
+    }
+
+    #[test]
+    fn what_is_not_known_brings_its_descriptor_along() {
+        let mut fds = [1, 2, 3].into_iter();
+        let unknown = |kind| Frame::new(Kind(kind), 0, [0; 4]);
+        assert_eq!(unknown(999).descriptor(&mut fds), None);
         assert_eq!(
-            Frame::from_bytes(&Frame::Hello { version: 1 }.to_bytes()[..20]),
-            None
+            unknown(999 | Kind::WITH_DESCRIPTOR).descriptor(&mut fds),
+            Some(1)
         );
+        assert_eq!(unknown(Kind::HOLD.0).descriptor(&mut fds), Some(2));
+        assert_eq!(unknown(Kind::UPGRADE.0).descriptor(&mut fds), Some(3));
+        assert_eq!(unknown(Kind::UPGRADE.0).descriptor(&mut fds), None);
+        assert_eq!(unknown(0).entry().map(|e| e.state), Some(RunState::Running));
     }
 }

@@ -1,5 +1,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,13 @@ use crate::clock::{boot, now};
 /// A home that is ours, until this is dropped and every child that we spawned has executed its program.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl From<Lock> for OwnedFd {
+    fn from(lock: Lock) -> Self {
+        lock.file.into()
+    }
 }
 
 /// How long to wait between two tries. Only while a child of a dead daemon is about to execute.
@@ -71,7 +78,7 @@ fn acquire_file(home: &Path, name: &str, wait: Duration) -> Result<Lock, LockErr
         Err(e) if e.kind() == io::ErrorKind::StorageFull => {}
         Err(e) => return Err(io(e)),
     }
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {

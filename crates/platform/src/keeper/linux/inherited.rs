@@ -2,12 +2,13 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the keeper was started with, and has changed for itself and its daemon: programs get these.
-const BASE: &str = "ABIDE_BASE";
+pub(super) const BASE: &str = "ABIDE_BASE";
 
 /// More descriptors than any daemon needs.
 const MOST_DESCRIPTORS: u64 = 1 << 20;
@@ -73,16 +74,13 @@ impl Base {
         })
     }
 
-    /// Protects this process from the out-of-memory killer, and gives it as many descriptors as it
-    /// may have, where that is allowed. Tells what was there before.
-    pub(super) fn raise() -> Self {
+    /// Protects this process from the out-of-memory killer as far as it may, and gives it as many
+    /// descriptors as it may have. Tells what was there before, and the daemon's own `oom_score_adj` where
+    /// it is not to be this process's.
+    pub(super) fn raise() -> (Self, Option<&'static CStr>) {
         let inherited = Self::from_environment();
-        let path = "/proc/self/oom_score_adj";
-        let before = std::fs::read_to_string(path)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        // Only root may lower it; without, all is as it was.
-        let lowered = std::fs::write(path, "-900").is_ok();
+        let before = oom_score();
+        let lowest = before.map(lower_oom_score);
         let files = getrlimit(Resource::Nofile);
         let most = files
             .maximum
@@ -96,9 +94,38 @@ impl Base {
                 },
             )
             .is_ok();
-        inherited.unwrap_or(Self {
-            oom_score: before.filter(|_| lowered),
+        let base = inherited.unwrap_or(Self {
+            oom_score: before.filter(|_| lowest != before),
             open_files: files.current.filter(|_| raised),
-        })
+        });
+        let daemon = lowest.is_some_and(|score| score < -900).then_some(c"-900");
+        (base, daemon)
     }
+}
+
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+fn oom_score() -> Option<i32> {
+    std::fs::read_to_string(OOM_SCORE).ok()?.trim().parse().ok()
+}
+
+/// Sets the lowest `oom_score_adj` that is allowed: to root every one, to others down to what a privileged
+/// process set last (proc_pid_oom_score_adj(5)). Returns it.
+fn lower_oom_score(now: i32) -> i32 {
+    // What is refused, and what is allowed.
+    let (mut refused, mut allowed) = (-1001, now);
+    while allowed - refused > 1 {
+        // The lowest one first.
+        let score = if refused == -1001 && allowed == now {
+            -1000.min(now)
+        } else {
+            i32::midpoint(refused, allowed)
+        };
+        if score < allowed && std::fs::write(OOM_SCORE, score.to_string()).is_ok() {
+            allowed = score;
+        } else {
+            refused = score;
+        }
+    }
+    allowed
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use abide_model::{RunId, UnitId};
+use abide_model::{RunId, Signal, UnitId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -14,8 +14,8 @@ use rustix::net::sockopt::socket_type;
 use super::inherited::{Base, descriptor};
 use super::socket::{Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD};
-use crate::keeper::wire::{Frame, OLDEST, VERSION};
-use crate::keeper::{KeeperEvent, Key, LinkError, Table};
+use crate::keeper::wire::{Frame, Kind, OLDEST, VERSION};
+use crate::keeper::{KeeperEvent, Key, LinkError, Table, UpgradeFailure};
 
 /// How long the keeper, which does nothing but answer, may take to answer.
 const PATIENCE: Timespec = Timespec {
@@ -83,7 +83,7 @@ impl Link {
             lost: false,
             version: OLDEST,
         };
-        link.push(Frame::Hello { version: VERSION }, None);
+        link.push(Frame::new(Kind::HELLO, VERSION, [0; 4]), None);
         let table = link.read_table()?;
         Ok((link, table))
     }
@@ -103,17 +103,10 @@ impl Link {
                 Received::Nothing => continue,
                 Received::End => return Err(LinkError::Io(io::ErrorKind::UnexpectedEof.into())),
             };
-            let frames: Vec<Frame> = message.frames().collect();
-            let mut fds = message.fds.into_iter();
-            for frame in frames {
-                match frame {
-                    Frame::Welcome {
-                        version,
-                        keeper,
-                        starts,
-                        safe_mode,
-                        keeper_version,
-                    } => {
+            for (frame, fd) in message.into_frames() {
+                match frame.kind {
+                    Kind::WELCOME => {
+                        let version = frame.unit;
                         if !(OLDEST..=VERSION).contains(&version) {
                             return Err(LinkError::Version {
                                 theirs: version,
@@ -121,14 +114,18 @@ impl Link {
                             });
                         }
                         self.version = version;
-                        (table.keeper, table.starts, table.safe_mode) = (keeper, starts, safe_mode);
+                        let [keeper, starts, safe_mode, keeper_version] = frame.numbers;
+                        (table.keeper, table.starts) = (keeper, starts);
+                        table.safe_mode = safe_mode != 0;
                         table.keeper_version = keeper_version;
                     }
-                    Frame::RolledBack(why) => table.rolled_back = Some(why),
-                    Frame::Hold(key) => table.descriptors.extend(fds.next().map(|fd| (key, fd))),
-                    Frame::Run(entry) if !complete => table.runs.push(entry),
-                    Frame::End => complete = true,
-                    frame => self.events.extend(event(frame)),
+                    Kind::ROLLED_BACK => {
+                        table.rolled_back = UpgradeFailure::from_numbers(frame.numbers);
+                    }
+                    Kind::HOLD => table.descriptors.extend(fd.map(|fd| (frame.key(), fd))),
+                    Kind::RUN if !complete => table.runs.extend(frame.entry()),
+                    Kind::END => complete = true,
+                    _ => self.events.extend(event(&frame)),
                 }
             }
         }
@@ -150,25 +147,23 @@ impl Link {
     /// # Errors
     /// When the descriptor cannot be duplicated.
     pub fn hold(&mut self, key: Key, fd: BorrowedFd<'_>) -> io::Result<()> {
-        if self.out.is_empty()
-            && send(self.socket.as_fd(), &[Frame::Hold(key)], &[fd]) != Sent::Later
-        {
+        let frame = Frame::of_key(Kind::HOLD, key, 0);
+        if self.out.is_empty() && send(self.socket.as_fd(), frame, Some(fd)) != Sent::Later {
             return Ok(());
         }
-        self.out
-            .push_back((Frame::Hold(key), Some(fd.try_clone_to_owned()?)));
+        self.out.push_back((frame, Some(fd.try_clone_to_owned()?)));
         Ok(())
     }
 
     /// Has the keeper close what it holds under `key`.
     pub fn release(&mut self, key: Key) {
-        self.push(Frame::Release(key), None);
+        self.push(Frame::of_key(Kind::RELEASE, key, 0), None);
     }
 
     /// The exit of this run is known for good: the keeper may forget it. Also right for a run that is
     /// still alive in the keeper's table and no longer of interest.
     pub fn taken(&mut self, unit: UnitId, run: RunId) {
-        self.push(Frame::Taken { unit, run }, None);
+        self.push(Frame::about((unit, run), Kind::TAKEN, [0; 4]), None);
     }
 
     /// From now on `pid` is the main process of this run: its exit is the run's exit, that of the one
@@ -182,20 +177,20 @@ impl Link {
     /// ([`crate::identity::parent`]), that one may reap it, and the keeper never hears of its exit: then
     /// the daemon sees it by the pidfd, and says [`Link::taken`].
     pub fn main_changed(&mut self, unit: UnitId, run: RunId, pid: u32) {
-        self.push(Frame::Main { unit, run, pid }, None);
+        self.push(Frame::about((unit, run), Kind::MAIN, [pid, 0, 0, 0]), None);
     }
 
     /// The daemon serves: whoever waits for it is told, and from now on it is brought back whatever
     /// its exit code, but for 0 and [`crate::keeper::EXIT_REFUSED`].
     pub fn ready(&mut self) {
-        self.push(Frame::Ready, None);
+        self.push(Frame::new(Kind::READY, 0, [0; 4]), None);
         write_to_starter("ready\n");
     }
 
     /// The daemon will exit on purpose: the keeper ends with it, with the same code. Does not
     /// return before the keeper was told, or is gone.
     pub fn leaving(&mut self) {
-        self.push(Frame::Leaving, None);
+        self.push(Frame::new(Kind::LEAVING, 0, [0; 4]), None);
         while self.wants_write() {
             let waited = poll(
                 &mut [PollFd::new(&*self.socket, PollFlags::OUT)],
@@ -223,8 +218,8 @@ impl Link {
                 "the keeper is of a version that cannot replace its daemon; `abide down`, then `abide up`",
             ));
         }
-        self.out
-            .push_back((Frame::Upgrade { renew }, Some(exe.try_clone_to_owned()?)));
+        let frame = Frame::new(Kind::UPGRADE, u32::from(renew), [0; 4]);
+        self.out.push_back((frame, Some(exe.try_clone_to_owned()?)));
         self.flush();
         Ok(())
     }
@@ -235,7 +230,9 @@ impl Link {
         while self.events.is_empty() && !self.lost {
             match receive(self.socket.as_fd()) {
                 Received::Message(message) => {
-                    self.events.extend(message.frames().filter_map(event));
+                    let frames = message.into_frames();
+                    self.events
+                        .extend(frames.filter_map(|(frame, _)| event(&frame)));
                 }
                 Received::Nothing => return None,
                 Received::End => {
@@ -262,8 +259,7 @@ impl Link {
     /// Sends what the socket takes now.
     pub fn flush(&mut self) {
         while let Some((frame, fd)) = self.out.front() {
-            let fds: Vec<BorrowedFd<'_>> = fd.iter().map(AsFd::as_fd).collect();
-            match send(self.socket.as_fd(), &[*frame], &fds) {
+            match send(self.socket.as_fd(), *frame, fd.as_ref().map(AsFd::as_fd)) {
                 Sent::Later => return,
                 // A keeper that is gone is told by `recv`.
                 Sent::Yes | Sent::Never => drop(self.out.pop_front()),
@@ -272,17 +268,30 @@ impl Link {
     }
 }
 
-fn event(frame: Frame) -> Option<KeeperEvent> {
-    match frame {
-        Frame::Run(entry) => Some(KeeperEvent::Exit(entry)),
-        Frame::Stopped { unit, run, signal } => Some(KeeperEvent::Stopped { unit, run, signal }),
-        Frame::Continued { unit, run } => Some(KeeperEvent::Continued { unit, run }),
-        Frame::Yield => Some(KeeperEvent::Yield),
-        Frame::UpgradeFailed(why) => Some(KeeperEvent::UpgradeFailed(why)),
-        Frame::Renewed { version } => Some(KeeperEvent::Renewed { version }),
-        Frame::NotRenewed { errno } => Some(KeeperEvent::NotRenewed { errno }),
-        _ => None,
-    }
+/// What is not known is ignored: the keeper may be newer.
+fn event(frame: &Frame) -> Option<KeeperEvent> {
+    let (unit, run) = frame.id();
+    let [_, signal, ..] = frame.numbers;
+    Some(match frame.kind {
+        Kind::RUN => KeeperEvent::Exit(frame.entry()?),
+        Kind::STOPPED => KeeperEvent::Stopped {
+            unit,
+            run,
+            signal: Signal(signal.cast_signed()),
+        },
+        Kind::CONTINUED => KeeperEvent::Continued { unit, run },
+        Kind::YIELD => KeeperEvent::Yield,
+        Kind::UPGRADE_FAILED => {
+            KeeperEvent::UpgradeFailed(UpgradeFailure::from_numbers(frame.numbers)?)
+        }
+        Kind::RENEWED => KeeperEvent::Renewed {
+            version: frame.unit,
+        },
+        Kind::NOT_RENEWED => KeeperEvent::NotRenewed {
+            errno: frame.unit.cast_signed(),
+        },
+        _ => return None,
+    })
 }
 
 impl AsFd for Link {

@@ -1,8 +1,6 @@
-mod daemon;
 mod hold;
 mod inherited;
 mod link;
-mod reap;
 mod socket;
 mod start;
 mod successor;
@@ -10,6 +8,10 @@ mod successor;
 pub use link::{KeeperSocket, Link, tell_starter};
 pub use start::{Starting, become_keeper, enter, hand_over, start_detached};
 pub use successor::Successor;
+
+/// The first argument of a keeper; then home, number of the starter's pipe, number of a handing-over
+/// daemon's socket (`-`: none), and the daemon's arguments.
+const KEEPER: &std::ffi::CStr = c"__keeper";
 
 /// The daemon's end of the socket, as a descriptor number.
 const KEEPER_FD: &str = "ABIDE_KEEPER_FD";
@@ -19,3 +21,5 @@ const READY_FD: &str = "ABIDE_READY_FD";
 const SAFE_MODE: &str = "ABIDE_SAFE_MODE";
 /// Set for a daemon that is to take over from another one.
 const SUCCESSOR: &str = "ABIDE_SUCCESSOR";
+/// The table that a keeper left to the file that it executed, as a descriptor number.
+const TABLE_FD: &str = "ABIDE_TABLE_FD";

@@ -1,9 +1,15 @@
-//! Frames and descriptors over the socket between keeper and daemon.
+//! Frames and descriptors over the socket between keeper and daemon. Allocates nothing.
 
-use std::io::{self, IoSlice, IoSliceMut};
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
+
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -12,31 +18,27 @@ use rustix::net::{
 use crate::keeper::wire::{BATCH, Frame, SIZE};
 
 /// Both ends, close-on-exec and non-blocking.
-pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        flags,
-        None,
-    )?)
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
 }
 
 /// One message.
 pub(super) struct Message {
-    bytes: [u8; SIZE * BATCH],
-    len: usize,
-    /// In the order of the frames that name them.
-    pub fds: Vec<OwnedFd>,
+    frames: [[u8; SIZE]; BATCH],
+    used: usize,
+    fds: [Option<OwnedFd>; BATCH],
 }
 
 impl Message {
-    pub(super) fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
-        self.bytes
-            .get(..self.len)
-            .unwrap_or(&[])
-            .chunks_exact(SIZE)
-            .filter_map(Frame::from_bytes)
+    /// Each frame with the descriptor that it brings. Others are closed.
+    pub(super) fn into_frames(self) -> impl Iterator<Item = (Frame, Option<OwnedFd>)> {
+        let mut fds = self.fds.into_iter().flatten();
+        self.frames.into_iter().take(self.used).map(move |bytes| {
+            let frame = Frame::from_bytes(bytes);
+            let fd = frame.descriptor(&mut fds);
+            (frame, fd)
+        })
     }
 }
 
@@ -53,32 +55,44 @@ pub(super) fn receive(socket: BorrowedFd<'_>) -> Received {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut message = Message {
-        bytes: [0; SIZE * BATCH],
-        len: 0,
-        fds: Vec::new(),
+        frames: [[0; SIZE]; BATCH],
+        used: 0,
+        fds: [const { None }; BATCH],
     };
     loop {
-        let iov = &mut [IoSliceMut::new(&mut message.bytes)];
+        let iov = &mut [IoSliceMut::new(message.frames.as_flattened_mut())];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         match recvmsg(socket, iov, &mut control, flags) {
-            Ok(got) if got.bytes == 0 => return Received::End,
+            Ok(got) if got.bytes == 0 && ended(socket) => return Received::End,
             Ok(got) => {
-                message.len = got.bytes.min(message.bytes.len());
+                message.used = got.bytes.checked_div(SIZE).unwrap_or(0);
                 break;
             }
             // The other end closed with something of ours unread: said once, before what it wrote
             // last can be read.
-            Err(rustix::io::Errno::CONNRESET | rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => return Received::Nothing,
+            Err(Errno::CONNRESET | Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Received::Nothing,
+            // Descriptors came and could not be taken: the message is still there.
+            Err(Errno::NOBUFS | Errno::NOMEM) => return Received::Nothing,
             Err(_) => return Received::End,
         }
     }
-    for part in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(fds) = part {
-            message.fds.extend(fds);
-        }
+    let fds = control.drain().filter_map(|part| match part {
+        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    for (place, fd) in message.fds.iter_mut().zip(fds.flatten()) {
+        *place = Some(fd);
     }
     Received::Message(message)
+}
+
+/// Nothing was read: that is the end, or an empty message.
+fn ended(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+    // Not to be known is the same as not yet.
+    let closed = poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
+    closed && ioctl_fionread(socket).unwrap_or(0) == 0
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,30 +104,80 @@ pub(super) enum Sent {
     Never,
 }
 
-/// Sends up to [`BATCH`] frames as one message.
-pub(super) fn send(socket: BorrowedFd<'_>, frames: &[Frame], fds: &[BorrowedFd<'_>]) -> Sent {
-    let mut bytes = Vec::with_capacity(frames.len() * SIZE);
-    for frame in frames {
-        bytes.extend_from_slice(&frame.to_bytes());
-    }
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Sent::Never;
-    }
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    loop {
-        match sendmsg(socket.as_fd(), &[IoSlice::new(&bytes)], &mut control, flags) {
-            Ok(_) => return Sent::Yes,
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
-            Err(
-                rustix::io::Errno::AGAIN
-                | rustix::io::Errno::NOBUFS
-                | rustix::io::Errno::NOMEM
-                // too many descriptors on their way
-                | rustix::io::Errno::TOOMANYREFS,
-            ) => return Sent::Later,
-            Err(_) => return Sent::Never,
+/// A message on its way out.
+pub(super) struct Out<'a> {
+    socket: BorrowedFd<'a>,
+    frames: [[u8; SIZE]; BATCH],
+    used: usize,
+    fds: [BorrowedFd<'a>; BATCH],
+    fds_used: usize,
+}
+
+impl<'a> Out<'a> {
+    pub(super) fn to(socket: BorrowedFd<'a>) -> Self {
+        Self {
+            socket,
+            frames: [[0; SIZE]; BATCH],
+            used: 0,
+            // Only the first `fds_used` are sent.
+            fds: [socket; BATCH],
+            fds_used: 0,
         }
     }
+
+    /// Adds a frame, with the descriptor that its kind brings. What there is no room for is left out.
+    pub(super) fn push(&mut self, frame: Frame, fd: Option<BorrowedFd<'a>>) {
+        let Some(place) = self.frames.get_mut(self.used) else {
+            return;
+        };
+        *place = frame.to_bytes();
+        self.used = self.used.saturating_add(1);
+        if let (Some(fd), Some(place)) = (fd, self.fds.get_mut(self.fds_used)) {
+            *place = fd;
+            self.fds_used = self.fds_used.saturating_add(1);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// How many more frames there is room for.
+    pub(super) fn room(&self) -> usize {
+        BATCH.saturating_sub(self.used)
+    }
+
+    /// An empty one is sent without doing anything.
+    pub(super) fn send(&self) -> Sent {
+        let bytes = self.frames.as_flattened();
+        let bytes = bytes.get(..self.used.saturating_mul(SIZE)).unwrap_or(&[]);
+        let fds = self.fds.get(..self.fds_used).unwrap_or(&[]);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if bytes.is_empty() {
+            return Sent::Yes;
+        }
+        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Sent::Never;
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        loop {
+            match sendmsg(self.socket, &[IoSlice::new(bytes)], &mut control, flags) {
+                Ok(_) => return Sent::Yes,
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                // The last one: too many descriptors on their way.
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM | Errno::TOOMANYREFS) => {
+                    return Sent::Later;
+                }
+                Err(_) => return Sent::Never,
+            }
+        }
+    }
+}
+
+/// Sends one frame.
+pub(super) fn send(socket: BorrowedFd<'_>, frame: Frame, fd: Option<BorrowedFd<'_>>) -> Sent {
+    let mut out = Out::to(socket);
+    out.push(frame, fd);
+    out.send()
 }

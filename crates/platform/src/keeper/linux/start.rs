@@ -2,10 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,19 +16,14 @@ use std::time::Duration;
 use abide_model::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::daemon::Daemon;
-use super::hold::{FORWARDED, Keeper};
-use super::inherited::{Base, close_on_exec, descriptor, expect_children};
-use super::socket::{Sent, pair, send};
-use super::{KEEPER_FD, READY_FD};
+use super::hold::{FORWARDED, Keeper, Program};
+use super::inherited::{BASE, Base, close_on_exec, descriptor, expect_children};
+use super::socket::{Out, Sent, pair};
+use super::{KEEPER, KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR, TABLE_FD};
 use crate::fault::point;
-use crate::keeper::wire::{BATCH, Frame};
+use crate::keeper::wire::{BATCH, Frame, Kind};
 use crate::keeper::{Key, Launch, StartError};
 use crate::signals::Signals;
-
-/// The first argument of a keeper; then home, number of the starter's pipe, number of a handing-over
-/// daemon's socket (`-`: none), and the daemon's arguments.
-const KEEPER: &str = "__keeper";
 
 /// What a detached daemon keeps of the environment of whoever typed the command.
 const KEPT_VARIABLES: [&str; 15] = [
@@ -53,7 +49,10 @@ const KEPT_VARIABLES: [&str; 15] = [
 #[must_use]
 pub fn enter() -> Option<i32> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != KEEPER) {
+    if arguments
+        .next()
+        .is_none_or(|first| first.as_bytes() != KEEPER.to_bytes())
+    {
         if std::env::var_os(KEEPER_FD).is_some() {
             crate::spawn::reserve_read_ends();
             let _ = rustix::thread::set_name(c"abide");
@@ -80,8 +79,8 @@ fn keep(
 ) -> i32 {
     // It is only a name; without it the process is called after the file.
     let _ = rustix::thread::set_name(c"abide");
+    let table = std::env::var(TABLE_FD).ok();
     let prepared = || -> Result<_, String> {
-        let lock = crate::lock::acquire_keeper(home).map_err(|e| e.to_string())?;
         let me = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(me))
             .map_err(|e| format!("become the parent of orphans: {e}"))?;
@@ -89,17 +88,68 @@ fn keep(
         let signals: Vec<Signal> = FORWARDED.into_iter().chain([Signal(17)]).collect();
         let signals = Signals::new(&signals).map_err(|e| format!("listen to signals: {e}"))?;
         rustix::process::chdir("/").map_err(|e| format!("enter /: {e}"))?;
-        Ok((lock, signals))
+        Ok(signals)
     };
-    match prepared() {
-        Ok((_lock, signals)) => {
-            let daemon = Daemon::new(arguments, &Base::raise().to_variable(), starter);
-            Keeper::new(daemon, adopt).run(&signals)
-        }
+    let signals = match prepared() {
+        Ok(signals) => signals,
         Err(error) => {
             say(starter, &error);
+            return 1;
+        }
+    };
+    let keeper = match table {
+        Some(table) => again(program(home, arguments), &table),
+        None => match crate::lock::acquire_keeper(home) {
+            Ok(lock) => {
+                let lock = OwnedFd::from(lock);
+                Ok(Keeper::new(program(home, arguments), lock, starter, adopt))
+            }
+            Err(error) => {
+                say(starter, &error.to_string());
+                return 1;
+            }
+        },
+    };
+    match keeper {
+        Ok(keeper) => keeper.run(&signals),
+        Err(error) => {
+            // Its daemon sees that there is no keeper, and makes a new one.
+            say(None, &format!("take over the table: {error}"));
             1
         }
+    }
+}
+
+/// This process was a keeper before it executed this file.
+fn again(program: Program, table: &str) -> io::Result<Keeper> {
+    let table = descriptor(table).ok_or(io::ErrorKind::NotFound)?;
+    Keeper::again(program, table, |number| descriptor(&number.to_string()))
+}
+
+/// What the daemon is started with.
+fn program(home: &Path, arguments: Vec<OsString>) -> Program {
+    let (base, oom_score) = Base::raise();
+    let name = std::env::args_os().next().unwrap_or_else(|| "abide".into());
+    let own = [KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR, TABLE_FD, BASE];
+    let environment = std::env::vars_os()
+        .filter(|(name, _)| !own.iter().any(|own| name == own))
+        .filter_map(|(name, value)| {
+            let mut line = name.into_vec();
+            line.push(b'=');
+            line.extend_from_slice(value.as_bytes());
+            CString::new(line).ok()
+        })
+        .chain(CString::new(base.to_variable()))
+        .collect();
+    let argv = std::iter::once(name)
+        .chain(arguments)
+        .filter_map(|argument| CString::new(argument.into_vec()).ok())
+        .collect();
+    Program {
+        argv,
+        environment,
+        home: CString::new(home.as_os_str().as_bytes()).unwrap_or_default(),
+        oom_score,
     }
 }
 
@@ -118,7 +168,7 @@ fn command(launch: &Launch, starter: Option<RawFd>, adopt: Option<RawFd>) -> Com
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0(std::env::args_os().next().unwrap_or_else(|| "abide".into()))
-        .arg(KEEPER)
+        .arg(OsStr::from_bytes(KEEPER.to_bytes()))
         .arg(&launch.home)
         .arg(number(starter))
         .arg(number(adopt))
@@ -253,9 +303,11 @@ pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedFd<'_>)]) -> io::
     drop(theirs);
     point("handover.started");
     for batch in descriptors.chunks(BATCH) {
-        let frames: Vec<Frame> = batch.iter().map(|(key, _)| Frame::Hold(*key)).collect();
-        let fds: Vec<BorrowedFd<'_>> = batch.iter().map(|(_, fd)| *fd).collect();
-        while send(ours.as_fd(), &frames, &fds) == Sent::Later {
+        let mut out = Out::to(ours.as_fd());
+        for (key, fd) in batch {
+            out.push(Frame::of_key(Kind::HOLD, *key, 0), Some(*fd));
+        }
+        while out.send() == Sent::Later {
             poll(&mut [PollFd::new(&ours, PollFlags::OUT)], None)?;
         }
     }

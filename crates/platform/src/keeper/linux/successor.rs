@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::inherited::duplicate;
 use super::socket::{Received, Sent, receive, send};
 use super::{KEEPER_FD, SUCCESSOR};
-use crate::keeper::wire::{Frame, TABLE};
+use crate::keeper::wire::{Frame, Kind, TABLE};
 use crate::keeper::{KEEPER_VERSION, LinkError};
 
 /// This process was started to take over from another daemon, which still has the home. In this order:
@@ -33,12 +33,9 @@ impl Successor {
     /// # Errors
     /// The keeper is gone.
     pub fn prepared(&self) -> Result<(), LinkError> {
-        let prepared = Frame::Prepared {
-            keeper_version: KEEPER_VERSION,
-            table: TABLE,
-        };
+        let prepared = Frame::new(Kind::PREPARED, KEEPER_VERSION, [TABLE, 0, 0, 0]);
         // The first message of this socket: there is room.
-        match send(self.socket.as_fd(), &[prepared], &[]) {
+        match send(self.socket.as_fd(), prepared, None) {
             Sent::Yes => Ok(()),
             Sent::Later | Sent::Never => Err(LinkError::NoKeeper),
         }
@@ -57,7 +54,7 @@ impl Successor {
             }
             match receive(self.socket.as_fd()) {
                 Received::Message(message) => {
-                    if message.frames().any(|frame| frame == Frame::Turn) {
+                    if message.into_frames().any(|(f, _)| f.kind == Kind::TURN) {
                         return Ok(());
                     }
                 }

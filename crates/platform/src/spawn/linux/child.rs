@@ -123,7 +123,7 @@ unsafe fn tell_keeper(plan: &Plan<'_>, pid: u32, state: RunState) -> Result<(), 
         pid,
         state,
     };
-    let bytes = Frame::Run(entry).to_bytes();
+    let bytes = Frame::of_run(entry).to_bytes();
     loop {
         // SAFETY: sends and polls plain memory of this function.
         unsafe {
