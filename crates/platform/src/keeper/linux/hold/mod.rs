@@ -19,6 +19,7 @@
 #![cfg_attr(not(test), deny(clippy::unreachable, clippy::todo))]
 
 mod map;
+mod program;
 mod renew;
 mod restarts;
 mod tell;
@@ -26,12 +27,11 @@ mod upgrade;
 
 #[cfg(not(test))]
 mod system;
-#[cfg(test)]
-#[path = "fuzz/system.rs"]
-mod system;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+use fuzz::system;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -46,9 +46,10 @@ use crate::keeper::wire::{BATCH, Frame, Kind, VERSION};
 use crate::keeper::{Key, RunEntry, RunState};
 use crate::signals::Signals;
 use map::Map;
+pub(super) use program::Program;
+use program::{Change, How};
 use restarts::Restarts;
-pub(super) use system::Program;
-use system::{Change, How, now};
+use system::now;
 use tell::Talk;
 use upgrade::Upgrade;
 
@@ -89,9 +90,21 @@ struct Held {
     change: Option<Change>,
     /// It is in [`Keeper::news`].
     queued: bool,
+    /// `pid` did not say itself that it is this run.
+    named: bool,
 }
 
 impl Held {
+    fn new(pid: u32, state: RunState) -> Self {
+        Self {
+            pid,
+            state,
+            change: None,
+            queued: false,
+            named: false,
+        }
+    }
+
     fn entry(&self, (unit, run): Id) -> RunEntry {
         let (pid, state) = (self.pid, self.state);
         RunEntry {
@@ -408,6 +421,7 @@ impl Keeper {
         if held.pid == pid {
             return;
         }
+        held.named = true;
         let before = std::mem::replace(&mut held.pid, pid);
         // One that is gone was reaped as an orphan, or by its own parent; nobody else would say so.
         let lives = system::exists(pid);
@@ -437,15 +451,14 @@ impl Keeper {
         let (id, pid, state) = ((entry.unit, entry.run), entry.pid, entry.state);
         match (self.runs.get_mut(&id), state) {
             (None, RunState::Running | RunState::ExecFailed { .. }) => {
-                let (change, queued) = (None, false);
-                let held = Held {
-                    pid,
-                    state,
-                    change,
-                    queued,
-                };
-                self.runs.insert(id, held);
-                self.by_pid.insert(pid, id);
+                let other = self.by_pid.get(&pid).and_then(|id| self.runs.get(id));
+                // A number that somebody named may have been given to another process since; one that a
+                // child said itself is its own until it is reaped.
+                let taken = other.is_some_and(|other| !other.named);
+                self.runs.insert(id, Held::new(pid, state));
+                if !taken {
+                    self.by_pid.insert(pid, id);
+                }
             }
             (Some(held), RunState::ExecFailed { .. })
                 if held.pid == pid && held.state == RunState::Running =>

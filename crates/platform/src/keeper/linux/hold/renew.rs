@@ -184,16 +184,7 @@ impl Keeper {
             if state == crate::keeper::RunState::Running {
                 keeper.by_pid.insert(pid, id);
             }
-            let (change, queued) = (None, false);
-            keeper.runs.insert(
-                id,
-                Held {
-                    pid,
-                    state,
-                    change,
-                    queued,
-                },
-            );
+            keeper.runs.insert(id, Held::new(pid, state));
         }
         keeper.answer(Frame::new(Kind::RENEWED, KEEPER_VERSION, [0; 4]));
         Ok(keeper)

@@ -10,35 +10,8 @@ use rustix::io::Errno;
 
 use super::super::socket::send;
 use super::super::{KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR};
+use super::program::{Change, How, Program};
 use crate::keeper::wire::{Frame, Kind};
-
-/// What became of a child that has not ended.
-#[derive(Clone, Copy)]
-pub enum Change {
-    Stopped(Signal),
-    Continued,
-}
-
-/// What a daemon is started with.
-pub struct Program {
-    pub argv: Vec<CString>,
-    /// `NAME=value`, without the variables that are set anew for each start.
-    pub environment: Vec<CString>,
-    pub home: CString,
-    /// The daemon's `oom_score_adj`, where the keeper's own is lower still.
-    pub oom_score: Option<&'static CStr>,
-}
-
-/// How it is started this time.
-#[derive(Default)]
-pub struct How<'a> {
-    /// Another file than the keeper's own.
-    pub exe: Option<&'a OwnedFd>,
-    /// Where somebody waits for "ready".
-    pub starter: Option<&'a OwnedFd>,
-    pub safe_mode: bool,
-    pub successor: bool,
-}
 
 pub fn now() -> Mono {
     crate::clock::now().mono

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::super::socket::{Out, Sent};
-use super::system::Change;
+use super::program::Change;
 use super::{Keeper, Process};
 use crate::fault::point;
 use crate::keeper::wire::{Frame, Kind};

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use abide_model::{Mono, Signal};
 
+use super::program::How;
 use super::restarts::cause;
-use super::system::{self, How, now};
+use super::system::{self, now};
 use super::{ANSWERS, Keeper, Process, start};
 use crate::fault::point;
 use crate::keeper::wire::{Frame, Kind, TABLE};
