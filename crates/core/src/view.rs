@@ -13,8 +13,10 @@ pub struct UnitView<'a> {
     pub name: &'a UnitName,
     /// The source that owns it.
     pub source: &'a str,
-    /// Its policy, as last applied.
+    /// Its policy, as last applied, but for the digest of what it runs.
     pub policy: &'a Policy,
+    /// The digest of what it runs, as last applied.
+    pub launch_digest: u64,
     /// Comes up with the daemon: the policy's word, unless `enable` or `disable` said otherwise since.
     pub enabled: bool,
     /// What is wanted.

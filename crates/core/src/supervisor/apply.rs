@@ -21,6 +21,7 @@ use crate::record::EndWhy;
 use crate::supervisor::Supervisor;
 use crate::supervisor::command::step;
 use crate::supervisor::graph::find_cycle;
+use crate::supervisor::policy::KeptPolicy;
 use crate::supervisor::unit::{Goal, Phase, RunIds, Stage, Told, Unit, names_needed};
 use crate::teeth::{Fault, planted};
 use crate::{Effect, PlanChange, PlanStep, UnitDef};
@@ -119,7 +120,7 @@ impl Supervisor {
             Some(unit) if unit.removing => PlanChange::Add {
                 starts: def.policy.enabled,
             },
-            Some(unit) if unit.policy == def.policy => PlanChange::Unchanged,
+            Some(unit) if unit.policy.is(&def.policy) => PlanChange::Unchanged,
             Some(unit) => PlanChange::Change {
                 restarts: unit.is_live() && needs_new_run(&unit.policy, &def.policy),
             },
@@ -325,10 +326,7 @@ impl Supervisor {
     }
 
     fn add_unit(&mut self, source: &str, def: &UnitDef) {
-        let source: Arc<str> = match self.sources.get_key_value(source) {
-            Some((known, _)) => Arc::clone(known),
-            None => Arc::from(source),
-        };
+        let source = self.known_source(source);
         self.sources
             .entry(Arc::clone(&source))
             .or_default()
@@ -339,7 +337,7 @@ impl Supervisor {
             id: def.id,
             name: def.name.clone(),
             source,
-            policy: def.policy.clone(),
+            policy: self.policies.keep(&def.policy),
             enabled: def.policy.enabled,
             wanted: false,
             held: false,
@@ -371,6 +369,14 @@ impl Supervisor {
         self.wake_dependents(def.id);
     }
 
+    /// A source's name; units of one source share it.
+    pub(super) fn known_source(&self, name: &str) -> Arc<str> {
+        match self.sources.get_key_value(name) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(name),
+        }
+    }
+
     pub(super) fn change_owner(&mut self, id: UnitId, source: &str) {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
@@ -378,8 +384,11 @@ impl Supervisor {
         if *unit.source == *source {
             return;
         }
-        let old = std::mem::replace(&mut unit.source, Arc::from(source));
-        let new = Arc::clone(&unit.source);
+        let new = match self.sources.get_key_value(source) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(source),
+        };
+        let old = std::mem::replace(&mut unit.source, Arc::clone(&new));
         if let Some(units) = self.sources.get_mut(&old) {
             units.remove(&id);
             if units.is_empty() {
@@ -408,7 +417,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&def.id) else {
             return;
         };
-        if unit.policy != def.policy {
+        if !unit.policy.is(&def.policy) {
             self.give_policy(def.id, &def.policy, &EndWhy::Changed);
         }
     }
@@ -419,7 +428,7 @@ impl Supervisor {
             return;
         };
         let name = unit.name.clone();
-        let old = std::mem::replace(&mut unit.policy, policy.clone());
+        let old = std::mem::replace(&mut unit.policy, self.policies.keep(policy));
         unit.policy_saved = false;
         if old.enabled != policy.enabled {
             unit.enabled = policy.enabled;
@@ -497,6 +506,6 @@ impl Supervisor {
 }
 
 /// What runs under the old policy is not what the new one means.
-fn needs_new_run(old: &Policy, new: &Policy) -> bool {
-    old.launch_digest != new.launch_digest || old.unit_type != new.unit_type
+fn needs_new_run(old: &KeptPolicy, new: &Policy) -> bool {
+    old.launch_digest() != new.launch_digest || old.unit_type != new.unit_type
 }

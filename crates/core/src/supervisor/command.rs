@@ -350,7 +350,7 @@ impl Supervisor {
             .map(|id| {
                 (
                     *id,
-                    if self.units[id].removing {
+                    if self.units.get(id).is_some_and(|unit| unit.removing) {
                         Goal::Gone
                     } else {
                         Goal::Down

@@ -68,6 +68,7 @@ mod health;
 mod hooks;
 mod notify;
 mod operation;
+mod policy;
 mod reload;
 mod resume;
 mod rolling;
@@ -76,6 +77,7 @@ mod settle;
 mod socket;
 mod stop;
 mod unit;
+mod units;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -96,7 +98,9 @@ use crate::{
 
 use graph::Graph;
 use operation::Operations;
-use unit::{Run, Unit};
+use policy::Policies;
+use unit::Run;
+use units::Units;
 
 /// The supervisor of one home: takes inputs, gives effects.
 ///
@@ -107,7 +111,8 @@ use unit::{Run, Unit};
 pub struct Supervisor {
     now: Now,
     rng: Rng,
-    units: BTreeMap<UnitId, Unit>,
+    units: Units,
+    policies: Policies,
     sources: BTreeMap<Arc<str>, BTreeSet<UnitId>>,
     graph: Graph,
     timers: Timers,
@@ -175,7 +180,8 @@ impl Supervisor {
         Self {
             now,
             rng: Rng::new(seed),
-            units: BTreeMap::new(),
+            units: Units::default(),
+            policies: Policies::default(),
             sources: BTreeMap::new(),
             graph: Graph::default(),
             timers: Timers::default(),

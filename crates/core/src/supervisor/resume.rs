@@ -121,7 +121,7 @@ impl Supervisor {
         if planted(Fault::RunIdReused) {
             run_ids = RunIds::resumed(record.run.map_or(1, |run| run.0), None);
         }
-        let source: Arc<str> = Arc::from(record.source);
+        let source = self.known_source(&record.source);
         self.sources
             .entry(Arc::clone(&source))
             .or_default()
@@ -130,7 +130,7 @@ impl Supervisor {
             id,
             name: record.name,
             source,
-            policy: record.policy,
+            policy: self.policies.keep(&record.policy),
             enabled: record.enabled,
             wanted: record.wanted,
             held: record.held,
@@ -210,15 +210,17 @@ impl Supervisor {
             };
             let id = unit.id;
             self.graph.remove(id, from, names_needed(&unit.policy));
+            let mut policy = unit.policy.whole();
             let Policy {
                 requires,
                 wants,
                 after,
                 ..
-            } = &mut unit.policy;
+            } = &mut policy;
             for names in [requires, wants, after] {
                 names.retain(|name| name != to);
             }
+            unit.policy = self.policies.keep(&policy);
             self.graph.insert(id, from, names_needed(&unit.policy));
             let text = format!(
                 "{from} and {to} depend on each other, since a change of their configuration was cut \

@@ -11,6 +11,7 @@ use abide_model::{
 use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnansweredHook, UnitRecord};
 use crate::supervisor::beats::Beats;
 use crate::supervisor::health::Checks;
+use crate::supervisor::policy::KeptPolicy;
 use crate::supervisor::reload::Reloading;
 use crate::{CRASH_LOOP_ROW, Sweep};
 
@@ -24,7 +25,7 @@ pub(super) struct Unit {
     pub id: UnitId,
     pub name: UnitName,
     pub source: Arc<str>,
-    pub policy: Policy,
+    pub policy: KeptPolicy,
     pub enabled: bool,
     pub wanted: bool,
     pub held: bool,
@@ -344,7 +345,7 @@ impl Unit {
             id: self.id,
             name: self.name.clone(),
             source: self.source.to_string(),
-            policy: self.policy.clone(),
+            policy: self.policy.whole(),
             enabled: self.enabled,
             wanted: self.wanted,
             held: self.held,

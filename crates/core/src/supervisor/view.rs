@@ -15,6 +15,7 @@ impl Supervisor {
             name: &unit.name,
             source: &unit.source,
             policy: &unit.policy,
+            launch_digest: unit.policy.launch_digest(),
             enabled: unit.enabled,
             desired: if unit.wanted {
                 DesiredState::Up

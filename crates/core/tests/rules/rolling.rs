@@ -80,7 +80,7 @@ fn digests(bench: &Bench, names: &[&str]) -> Vec<u64> {
         .iter()
         .map(|name| {
             let view = bench.core.unit(bench.id(name)).expect("known");
-            view.policy.launch_digest
+            view.launch_digest
         })
         .collect()
 }

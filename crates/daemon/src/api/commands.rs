@@ -206,7 +206,7 @@ async fn forget_files(context: &Context, units: Vec<Arc<UnitEntry>>) -> Answer<(
     let own = context.config.home.units();
     blocking(move || {
         for unit in units {
-            let file = &unit.spec.source.file;
+            let file = &*unit.spec.file;
             if file.parent() != Some(&own) {
                 continue;
             }

@@ -32,20 +32,20 @@ pub(super) async fn show(
     let unit = one(&context, &name)?;
     Ok(Json(SpecAnswer {
         unit: unit.name.to_string(),
-        description: unit.spec.description.clone(),
+        description: unit.spec.description.as_deref().map(str::to_owned),
         settings,
         note,
     }))
 }
 
 fn settings(board: &Board, unit: &UnitEntry) -> Answer<(Vec<Setting>, Option<String>)> {
-    let file = &unit.spec.source.file;
-    let loaded = abide_config::load(std::slice::from_ref(file), &caller(board, unit));
+    let file = unit.spec.file.to_path_buf();
+    let loaded = abide_config::load(std::slice::from_ref(&file), &caller(board, unit));
     let found = loaded
         .documents
         .into_iter()
         .flat_map(|document| document.units)
-        .find(|resolved| resolved.spec == *unit.spec);
+        .find(|resolved| unit.spec.is(&resolved.spec));
     if let Some(resolved) = found {
         let settings = resolved.settings.into_iter().map(|setting| Setting {
             key: setting.key,
@@ -68,11 +68,11 @@ fn caller(board: &Board, unit: &UnitEntry) -> Caller {
     let source = daemon
         .sources
         .into_iter()
-        .find(|source| source.file == unit.spec.source.file);
+        .find(|source| *source.file == *unit.spec.file);
     let others = board.units();
     let known = others
         .iter()
-        .filter(|other| other.spec.source.file != unit.spec.source.file)
+        .filter(|other| other.spec.file != unit.spec.file)
         .map(|other| other.name.clone());
     let mut caller = Caller {
         known: known.collect(),
@@ -87,7 +87,7 @@ fn caller(board: &Board, unit: &UnitEntry) -> Caller {
 
 /// The values alone.
 fn from_spec(unit: &UnitEntry) -> Answer<Vec<Setting>> {
-    let value = serde_json::to_value(&*unit.spec)
+    let value = serde_json::to_value(unit.spec.whole())
         .map_err(|error| ApiError::internal(format!("the spec cannot be shown: {error}")))?;
     let leaves = super::config::leaves(&value);
     let settings = leaves.into_iter().map(|(key, value)| Setting {

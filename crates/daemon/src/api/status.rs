@@ -95,8 +95,8 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
         log: log_status(context, unit),
         limits_unsupported: unit.limits_unsupported.clone(),
         source: Some(SourceStatus {
-            file: unit.spec.source.file.clone(),
-            line: unit.spec.source.line,
+            file: unit.spec.file.to_path_buf(),
+            line: unit.spec.line,
         }),
         mode: "guard".into(),
         host: None,

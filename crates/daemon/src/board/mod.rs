@@ -4,10 +4,12 @@
 //! only as long as it takes to clone some `Arc`s. The driver publishes what changed and nothing
 //! else, so that an event costs the same with ten units and with ten thousand.
 
+mod kept;
 mod operations;
 mod pattern;
 mod unit;
 
+pub use kept::{Keep, KeptSpec};
 pub use pattern::{Pattern, PatternError};
 pub use unit::{BeatView, UnitEntry, UnitFacts, UnitView};
 

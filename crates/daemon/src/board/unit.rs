@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use abide_model::{
     ActualState, DesiredState, Health, HealthStatus, LastExit, LimitUnsupported, Now,
-    RefusedStatus, RunId, Spec, UnitId, UnitName, Wall,
+    RefusedStatus, RunId, UnitId, UnitName, Wall,
 };
 use abide_platform::tree::RunTree;
+
+use super::KeptSpec;
 
 /// One unit: what is wanted of it and what is true of it.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct UnitEntry {
     /// Its full name.
     pub name: UnitName,
     /// What is wanted.
-    pub spec: Arc<Spec>,
+    pub spec: Arc<KeptSpec>,
     /// What is true.
     pub view: UnitView,
     /// Limits of the current run that were asked for and cannot be had.

@@ -103,7 +103,7 @@ impl Daemon {
                 self.hold_back(id, spec);
                 continue;
             }
-            let spec = Arc::new(spec);
+            let spec = Arc::new(self.keep.keep(spec));
             let held_back = self.units.get_mut(id).and_then(|u| u.versions.take());
             if held_back.is_some() {
                 self.write_spec(id, &spec);
@@ -159,12 +159,7 @@ impl Daemon {
     pub(super) fn forget_source_if_empty(&mut self, file: &Path) {
         let ours = file.starts_with(self.home.units());
         let leaves = ours || self.leaving.contains(file);
-        if !leaves
-            || self
-                .units
-                .iter()
-                .any(|(_, unit)| unit.spec.source.file == file)
-        {
+        if !leaves || self.units.iter().any(|(_, unit)| *unit.spec.file == *file) {
             return;
         }
         self.leaving.remove(file);

@@ -130,7 +130,7 @@ impl Daemon {
             run,
             purpose,
             commands,
-            launch: Arc::new(unit.spec.launch.clone()),
+            launch: Arc::new(unit.spec.launch()),
             variables,
             stdout,
             stderr,
@@ -186,7 +186,7 @@ impl Daemon {
             unit: id,
             name: unit.name.clone(),
             run,
-            launch: Arc::new(unit.spec.launch.clone()),
+            launch: Arc::new(unit.spec.launch()),
             variables: if commands {
                 self.told(id, run, None)
             } else {
@@ -224,7 +224,7 @@ impl Daemon {
             Some(BeatFile {
                 unit: id,
                 run,
-                path: unit.spec.launch.directory.join(file),
+                path: unit.spec.around().directory.join(file),
                 every: heartbeat.every,
                 since: unit.run(run)?.since,
             })

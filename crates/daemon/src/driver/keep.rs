@@ -47,7 +47,7 @@ impl Daemon {
         {
             return;
         }
-        let most = unit.spec.launch.fd_store;
+        let most = unit.spec.around().fd_store;
         if unit.stored.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
             let text = if most == 0 {
                 "FDSTORE=1, and it has no `fd_store` in its configuration".to_owned()

@@ -139,7 +139,7 @@ impl Daemon {
             return;
         }
         let Some((run, access)) = self.units.get(id).and_then(|unit| {
-            let access = unit.spec.launch.notify?;
+            let access = unit.spec.around().notify?;
             let run = unit.run.as_ref().filter(|run| run.main == Main::Alive)?;
             Some((run.run, access))
         }) else {

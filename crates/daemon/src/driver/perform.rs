@@ -79,11 +79,7 @@ impl Daemon {
             Effect::Publish(unit) => {
                 self.dirty.insert(unit);
             }
-            Effect::PublishOperation(operation) => {
-                if let Some(operation) = self.core.operation(operation) {
-                    self.board.publish_operation(operation.clone());
-                }
-            }
+            Effect::PublishOperation(operation) => self.operation_changed(operation, now.mono),
             Effect::Event { unit, run, kind } => {
                 let name = unit
                     .and_then(|id| self.units.get(id))
@@ -207,7 +203,7 @@ impl Daemon {
         unit.run = Some(fresh);
         unit.beat = None;
         unit.facts.status_text = None;
-        let launch = Arc::new(unit.spec.launch.clone());
+        let launch = Arc::new(unit.spec.launch());
         let record = self.home.unit_run(&unit.name).join("record");
         let ready_fd = self
             .ready_pipe(unit_id, run)
@@ -274,7 +270,7 @@ impl Daemon {
         self.trees.forget(&unit.name);
         self.board.forget(id);
         self.dirty.remove(&id);
-        self.forget_source_if_empty(&unit.spec.source.file);
+        self.forget_source_if_empty(&unit.spec.file);
         // A unit of the same name may be there again: its FIFOs are not ours to remove.
         if self.units.id_of(&unit.name).is_none() {
             let dir = self.home.unit_run(&unit.name);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use abide_core::{Effect, Input, Outcome};
 use abide_model::{
-    EffectId, Launch, Listen, ListenAddress, SocketSpec, Spec, Streams as WantedStreams, UnitId,
+    EffectId, Launch, Listen, ListenAddress, SocketSpec, Streams as WantedStreams, UnitId,
 };
 use abide_platform::notify::NotifySocket;
 use abide_platform::spawn::surroundings;
@@ -19,6 +19,7 @@ use abide_platform::{clock, listen};
 
 use super::run::{Daemon, Message};
 use super::streams::{self, FIFO, Made, STAGE, Streams};
+use crate::board::KeptSpec;
 use crate::capture::StreamSpec;
 
 /// What of a unit's needs is not there yet.
@@ -75,7 +76,7 @@ impl Daemon {
         let unit = self.units.get(id)?;
         let wanted = unit.spec.log.streams;
         let streams = (!unit.streams.as_ref().is_some_and(|s| s.fit(wanted))).then_some(wanted);
-        let launch = &unit.spec.launch;
+        let launch = unit.spec.around();
         let notify = launch.notify.is_some() && unit.notify.is_none();
         let socket = launch.socket.as_ref();
         let listeners: Vec<Listen> = socket
@@ -214,7 +215,7 @@ impl Daemon {
                 unit: id,
                 name: unit.name.clone(),
                 stream,
-                log: unit.spec.log.clone(),
+                log: abide_model::LogSpec::clone(&unit.spec.log),
                 dir: self.home.unit_logs(&unit.name),
                 fifo,
                 stage,
@@ -225,8 +226,8 @@ impl Daemon {
 }
 
 /// Makes what is missing. May block: runs as a job. Errors read after "cannot".
-fn make(spec: &Spec, missing: &Missing) -> Result<Prepared, String> {
-    let owner = owner(&spec.launch)?;
+fn make(spec: &KeptSpec, missing: &Missing) -> Result<Prepared, String> {
+    let owner = owner(spec.around())?;
     let streams = match missing.streams {
         Some(wanted) => Some(streams::make(&missing.dir, wanted, owner)?),
         None => None,
@@ -241,8 +242,8 @@ fn make(spec: &Spec, missing: &Missing) -> Result<Prepared, String> {
         None => None,
     };
     let mut listeners = Vec::new();
-    if let Some(socket) = &spec.launch.socket {
-        let owner = socket_owner(&spec.launch, socket)?;
+    if let Some(socket) = &spec.around().socket {
+        let owner = socket_owner(spec.around(), socket)?;
         for listen in &missing.listeners {
             let made = listen::bind(socket, listen, owner).map_err(|e| e.to_string())?;
             listeners.push((listen.address.clone(), made));

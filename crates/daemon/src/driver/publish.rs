@@ -1,11 +1,52 @@
 //! Turning what the core says into what everybody reads.
 
-use abide_model::{ActualState, Now, UnitId};
+use std::time::Duration;
+
+use abide_model::{ActualState, Mono, Now, OperationId, OperationState, UnitId};
 
 use super::run::Daemon;
 use crate::board::{UnitEntry, UnitView};
 
+/// To show an operation is to copy all its steps, so one of many units is shown this much later for each,
+/// and all that changed meanwhile with it: else an operation of n units would cost n².
+const PER_STEP: Duration = Duration::from_micros(20);
+/// Operations of no more units than this are shown at once.
+const SMALL: usize = 64;
+
 impl Daemon {
+    /// An operation went on.
+    pub(super) fn operation_changed(&mut self, id: OperationId, now: Mono) {
+        let Some(operation) = self.core.operation(id) else {
+            return;
+        };
+        let steps = operation.steps.len();
+        let small = steps <= SMALL || operation.state != OperationState::Running;
+        // Whoever is told of it asks for it.
+        if small || self.board.operation(id).is_none() {
+            self.changed_operations.remove(&id);
+            self.board.publish_operation(operation.clone());
+            return;
+        }
+        let wait = PER_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        self.changed_operations
+            .entry(id)
+            .or_insert_with(|| now.after(wait));
+    }
+
+    /// Shows the operations whose time has come.
+    pub(super) fn publish_operations(&mut self, now: Mono) {
+        while let Some(id) = self
+            .changed_operations
+            .iter()
+            .find_map(|(id, at)| (*at <= now).then_some(*id))
+        {
+            self.changed_operations.remove(&id);
+            if let Some(operation) = self.core.operation(id) {
+                self.board.publish_operation(operation.clone());
+            }
+        }
+    }
+
     /// Publishes all units that changed since the last time.
     pub(super) fn publish_dirty(&mut self, now: Now) {
         for id in std::mem::take(&mut self.dirty) {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
 use abide_model::{
-    EffectId, EventKind, ListenAddress, Mono, Now, Operation, RequestId, RunId, Signal, UnitId,
-    Wall,
+    EffectId, EventKind, ListenAddress, Mono, Now, Operation, OperationId, RequestId, RunId,
+    Signal, UnitId, Wall,
 };
 use abide_platform::clock;
 use abide_platform::fault::point;
@@ -39,7 +39,7 @@ use super::upgrade::Upgrade;
 use super::watches::{Watched, Watches};
 use crate::api::ApiEnd;
 use crate::assist::{Assistants, Report};
-use crate::board::Board;
+use crate::board::{Board, Keep};
 use crate::capture::{Capture, CaptureEvent};
 use crate::events::EventLog;
 use crate::handle::{Handle, Reply, Requests};
@@ -101,6 +101,7 @@ pub struct Daemon {
     pub(super) home: Home,
     pub(super) core: Supervisor,
     pub(super) units: Units,
+    pub(super) keep: Keep,
     pub(super) sources: Vec<SourceRecord>,
     /// Sources that were taken down, and still have units that end.
     pub(super) leaving: BTreeSet<PathBuf>,
@@ -156,6 +157,8 @@ pub struct Daemon {
     pub(super) next_request: u64,
     pub(super) replies: HashMap<RequestId, Reply<Operation>>,
     pub(super) dirty: BTreeSet<UnitId>,
+    /// Operations that changed, and when that is to be seen at the latest.
+    pub(super) changed_operations: BTreeMap<OperationId, Mono>,
     /// For the core, behind the one that is being carried out.
     pub(super) inputs: VecDeque<Input>,
     pub(super) at_work: bool,
@@ -484,8 +487,10 @@ impl Daemon {
     fn settle(&mut self, now: Now) {
         self.carry_out(now);
         self.publish_dirty(now);
+        self.publish_operations(now.mono);
         let due = self.core.poll_timeout().mono.map(|(at, _)| at);
-        let next = [due, self.tidying.due()].into_iter().flatten().min();
+        let shown = self.changed_operations.values().min().copied();
+        let next = [due, shown, self.tidying.due()].into_iter().flatten().min();
         if next != self.timer_set {
             match self.timer.set(next) {
                 Ok(()) => self.timer_set = next,

@@ -114,7 +114,7 @@ impl Daemon {
             return;
         };
         let spec = Arc::clone(&unit.spec);
-        let socket = spec.launch.socket.as_ref();
+        let socket = spec.around().socket.as_ref();
         let wanted = socket.map_or(&[][..], |socket| &socket.listen);
         let mut noted = Vec::new();
         for listen in wanted {
@@ -182,7 +182,7 @@ impl Daemon {
     pub(super) fn passed(&self, id: UnitId) -> Result<Passed, String> {
         let unit = self.units.get(id).ok_or("the unit is gone")?;
         let mut passed = Passed::default();
-        if let Some(socket) = &unit.spec.launch.socket {
+        if let Some(socket) = &unit.spec.around().socket {
             for listen in &socket.listen {
                 let held = self.sockets.held.get(&listen.address);
                 let held = held.ok_or_else(|| format!("its socket {} is gone", listen.address))?;

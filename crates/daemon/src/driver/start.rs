@@ -41,7 +41,7 @@ use super::unit::{Run, Units};
 use super::watches::Watches;
 use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
-use crate::board::{Board, DaemonInfo};
+use crate::board::{Board, DaemonInfo, Keep};
 use crate::capture::Capture;
 use crate::events::EventLog;
 use crate::handle::Handle as Front;
@@ -259,6 +259,7 @@ impl Daemon {
             home,
             core,
             units: Units::new(image.next_unit),
+            keep: Keep::default(),
             sources: image.sources.clone(),
             leaving: BTreeSet::new(),
             epoll,
@@ -300,6 +301,7 @@ impl Daemon {
             next_request: 0,
             replies: HashMap::new(),
             dirty: BTreeSet::new(),
+            changed_operations: BTreeMap::new(),
             inputs: VecDeque::new(),
             at_work: false,
             halted: false,
@@ -365,7 +367,8 @@ impl Daemon {
     fn take_units(&mut self, image: &Image, runs: Vec<(UnitId, Run)>) {
         for (id, spec) in &image.specs {
             if image.units.contains_key(id) {
-                self.units.put(*id, Arc::new(spec.clone()));
+                let spec = self.keep.keep(spec.clone());
+                self.units.put(*id, Arc::new(spec));
             }
         }
         self.take_versions(image);

@@ -35,7 +35,7 @@ impl Daemon {
         let Some(unit) = self.units.get(id) else {
             return;
         };
-        let socket = unit.spec.launch.socket.as_ref();
+        let socket = unit.spec.around().socket.as_ref();
         let wanted = socket.map_or(&[][..], |socket| &socket.listen);
         let missing: Vec<_> = wanted
             .iter()
@@ -71,7 +71,7 @@ impl Daemon {
         let Some(unit) = self.units.get(id) else {
             return;
         };
-        let launch = &unit.spec.launch;
+        let launch = unit.spec.around();
         if launch.notify.is_none()
             || unit.notify.is_some()
             || launch.user.is_some()

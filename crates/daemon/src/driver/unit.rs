@@ -5,9 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use abide_core::Effect;
-use abide_model::{
-    EffectId, LimitUnsupported, ListenAddress, Mono, RunId, Spec, UnitId, UnitName, Wall,
-};
+use abide_model::{EffectId, LimitUnsupported, ListenAddress, Mono, RunId, UnitId, UnitName, Wall};
 use abide_platform::clock;
 use abide_platform::identity::Handle;
 use abide_platform::notify::NotifySocket;
@@ -16,7 +14,7 @@ use abide_platform::tree::{RunTree, Sweep};
 use super::keep::Stored;
 use super::streams::Streams;
 use super::versions::Versions;
-use crate::board::UnitFacts;
+use crate::board::{KeptSpec, UnitFacts};
 use crate::capture::LogMark;
 
 /// One unit.
@@ -24,7 +22,7 @@ pub struct Unit {
     /// Full name.
     pub name: UnitName,
     /// As last applied; a run that began before a change was started by an older one.
-    pub spec: Arc<Spec>,
+    pub spec: Arc<KeptSpec>,
     /// While a rolling `Apply` is under way: what it had, and what it gets; `spec` is one of the two.
     pub versions: Option<Versions>,
     /// Its FIFOs, once a run needed them.
@@ -112,7 +110,7 @@ impl Run {
 
 impl Unit {
     /// A unit that was just added.
-    pub fn new(spec: Arc<Spec>) -> Self {
+    pub fn new(spec: Arc<KeptSpec>) -> Self {
         Self {
             name: spec.name.clone(),
             spec,
@@ -145,7 +143,8 @@ impl Unit {
 /// All units, by id and by name.
 #[derive(Default)]
 pub struct Units {
-    by_id: HashMap<UnitId, Unit>,
+    /// Boxed, since a table is up to half empty.
+    by_id: HashMap<UnitId, Box<Unit>>,
     by_name: HashMap<UnitName, UnitId>,
     next: u32,
 }
@@ -180,13 +179,13 @@ impl Units {
     }
 
     /// Adds a unit, or gives a known one another spec; returns the spec it had.
-    pub fn put(&mut self, id: UnitId, spec: Arc<Spec>) -> Option<Arc<Spec>> {
+    pub fn put(&mut self, id: UnitId, spec: Arc<KeptSpec>) -> Option<Arc<KeptSpec>> {
         self.next = self.next.max(id.0 + 1);
         self.by_name.insert(spec.name.clone(), id);
         match self.by_id.get_mut(&id) {
             Some(unit) => Some(std::mem::replace(&mut unit.spec, spec)),
             None => {
-                self.by_id.insert(id, Unit::new(spec));
+                self.by_id.insert(id, Box::new(Unit::new(spec)));
                 None
             }
         }
@@ -194,17 +193,17 @@ impl Units {
 
     /// A unit.
     pub fn get(&self, id: UnitId) -> Option<&Unit> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(|unit| &**unit)
     }
 
     /// A unit.
     pub fn get_mut(&mut self, id: UnitId) -> Option<&mut Unit> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(|unit| &mut **unit)
     }
 
     /// Forgets a unit.
     pub fn remove(&mut self, id: UnitId) -> Option<Unit> {
-        let unit = self.by_id.remove(&id)?;
+        let unit = *self.by_id.remove(&id)?;
         // A new unit may have taken the name already.
         if self.by_name.get(&unit.name) == Some(&id) {
             self.by_name.remove(&unit.name);
@@ -214,6 +213,6 @@ impl Units {
 
     /// Every unit.
     pub fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> {
-        self.by_id.iter().map(|(id, unit)| (*id, unit))
+        self.by_id.iter().map(|(id, unit)| (*id, &**unit))
     }
 }

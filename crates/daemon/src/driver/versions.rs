@@ -8,14 +8,15 @@ use std::sync::Arc;
 use abide_model::{Spec, UnitId};
 
 use super::run::Daemon;
+use crate::board::KeptSpec;
 use crate::store::{Entry, Image};
 
 /// Both specs of a unit.
 pub struct Versions {
     /// Before the rolling `Apply`.
-    pub old: Arc<Spec>,
+    pub old: Arc<KeptSpec>,
     /// What that brings.
-    pub new: Arc<Spec>,
+    pub new: Arc<KeptSpec>,
 }
 
 impl Daemon {
@@ -26,7 +27,8 @@ impl Daemon {
         };
         let old = Arc::clone(&unit.spec);
         let held_already = unit.versions.take().is_some();
-        let new = Arc::new(new);
+        let next = Box::new(new.clone());
+        let new = Arc::new(self.keep.keep(new));
         unit.versions = Some(Versions {
             old: Arc::clone(&old),
             new: Arc::clone(&new),
@@ -35,7 +37,6 @@ impl Daemon {
             // What it has now may be what the `Apply` before brought.
             self.write_spec(id, &old);
         }
-        let next = Box::new(new.as_ref().clone());
         self.store.write(Entry::Next(id, Some(next)), false, None);
     }
 
@@ -71,7 +72,7 @@ impl Daemon {
     }
 
     /// From now on the unit has this spec.
-    fn put_on(&mut self, id: UnitId, spec: Arc<Spec>) {
+    fn put_on(&mut self, id: UnitId, spec: Arc<KeptSpec>) {
         let old = self.units.put(id, Arc::clone(&spec));
         if old.as_ref().is_some_and(|old| **old == *spec) {
             return;
@@ -84,8 +85,8 @@ impl Daemon {
         self.dirty.insert(id);
     }
 
-    pub(super) fn write_spec(&self, id: UnitId, spec: &Spec) {
-        let entry = Entry::Spec(id, Box::new(spec.clone()));
+    pub(super) fn write_spec(&self, id: UnitId, spec: &KeptSpec) {
+        let entry = Entry::Spec(id, Box::new(spec.whole()));
         self.store.write(entry, false, None);
     }
 
@@ -101,7 +102,7 @@ impl Daemon {
                 Some(unit) if waits => {
                     unit.versions = Some(Versions {
                         old: Arc::clone(&unit.spec),
-                        new: Arc::new(next.clone()),
+                        new: Arc::new(self.keep.keep(next.clone())),
                     });
                 }
                 _ => self.store.write(Entry::Next(*id, None), false, None),

@@ -193,7 +193,7 @@ fn known(board: &Board, sources: &[SourceInfo], files: &[PathBuf]) -> BTreeSet<U
     named.extend(found.map(|source| source.file.as_path()));
     let units = board.units();
     let others = units.iter().filter(|unit| {
-        let file = unit.spec.source.file.as_path();
+        let file = &*unit.spec.file;
         !named.contains(file) && file.parent().is_none_or(|parent| !named.contains(parent))
     });
     others.map(|unit| unit.name.clone()).collect()

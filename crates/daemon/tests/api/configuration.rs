@@ -163,7 +163,7 @@ fn scale_changes_the_number_of_instances_and_no_other_unit() {
     );
     assert_eq!(names(&fake), ["a", "b@1", "b@2", "b@3", "b@4"]);
     let a = fake.board.unit("a").expect("still there");
-    assert!(format!("{:?}", a.spec.launch.command).contains('1'));
+    assert!(format!("{:?}", a.spec.launch().command).contains('1'));
     assert_eq!(
         fake.post("/v1/scale", &json!({ "unit": "nope", "instances": 2 }))
             .status,

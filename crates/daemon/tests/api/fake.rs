@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use abide_core::{Command, Explanation, PlanChange, PlanStep};
 use abide_daemon::api::{Api, ApiConfig, Doors};
-use abide_daemon::board::{BeatView, Board, DaemonInfo, SourceInfo, UnitEntry, UnitView};
+use abide_daemon::board::{BeatView, Board, DaemonInfo, Keep, SourceInfo, UnitEntry, UnitView};
 use abide_daemon::capture::{Capture, StreamSpec};
 use abide_daemon::events::EventLog;
 use abide_daemon::handle::{ConfigSource, Handle, Request, Requests};
@@ -129,7 +129,7 @@ impl Fake {
             unit: unit.id,
             name: unit.name.clone(),
             stream: abide_log::Stream::Out,
-            log: unit.spec.log.clone(),
+            log: abide_model::LogSpec::clone(&unit.spec.log),
             dir: home.unit_logs(&unit.name),
             fifo: hold("out"),
             stage: hold("stage"),
@@ -187,7 +187,7 @@ pub fn entry(id: UnitId, spec: Spec, view: UnitView) -> UnitEntry {
     UnitEntry {
         id,
         name: spec.name.clone(),
-        spec: Arc::new(spec),
+        spec: Arc::new(Keep::default().keep(spec)),
         view,
         limits_unsupported: Vec::new(),
         tree: None,
@@ -252,7 +252,7 @@ impl Driver {
                     Some(old) => PlanStep {
                         id: old.id,
                         unit: spec.name.clone(),
-                        change: if *old.spec == *spec {
+                        change: if old.spec.is(spec) {
                             PlanChange::Unchanged
                         } else {
                             PlanChange::Change { restarts: true }
@@ -289,7 +289,7 @@ impl Driver {
                 let units = self.board.units();
                 let of = units
                     .iter()
-                    .filter(|unit| unit.spec.source.file.as_os_str() == source.as_str());
+                    .filter(|unit| unit.spec.file.as_os_str() == source.as_str());
                 (OperationKind::DownFile, of.map(|unit| unit.id).collect())
             }
             Command::Down => (OperationKind::Down, Vec::new()),
@@ -312,7 +312,7 @@ impl Driver {
         for source in sources {
             for unit in self.board.units() {
                 let gone = !source.specs.iter().any(|spec| spec.name == unit.name);
-                if unit.spec.source.file == source.file && gone {
+                if *unit.spec.file == *source.file && gone {
                     self.board.forget(unit.id);
                 }
             }

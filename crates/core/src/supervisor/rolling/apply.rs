@@ -129,7 +129,7 @@ impl Supervisor {
     ) -> Result<(), Refusal> {
         let needs = |name: &UnitName| -> Vec<&UnitName> {
             let known = self.graph.id(name).and_then(|id| self.units.get(&id));
-            let now = known.map(|unit| &unit.policy);
+            let now = known.map(|unit| &*unit.policy);
             let then = decisions.units.get(name).map(|d| &d.def.policy);
             now.into_iter().chain(then).flat_map(names_needed).collect()
         };
@@ -151,7 +151,7 @@ impl Supervisor {
         let Some(unit) = self.units.get(&id) else {
             return;
         };
-        let (from, previous) = (unit.last_run, Box::new(unit.policy.clone()));
+        let (from, previous) = (unit.last_run, Box::new(unit.policy.whole()));
         self.begin_part(id, operation, from, Some(previous));
         self.intents.push(Effect::Advance(id));
         self.give_policy(id, &next, &EndWhy::Changed);

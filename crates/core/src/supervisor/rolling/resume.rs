@@ -44,7 +44,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
-        let policy = Box::new(unit.policy.clone());
+        let policy = Box::new(unit.policy.whole());
         let Some(part) = &mut unit.rolling else {
             return;
         };

@@ -148,7 +148,7 @@ impl Watch {
                 })?;
                 let digest = life.map(|(_, _, digest)| *digest);
                 ensure(
-                    self.forgot_writes || digest == Some(view.policy.launch_digest),
+                    self.forgot_writes || digest == Some(view.launch_digest),
                     "what runs is what is configured",
                     || format!("{name} runs {digest:?}"),
                 )?;

@@ -60,7 +60,7 @@ impl Books {
                 let why = view.reason.as_deref();
                 view.ready && !why.is_some_and(|why| why.contains("stops after"))
             })
-            .map(|view| (view.id, view.policy.launch_digest))
+            .map(|view| (view.id, view.launch_digest))
             .collect();
         self.any = true;
         self.asked = Some(Asked {
@@ -194,7 +194,7 @@ impl Books {
             .is_some_and(|why| why.ends_with("rolled back"));
         let known = progress.units.iter().filter_map(|name| core.id_of(name));
         for unit in known.filter(|_| rolled_back) {
-            let digest = core.unit(unit).map(|view| view.policy.launch_digest);
+            let digest = core.unit(unit).map(|view| view.launch_digest);
             ensure(
                 digest == book.before.get(&unit).copied(),
                 "after a halt every unit has its old version again",

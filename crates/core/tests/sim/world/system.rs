@@ -18,7 +18,7 @@ impl World {
                 let launch = self.core.unit(unit).map_or((0, false), |view| {
                     let oneshot = view.policy.unit_type == UnitType::Oneshot;
                     let known = self.launches.get(&unit);
-                    let digest = known.map_or(view.policy.launch_digest, |launch| launch.now);
+                    let digest = known.map_or(view.launch_digest, |launch| launch.now);
                     (digest, oneshot)
                 });
                 self.ordered.insert((unit, run), launch);

@@ -191,7 +191,7 @@ pub(super) async fn scale(
     let file = units
         .iter()
         .find(|unit| is_of(&unit.name))
-        .map(|unit| &unit.spec.source.file);
+        .map(|unit| &*unit.spec.file);
     // With no instance left, only what was set by hand tells which file it was.
     let source = daemon.sources.iter().find(|source| match file {
         Some(file) => source.file == *file,
@@ -215,8 +215,8 @@ pub(super) async fn scale(
     loaded.specs.retain(|spec| is_of(&spec.name));
     let others = units
         .iter()
-        .filter(|unit| unit.spec.source.file == source.file && !is_of(&unit.name));
-    loaded.specs.extend(others.map(|unit| (*unit.spec).clone()));
+        .filter(|unit| *unit.spec.file == *source.file && !is_of(&unit.name));
+    loaded.specs.extend(others.map(|unit| unit.spec.whole()));
     loaded.scale = kept;
     loaded.settings = source.settings;
     loaded.environment = source.environment;
@@ -313,10 +313,10 @@ fn check_free(context: &Context, name: &UnitName, file: &Path, replace: bool) ->
     let Some(holder) = holders.first() else {
         return Ok(());
     };
-    if holder.spec.source.file != file {
+    if *holder.spec.file != *file {
         return Err(Refusal::OwnedByOther {
             unit: name.clone(),
-            source: holder.spec.source.file.display().to_string(),
+            source: holder.spec.file.display().to_string(),
         }
         .into());
     }

@@ -24,7 +24,7 @@ pub(super) fn plan(board: &Board, steps: Vec<PlanStep>, sources: &[ConfigSource]
         let old = board.unit(step.unit.as_str());
         let fields = match (action, old, new.get(&step.unit)) {
             (PlanAction::Change | PlanAction::Restart, Some(old), Some(new)) => {
-                differences(&old.spec, new)
+                differences(&old.spec.whole(), new)
             }
             _ => Vec::new(),
         };
