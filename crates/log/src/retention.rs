@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use abide_model::{LogSpec, LogSync, Wall};
 
@@ -12,6 +12,10 @@ use crate::Stream;
 use crate::fault::point;
 use crate::layout::{self, Kind};
 use crate::packed::pack;
+
+/// A segment is compressed when it is sealed for so long. In a flood many are removed again before, and the
+/// processor is needed for other things.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// A sealed segment.
 struct Sealed {
@@ -24,8 +28,8 @@ struct Sealed {
 }
 
 /// Does what is to be done in a log directory: removes what others left half done, what is too old,
-/// too many or too much, and compresses what is left of the sealed segments. Returns when something
-/// will be too old, if anything ever will.
+/// too many or too much, and compresses what is left of the sealed segments, but not those of the last
+/// moments. Returns when there will be something to do, if ever.
 ///
 /// One thread at a time in one directory. The segment with the highest number is never touched.
 ///
@@ -64,19 +68,24 @@ pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
     {
         first_error.get_or_insert(error);
     }
+    let mut next = None;
     if spec.compress {
         for segment in &kept {
             let plain = layout::path(dir, segment.stream, segment.number, Kind::Plain).exists();
-            if plain && let Err(error) = pack(dir, segment.stream, segment.number) {
+            let settled = segment.ended.after(SETTLE);
+            if plain && (segment.ended..settled).contains(&now) {
+                next = next.into_iter().chain([settled]).min();
+            } else if plain && let Err(error) = pack(dir, segment.stream, segment.number) {
                 first_error.get_or_insert(error);
             }
         }
     }
     match first_error {
         Some(error) => Err(error),
-        None => Ok(spec
-            .max_age
-            .and_then(|age| kept.iter().map(|s| s.ended.after(age)).min())),
+        None => {
+            let aged = |age| kept.iter().map(move |s| s.ended.after(age)).min();
+            Ok(next.into_iter().chain(spec.max_age.and_then(aged)).min())
+        }
     }
 }
 
@@ -218,7 +227,6 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const HOUR: i64 = 3_600_000_000_000;
 
