@@ -19,6 +19,8 @@ mod reader;
 mod retention;
 mod segment;
 mod series;
+#[cfg(test)]
+mod steps;
 mod tail;
 mod time;
 mod writer;
