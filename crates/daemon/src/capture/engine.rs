@@ -292,6 +292,16 @@ impl Engine {
         state.waiting == state.threads && state.timer.is_none()
     }
 
+    /// For tests: something of this unit is to be synced.
+    #[cfg(test)]
+    pub fn owes_sync(&self, unit: abide_model::UnitId) -> bool {
+        let state = held(&self.state);
+        state
+            .slots
+            .values()
+            .any(|slot| slot.stream.unit.id == unit && slot.unsynced.is_some())
+    }
+
     /// For tests: how many threads there are.
     #[cfg(test)]
     pub fn threads(&self) -> usize {

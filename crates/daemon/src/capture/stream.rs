@@ -36,7 +36,7 @@ pub struct Stream {
     reached: Mutex<Reached>,
     /// What was thrown out of the FIFO and is not told of in the log yet. Held while the FIFO is emptied in
     /// either direction, which no disk can block: so the place of a gap is known.
-    gap: Mutex<Gap>,
+    gap: Mutex<Option<Box<Gap>>>,
 }
 
 /// Output that is missing between what the stage holds and what the FIFO holds.
@@ -164,7 +164,8 @@ impl Stream {
             return Ok(0);
         }
         let bytes = pipe::discard(fifo, null)?;
-        if self.unit.when_full() == WhenFull::Drop {
+        if bytes > 0 && self.unit.when_full() == WhenFull::Drop {
+            let gap = gap.get_or_insert_default();
             gap.bytes += bytes;
             if gap.reason != reason {
                 reason.clone_into(&mut gap.reason);
@@ -177,8 +178,8 @@ impl Stream {
     fn fill(&self, pump: &mut Pump) -> io::Result<u64> {
         let mut gap = held(&self.gap);
         let staged = pipe::fill(self.fifo.as_fd(), self.stage.as_fd())?;
-        if staged > 0 && gap.bytes > 0 {
-            pump.gap = Some(Box::new(std::mem::take(&mut *gap)));
+        if staged > 0 && gap.is_some() {
+            pump.gap = gap.take();
         }
         Ok(staged)
     }

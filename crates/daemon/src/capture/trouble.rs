@@ -106,7 +106,10 @@ impl State {
     /// Disks that were slow and take what comes again.
     pub fn find_calm(&mut self, now: Instant, after: &mut After) {
         for key in self.troubled.clone() {
-            let trouble = self.slots.get(&key).and_then(|slot| slot.trouble.as_deref());
+            let trouble = self
+                .slots
+                .get(&key)
+                .and_then(|slot| slot.trouble.as_deref());
             let calm = |t: &Trouble| t.slow && now.duration_since(t.last) >= CALM;
             if trouble.is_some_and(calm) {
                 self.end_trouble(key, after);

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kill;
+mod policy;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
