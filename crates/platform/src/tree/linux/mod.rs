@@ -23,7 +23,7 @@ pub(super) use self::wake::{Wake, wait};
 
 use self::group::HomeGroup;
 use self::legacy::Legacy;
-use self::scan::{Quarry, tag_of};
+use self::scan::{Quarry, tag_in_proc, tag_of};
 use self::tag::{Tag, Tags, auxiliary_run, is_auxiliary, number_of};
 use crate::identity::Record;
 
@@ -399,7 +399,7 @@ impl RunTree {
         if let Some(tag) = self.0.tag {
             // While a process group has members its number is given to nobody else. A process that
             // has the number and not our tag is a stranger: the group ended.
-            let other = tag_of(leader, &mut Vec::new());
+            let other = tag_in_proc(leader, &mut Vec::new());
             if other.is_some_and(|other| !tag.covers(other)) || untagged_stranger(leader, other) {
                 return Ok(false);
             }

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -51,15 +52,17 @@ pub(super) struct Member {
     pub forbidden: bool,
 }
 
-/// Looks for all these runs at once. The second value: nothing can have been missed.
+/// Looks for all these runs at once: what a process costs does not grow with the number of runs that are
+/// looked for. The second value: nothing can have been missed.
 pub(super) fn scan(quarries: &[Quarry]) -> (Vec<Found>, bool) {
+    let wanted = Wanted::new(quarries);
     let mut found: Vec<Found> = quarries.iter().map(|_| Found::default()).collect();
     let mut text = Vec::new();
     let before = last_pid();
     let mut pids = pids();
     pids.reverse();
     for pid in pids {
-        look(pid, quarries, &mut found, &mut text);
+        wanted.look(pid, &mut found, &mut text);
     }
     let Some(mut seen) = before else {
         return (found, false);
@@ -76,24 +79,82 @@ pub(super) fn scan(quarries: &[Quarry]) -> (Vec<Found>, bool) {
             return (found, false);
         }
         for pid in (seen + 1..=last).rev() {
-            look(pid, quarries, &mut found, &mut text);
+            wanted.look(pid, &mut found, &mut text);
         }
         seen = last;
     }
     (found, false)
 }
 
-fn look(pid: u32, quarries: &[Quarry], found: &mut [Found], text: &mut Vec<u8>) {
-    for (quarry, found) in quarries.iter().zip(found) {
-        if belongs(pid, quarry, text) {
-            if let Some(member) = catch(pid, quarry, text)
+/// The runs that are looked for, by what a process can show. Numbers are places in `quarries`.
+struct Wanted<'a> {
+    quarries: &'a [Quarry],
+    /// Outermost tags, by their hard limit alone, as [`Tag::covers`] says.
+    outer: HashMap<u64, usize>,
+    /// Nested tags, by both limits.
+    nested: HashMap<(u64, u64), usize>,
+    /// Tagged runs by their session.
+    sessions: HashMap<u32, usize>,
+    untagged: Vec<usize>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(quarries: &'a [Quarry]) -> Self {
+        let mut wanted = Self {
+            quarries,
+            outer: HashMap::new(),
+            nested: HashMap::new(),
+            sessions: HashMap::new(),
+            untagged: Vec::new(),
+        };
+        for (at, quarry) in quarries.iter().enumerate() {
+            let Some(tag) = quarry.tag else {
+                wanted.untagged.push(at);
+                continue;
+            };
+            if tag.soft == tag.hard {
+                wanted.outer.insert(tag.hard, at);
+            } else {
+                wanted.nested.insert((tag.soft, tag.hard), at);
+            }
+            if quarry.leader != 0 {
+                wanted.sessions.insert(quarry.leader, at);
+            }
+        }
+        wanted
+    }
+
+    fn owner(&self, tag: Tag) -> Option<usize> {
+        let nested = self.nested.get(&(tag.soft, tag.hard));
+        nested.or_else(|| self.outer.get(&tag.hard)).copied()
+    }
+
+    fn look(&self, pid: u32, found: &mut [Found], text: &mut Vec<u8>) {
+        let tagged = !(self.outer.is_empty() && self.nested.is_empty());
+        let tag = if tagged { tag_of(pid, text) } else { None };
+        let owner = tag.and_then(|tag| self.owner(tag)).or_else(|| {
+            let mut untagged = self.untagged.iter().copied();
+            untagged.find(|at| {
+                let quarry = self.quarries.get(*at);
+                quarry.is_some_and(|quarry| belongs(pid, quarry, text))
+            })
+        });
+        if let Some(at) = owner {
+            if let (Some(quarry), Some(found)) = (self.quarries.get(at), found.get_mut(at))
+                && let Some(member) = catch(pid, quarry, text)
                 && !found.alive.iter().any(|m| m.pid == pid)
             {
                 found.alive.push(member);
             }
             return;
         }
-        if quarry.tag.is_some() && quarry.leader != 0 && session(pid) == Some(quarry.leader) {
+        if self.sessions.is_empty() {
+            return;
+        }
+        let of_session = session(pid).and_then(|session| self.sessions.get(&session));
+        if let Some(at) = of_session
+            && let (Some(quarry), Some(found)) = (self.quarries.get(*at), found.get_mut(*at))
+        {
             let lives = stat_of(pid).is_some_and(|s| !matches!(s.state, b'Z' | b'X'));
             // Looked at again: it may have ended between the two looks.
             if lives && !belongs(pid, quarry, text) {
@@ -152,8 +213,37 @@ fn catch(pid: u32, quarry: &Quarry, text: &mut Vec<u8>) -> Option<Member> {
     })
 }
 
-/// The tag that a process carries.
+/// The tag that a process carries. One system call where we may ask (prlimit(2)), else a file that everybody
+/// may read and that costs the kernel a hundred times as much to write.
 pub(super) fn tag_of(pid: u32, text: &mut Vec<u8>) -> Option<Tag> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: prlimit64 writes one structure. The raw call, since libcs differ in its type.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            libc::c_long::from(pid),
+            libc::RLIMIT_LOCKS,
+            0_usize,
+            &raw mut limit,
+        )
+    };
+    if result == 0 {
+        return Some(Tag {
+            soft: limit.rlim_cur,
+            hard: limit.rlim_max,
+        });
+    }
+    match std::io::Error::last_os_error().raw_os_error() {
+        Some(libc::ESRCH) => None,
+        _ => tag_in_proc(pid, text),
+    }
+}
+
+/// The tag of a process as `/proc` shows it; of one that has ended and was not reaped it shows none.
+pub(super) fn tag_in_proc(pid: u32, text: &mut Vec<u8>) -> Option<Tag> {
     read(&format!("/proc/{pid}/limits"), text).then(|| parse_limits(text))?
 }
 
