@@ -91,7 +91,7 @@ impl Daemon {
                     (Some(id), Some(name)) if matches!(kind, EventKind::Exited { .. }) => {
                         self.record_exit(now, id, name, run, kind);
                     }
-                    (_, name) => self.events.record(now.wall, name, run, kind),
+                    (_, name) => self.events.queue(now.wall, name, run, kind, None),
                 }
             }
             Effect::Reply {
@@ -125,7 +125,7 @@ impl Daemon {
     ) {
         let since = self.core.unit(id).and_then(|view| view.started);
         let Some(since) = since.map(|started| started.wall) else {
-            return self.events.record(now.wall, Some(name), run, kind);
+            return self.events.queue(now.wall, Some(name), run, kind, None);
         };
         let capture = self.capture.clone();
         let source = abide_log::Source {
@@ -137,9 +137,9 @@ impl Daemon {
                 *trace_ids = last_ids(&capture, id, source, since);
             }
         };
-        let complete = Box::new(complete);
+        let complete: crate::events::Complete = Box::new(complete);
         self.events
-            .record_then(now.wall, Some(name), run, kind, complete);
+            .queue(now.wall, Some(name), run, kind, Some(complete));
     }
 
     fn persist(&mut self, id: EffectId, change: Change, durable: bool) {

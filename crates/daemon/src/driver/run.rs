@@ -486,8 +486,11 @@ impl Daemon {
     /// After everything that happened was dealt with: publish, set the timer, send what waits.
     fn settle(&mut self, now: Now) {
         self.carry_out(now);
+        // Last of all, so that nothing competes with what was started.
         self.publish_dirty(now);
         self.publish_operations(now.mono);
+        self.store.flush();
+        self.events.wake();
         let due = self.core.poll_timeout().mono.map(|(at, _)| at);
         let shown = self.changed_operations.values().min().copied();
         let next = [due, shown, self.tidying.due()].into_iter().flatten().min();
@@ -521,7 +524,7 @@ impl Daemon {
         let name = unit
             .and_then(|id| self.units.get(id))
             .map(|u| u.name.clone());
-        self.events.record(clock::now().wall, name, run, kind);
+        self.events.queue(clock::now().wall, name, run, kind, None);
     }
 
     /// Writes an event that a person should see, and the same into the daemon's own log.

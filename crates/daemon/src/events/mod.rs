@@ -22,6 +22,7 @@ pub use trace::last_ids;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use abide_model::{Event, EventKind, RunId, UnitName, Wall};
@@ -33,6 +34,9 @@ use writer::Writer;
 /// Events that wait for the writer, or for a disk that takes none; then the oldest are dropped, and
 /// that is an event too.
 const WAITING: usize = 1024;
+
+/// So many are not queued without waking the writer.
+const UNWOKEN: usize = 128;
 
 /// The log of one home. Ends its thread when it is dropped, after all is written.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ struct Shared {
     state: Mutex<State>,
     recorded: Condvar,
     idle: Condvar,
+    /// Something was queued, and the writer was not woken for it.
+    unwoken: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -109,33 +115,51 @@ impl EventLog {
         });
     }
 
-    /// As [`EventLog::record`], with something to add before it is written.
-    pub fn record_then(
+    /// As [`EventLog::record`], perhaps with something to add before it is written. It is written after the
+    /// next [`EventLog::wake`], or when many are queued: to wake the writer costs a system call and a
+    /// processor, which a restart needs first.
+    pub fn queue(
         &self,
         at: Wall,
         unit: Option<UnitName>,
         run: Option<RunId>,
         kind: EventKind,
-        complete: Complete,
+        complete: Option<Complete>,
     ) {
-        self.push(Unnumbered {
+        let queued = self.queue_one(Unnumbered {
             at,
             unit,
             run,
             kind,
-            complete: Some(complete),
+            complete,
         });
+        self.shared.unwoken.store(true, Ordering::Relaxed);
+        if queued >= UNWOKEN {
+            self.wake();
+        }
+    }
+
+    /// Has what is queued written.
+    pub fn wake(&self) {
+        if self.shared.unwoken.swap(false, Ordering::Relaxed) {
+            self.shared.recorded.notify_one();
+        }
     }
 
     fn push(&self, event: Unnumbered) {
+        self.queue_one(event);
+        self.shared.recorded.notify_one();
+    }
+
+    /// How many are queued.
+    fn queue_one(&self, event: Unnumbered) -> usize {
         let mut state = self.shared.lock();
         if state.queue.len() >= WAITING {
             state.queue.pop_front();
             state.dropped += 1;
         }
         state.queue.push_back(event);
-        drop(state);
-        self.shared.recorded.notify_one();
+        state.queue.len()
     }
 
     /// The number of the last event; 0 when there was none.
@@ -176,6 +200,7 @@ impl EventLog {
 
     /// Blocks until all that was recorded before is written, or the disk takes none.
     pub fn flush(&self) {
+        self.wake();
         let mut state = self.shared.lock();
         while state.busy || !state.queue.is_empty() {
             let woken = self.shared.idle.wait(state);

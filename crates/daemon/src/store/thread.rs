@@ -1,5 +1,6 @@
 //! The thread that writes, so that the driver never waits for a disk.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -31,7 +32,9 @@ struct Write {
 
 /// The driver's end. Dropping it writes what is left and ends the thread.
 pub struct Store {
-    sender: Option<Sender<Write>>,
+    /// Not given to the thread yet.
+    queued: RefCell<Vec<Write>>,
+    sender: Option<Sender<Vec<Write>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,25 +61,36 @@ impl Store {
                 .run(&receiver, &report, &trouble)
             })?;
         Ok(Self {
+            queued: RefCell::default(),
             sender: Some(sender),
             thread: Some(thread),
         })
     }
 
-    /// Queues a line. Lines are written in the order they come.
+    /// Queues a line, to be written in the order they come, after the next [`Store::flush`]: to wake the
+    /// thread costs a system call and a processor, which a restart needs first.
     pub fn write(&self, entry: Entry, durable: bool, effect: Option<EffectId>) {
-        if let Some(sender) = &self.sender {
+        self.queued.borrow_mut().push(Write {
+            entry,
+            durable,
+            effect,
+        });
+    }
+
+    /// Has all that is queued written. Blocks for nothing.
+    pub fn flush(&self) {
+        let queued = self.queued.take();
+        if let Some(sender) = &self.sender
+            && !queued.is_empty()
+        {
             // The thread ends only after this sender is gone.
-            let _ = sender.send(Write {
-                entry,
-                durable,
-                effect,
-            });
+            let _ = sender.send(queued);
         }
     }
 
     /// Writes all that is queued, and ends.
     pub fn close(&mut self) {
+        self.flush();
         self.sender = None;
         if let Some(thread) = self.thread.take() {
             // A panic in there has already been printed; there is nothing left to save.
@@ -100,7 +114,7 @@ struct Writer {
 impl Writer {
     fn run(
         mut self,
-        receiver: &Receiver<Write>,
+        receiver: &Receiver<Vec<Write>>,
         report: &dyn Fn(Written),
         trouble: &dyn Fn(Result<(), String>),
     ) {
@@ -122,7 +136,7 @@ impl Writer {
                 }
             };
             let (mut lines, mut effects, mut durable) = (Vec::new(), Vec::new(), false);
-            for write in first.into_iter().chain(receiver.try_iter()) {
+            for write in first.into_iter().chain(receiver.try_iter()).flatten() {
                 let mut line = Vec::new();
                 if let Err(e) = encode(&write.entry, &mut line) {
                     tracing::error!(error = %e, "cannot encode a line of the state");
