@@ -57,7 +57,8 @@ fn group(v1: &str) -> PathBuf {
     homes
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("abide-"))
-        .map(|entry| entry.path().join("unit-it"))
+        // Every second run's is the other one.
+        .flat_map(|entry| ["unit-it", "unit-it~"].map(|name| entry.path().join(name)))
         .find(|path| path.is_dir())
         .unwrap_or_else(|| panic!("there is no group of {v1} for the unit"))
 }

@@ -108,9 +108,9 @@ impl Daemon {
             let outcome = Outcome::Failed { reason };
             return self.input(Input::Done { effect, outcome });
         };
-        let ends = unit.streams.as_ref().map(super::streams::Streams::for_run);
+        let ends = unit.streams.as_ref().map(super::streams::Streams::writers);
         let (stdout, stderr) = match ends {
-            Some(Ok(ends)) => (ends.stdout, ends.stderr),
+            Some(Ok(ends)) => ends,
             Some(Err(error)) => {
                 // Better run without than not at all.
                 let text = format!("the output of its command cannot be kept: {error}");

@@ -180,10 +180,9 @@ impl Daemon {
         let passed = self.passed(unit_id)?;
         let unit = self.units.get_mut(unit_id).ok_or("the unit is gone")?;
         let streams = unit.streams.as_ref().ok_or("its FIFOs are gone")?;
-        let ends = streams
-            .for_run()
-            .map_err(|e| format!("cannot open its FIFOs: {e}"))?;
-        let tree = self.trees.run(unit_id, &unit.name, run);
+        let fifos = streams.held();
+        let last = unit.run.as_ref().map(|last| &last.tree);
+        let tree = self.trees.run_after(last, &unit.name, unit_id, run);
         let mut variables = vec![("ABIDE_UNIT".to_owned(), unit.name.to_string())];
         if unit.spec.policy.heartbeat.is_some()
             && let Some(url) = beats
@@ -199,7 +198,9 @@ impl Daemon {
             }
         }
         let mut fresh = Run::new(run, tree.clone(), Main::Spawning);
-        fresh.mark = Some(self.capture.mark(unit_id));
+        if unit.spec.policy.ready.is_some() {
+            fresh.mark = Some(self.capture.mark(unit_id));
+        }
         unit.run = Some(fresh);
         unit.beat = None;
         unit.facts.status_text = None;
@@ -216,9 +217,10 @@ impl Daemon {
             sockets: passed.named,
             stdin: passed.stdin,
             ready_fd,
-            stdout: ends.stdout,
-            stderr: ends.stderr,
-            read_ends: ends.read_ends,
+            fifos,
+            stdout: None,
+            stderr: None,
+            read_ends: Vec::new(),
             tree,
             record: Some(record),
             keeper: Some(self.keeper.socket()),

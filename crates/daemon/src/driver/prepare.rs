@@ -193,7 +193,10 @@ impl Daemon {
                 .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
             self.keeper
                 .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
-            fifos.push((stream, self.capture_stream(id, stream, fifo, stage)?));
+            fifos.push((
+                stream,
+                Arc::new(self.capture_stream(id, stream, fifo, stage)?),
+            ));
         }
         if let Some(unit) = self.units.get_mut(id) {
             unit.streams = Some(Streams { fifos });

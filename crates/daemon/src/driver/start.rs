@@ -415,7 +415,7 @@ impl Daemon {
             for stream in Stream::ALL {
                 let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
                 match self.take_stream(id, stream, pair) {
-                    Ok(Some(fifo)) => fifos.push((stream, fifo)),
+                    Ok(Some(fifo)) => fifos.push((stream, Arc::new(fifo))),
                     Ok(None) => {}
                     Err(error) => {
                         self.warn(Some(id), format!("its output cannot be captured: {error}"))

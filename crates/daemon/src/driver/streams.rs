@@ -54,7 +54,7 @@ pub fn key(kind: u32, unit: UnitId, stream: Stream) -> Key {
 /// The FIFOs of one unit, open for holding.
 pub struct Streams {
     /// The FIFO of each stream.
-    pub fifos: Vec<(Stream, OwnedFd)>,
+    pub fifos: Vec<(Stream, Arc<OwnedFd>)>,
 }
 
 impl Streams {
@@ -66,34 +66,26 @@ impl Streams {
             .eq(wanted(streams).iter().copied())
     }
 
-    /// What one run gets: its stdout, its stderr if that is apart, and the read ends.
+    /// What a run needs, which opens ends of its own.
+    pub fn held(&self) -> Vec<Arc<OwnedFd>> {
+        self.fifos
+            .iter()
+            .map(|(_, fifo)| Arc::clone(fifo))
+            .collect()
+    }
+
+    /// Write ends for a command on behalf of the unit: its stdout, and its stderr if that is apart.
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn for_run(&self) -> io::Result<RunEnds> {
-        let mut writers = Vec::new();
-        let mut read_ends = Vec::new();
-        for (_, fifo) in &self.fifos {
-            writers.push(pipe::writer(fifo.as_fd())?);
-            read_ends.push(Arc::new(pipe::reader(fifo.as_fd())?));
-        }
-        let mut writers = writers.into_iter();
-        Ok(RunEnds {
-            stdout: writers.next(),
-            stderr: writers.next(),
-            read_ends,
-        })
+    pub fn writers(&self) -> io::Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+        let mut fifos = self.fifos.iter();
+        let mut next = || {
+            let fifo = fifos.next();
+            fifo.map(|(_, fifo)| pipe::writer(fifo.as_fd())).transpose()
+        };
+        Ok((next()?, next()?))
     }
-}
-
-/// See [`Streams::for_run`].
-pub struct RunEnds {
-    /// Write end of the first stream.
-    pub stdout: Option<OwnedFd>,
-    /// Write end of the second, if there is one.
-    pub stderr: Option<OwnedFd>,
-    /// Read ends of both.
-    pub read_ends: Vec<Arc<OwnedFd>>,
 }
 
 /// A FIFO and its stage, freshly made.

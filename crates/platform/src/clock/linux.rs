@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use abide_model::{Mono, Now, Wall};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -23,6 +25,10 @@ pub fn now() -> Now {
 /// The running boot, from `/proc/sys/kernel/random/boot_id` (random(4)).
 #[must_use]
 pub fn boot() -> Boot {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().replace('-', "").parse().unwrap_or_default()
+    // A process lives in one boot.
+    static BOOT: OnceLock<Boot> = OnceLock::new();
+    *BOOT.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        text.trim().replace('-', "").parse().unwrap_or_default()
+    })
 }

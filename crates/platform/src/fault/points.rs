@@ -12,6 +12,11 @@ pub const POINTS: &[(&str, &str, &str)] = &[
         "the core wants a run; nothing was done",
     ),
     (
+        "spawn.group",
+        "daemon",
+        "groups of v1 of the run before are gone; its own is not made",
+    ),
+    (
         "spawn.planned",
         "daemon",
         "all is prepared; before the clone",

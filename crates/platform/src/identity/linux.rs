@@ -144,7 +144,8 @@ pub(crate) fn inode(pidfd: BorrowedFd<'_>) -> Option<u64> {
 
 /// Pidfds have inodes of their own here.
 pub(crate) fn inodes_tell() -> bool {
-    open(std::process::id()).is_ok_and(|fd| inode(fd.as_fd()).is_some())
+    static TELL: OnceLock<bool> = OnceLock::new();
+    *TELL.get_or_init(|| open(std::process::id()).is_ok_and(|fd| inode(fd.as_fd()).is_some()))
 }
 
 /// What `/proc/PID/stat` says (proc_pid_stat(5)).

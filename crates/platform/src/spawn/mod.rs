@@ -63,6 +63,10 @@ pub struct Order {
     pub stdin: Option<Arc<OwnedFd>>,
     /// Where the program says that it is ready: the number at which it finds this write end of a pipe.
     pub ready_fd: Option<(u32, OwnedFd)>,
+    /// The unit's FIFOs, held open: the first is for standard output, a second for standard error. The run
+    /// gets write ends of its own, and the read ends; `stdout`, `stderr` and `read_ends` are not
+    /// looked at.
+    pub fifos: Vec<Arc<OwnedFd>>,
     /// Standard output: a write-only description of the run's own. `None`: `/dev/null`.
     pub stdout: Option<OwnedFd>,
     /// Standard error; `None`: the same as `stdout`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use abide_model::{RunId, UnitId};
 
 use super::{Order, SpawnError, Spawned, Step};
+use crate::tree::RunTree;
 
 /// Enough for a name service's library to look up an account; only what is used takes memory.
 const STACK: usize = 512 * 1024;
@@ -17,10 +18,22 @@ const MOST: usize = 64;
 /// A thread that has had nothing to do for this long ends.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// When for so long no order was taken while some wait, those that are at work hang.
+const STUCK: Duration = Duration::from_millis(20);
+
 type Done = dyn Fn(UnitId, RunId, Result<Spawned, SpawnError>) + Send + Sync;
 
-/// Threads that spawn. They come while all others are busy (one that hangs on a dead disk delays
-/// nobody), and go again when idle.
+/// Threads that spawn: as many as keep the processors busy, and one more each time that these hang (on a
+/// dead disk, a name service that does not answer), so that nobody waits for them. They come with the first
+/// orders, and go again when idle.
+///
+/// ```text
+///  submit ──► orders ──► threads ──► done          a thread too many costs more than it brings: making
+///                │                                 it, and a switch for each order
+///                └─ nobody takes one for 20 ms ──► the one that watches goes to work, another watches
+/// ```
+///
+/// What may come after the start of a run is done when no order waits: see `RunTree::make_way`.
 pub struct Workers {
     shared: Arc<Shared>,
 }
@@ -28,15 +41,32 @@ pub struct Workers {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// For the one that watches.
+    watch: Condvar,
+    /// As many as the processors can use.
+    enough: usize,
     done: Box<Done>,
 }
 
 #[derive(Default)]
 struct State {
     orders: VecDeque<Order>,
+    /// Runs that were started, and have made no way yet for the next one.
+    after: VecDeque<RunTree>,
     threads: usize,
     idle: usize,
+    /// Orders that were taken so far.
+    taken: u64,
+    /// One of the threads watches whether the others hang.
+    watched: bool,
     closed: bool,
+}
+
+/// What a thread does next.
+enum Next {
+    Spawn(Order),
+    MakeWay(RunTree),
+    End,
 }
 
 impl std::fmt::Debug for Workers {
@@ -57,11 +87,14 @@ impl Workers {
     pub fn start(
         done: impl Fn(UnitId, RunId, Result<Spawned, SpawnError>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (state, work) = (Mutex::default(), Condvar::new());
+        // One more than processors: while it waits for its child, another has work for the processor.
+        let enough = thread::available_parallelism().map_or(2, |n| n.get() + 1);
         Ok(Self {
             shared: Arc::new(Shared {
-                state,
-                work,
+                state: Mutex::default(),
+                work: Condvar::new(),
+                watch: Condvar::new(),
+                enough: enough.min(MOST),
                 done: Box::new(done),
             }),
         })
@@ -72,24 +105,63 @@ impl Workers {
         let mut state = self.shared.lock();
         state.orders.push_back(order);
         // A thread that is idle may not have woken for an earlier order yet.
-        if state.idle >= state.orders.len() || state.threads >= MOST {
+        if state.idle >= state.orders.len() {
             drop(state);
             self.shared.work.notify_one();
             return;
         }
+        let watch = state.threads >= self.shared.enough;
+        if watch && state.watched || state.threads >= MOST {
+            return;
+        }
         state.threads += 1;
+        state.watched |= watch;
         drop(state);
-        if let Err(e) = self.add_thread() {
-            self.shared.give_up_thread(&e);
+        if let Err(e) = add_thread(&self.shared, watch) {
+            self.shared.give_up_thread(&e, watch);
         }
     }
+}
 
-    fn add_thread(&self) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let builder = thread::Builder::new()
-            .name("spawn".into())
-            .stack_size(STACK);
-        builder.spawn(move || shared.work()).map(drop)
+fn add_thread(shared: &Arc<Shared>, watch: bool) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    let builder = thread::Builder::new()
+        .name("spawn".into())
+        .stack_size(STACK);
+    let run = move || {
+        if watch {
+            watch_others(&shared);
+        }
+        shared.work();
+    };
+    builder.spawn(run).map(drop)
+}
+
+/// Returns when this thread is to work like the others: they hang, or have nothing to do.
+fn watch_others(shared: &Arc<Shared>) {
+    let mut state = shared.lock();
+    let mut taken = state.taken;
+    loop {
+        let waited = shared.watch.wait_timeout(state, STUCK);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.closed || state.orders.is_empty() {
+            state.watched = false;
+            return;
+        }
+        if state.taken == taken {
+            break;
+        }
+        taken = state.taken;
+    }
+    // Others may hang as well, and then there must be somebody to see it.
+    state.watched = state.threads < MOST;
+    if !state.watched {
+        return;
+    }
+    state.threads += 1;
+    drop(state);
+    if let Err(e) = add_thread(shared, true) {
+        shared.give_up_thread(&e, true);
     }
 }
 
@@ -97,6 +169,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.work.notify_all();
+        self.shared.watch.notify_all();
     }
 }
 
@@ -107,24 +180,42 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(order) = self.next() {
-            let (unit, run) = (order.unit, order.run);
-            let result = super::spawn(&order);
-            drop(order);
-            (self.done)(unit, run, result);
+        loop {
+            match self.next() {
+                Next::Spawn(order) => {
+                    let (unit, run) = (order.unit, order.run);
+                    let result = super::spawn(&order);
+                    let started = result.is_ok();
+                    let tree = order.tree.clone();
+                    // Closes its ends, which nobody waits for, after the answer.
+                    (self.done)(unit, run, result);
+                    drop(order);
+                    if started {
+                        self.lock().after.push_back(tree);
+                    }
+                }
+                Next::MakeWay(tree) => tree.make_way(),
+                Next::End => return,
+            }
         }
     }
 
-    /// The next order; `None`: this thread is to end.
-    fn next(&self) -> Option<Order> {
+    fn next(&self) -> Next {
         let mut state = self.lock();
         loop {
             if let Some(order) = state.orders.pop_front() {
-                return Some(order);
+                state.taken = state.taken.wrapping_add(1);
+                return Next::Spawn(order);
             }
             if state.closed {
                 state.threads -= 1;
-                return None;
+                return Next::End;
+            }
+            if let Some(tree) = state.after.pop_front() {
+                if state.after.is_empty() {
+                    state.after = VecDeque::new();
+                }
+                return Next::MakeWay(tree);
             }
             state.idle += 1;
             let waited = self.work.wait_timeout(state, IDLE);
@@ -133,15 +224,18 @@ impl Shared {
             state.idle -= 1;
             if waited.timed_out() && state.orders.is_empty() {
                 state.threads -= 1;
-                return None;
+                return Next::End;
             }
         }
     }
 
     /// The machine has no thread to give: others will do the work, or it is refused.
-    fn give_up_thread(&self, error: &io::Error) {
+    fn give_up_thread(&self, error: &io::Error, watch: bool) {
         let mut state = self.lock();
         state.threads -= 1;
+        if watch {
+            state.watched = false;
+        }
         if state.threads > 0 {
             return;
         }

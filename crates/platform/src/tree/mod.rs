@@ -14,9 +14,9 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux::{Hunt, Wake, hunt, wait};
 #[cfg(target_os = "linux")]
-pub use linux::{RunTree, Trees};
+pub(crate) use linux::{Place, number, pids, read_tag, value};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{number, pids, read_tag, value};
+pub use linux::{RunTree, Trees};
 
 pub use sweeper::{SweepEvent, Sweeper};
 

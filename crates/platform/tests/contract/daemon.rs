@@ -249,6 +249,7 @@ impl Daemon {
             sockets: Vec::new(),
             stdin: None,
             ready_fd: None,
+            fifos: Vec::new(),
             stdout: None,
             stderr: None,
             read_ends: vec![Arc::new(open())],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use abide_model::{CgroupLimits, ExitStatus, Launch, Limits};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::descriptors::Ends;
 use super::execute;
 use super::plan::Plan;
 use crate::exit::from_wait_status;
@@ -39,6 +40,7 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
         sockets: Vec::new(),
         stdin: None,
         ready_fd: None,
+        fifos: Vec::new(),
         stdout: order.stdout,
         stderr: order.stderr,
         read_ends: Vec::new(),
@@ -46,7 +48,8 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
         record: None,
         keeper: order.keeper,
     };
-    let mut plan = Plan::new(&order)?;
+    let ends = Ends::open(&order)?;
+    let mut plan = Plan::new(&order, &ends)?;
     // What it knows of the surroundings is in the plan by now; the child is ours.
     plan.keeper = None;
     let cloned = execute(&mut plan, &order)?;

@@ -57,7 +57,7 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
     unsafe {
         point("spawn.born");
         plan.tree.set_leader(pid);
-        default_signals();
+        default_signals(plan);
         check(Step::Session, libc::setsid())?;
         for procs in &plan.group_procs {
             let wrote = libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1);
@@ -94,10 +94,13 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
 }
 
 /// All dispositions at their default; programs inherit those that are ignored.
-unsafe fn default_signals() {
+unsafe fn default_signals(plan: &Plan<'_>) {
     // The kernel's struct sigaction: handler, flags, restorer, mask; all zero is SIG_DFL.
     let default = [0_usize; 4];
     for signal in 1..=SIGNALS {
+        if !plan.handled_signals && plan.ignored_signals >> (signal - 1) & 1 == 0 {
+            continue;
+        }
         // SAFETY: `default` is as large as the kernel's structure. SIGKILL and SIGSTOP are refused, rightly.
         unsafe {
             libc::syscall(

@@ -30,6 +30,8 @@ struct CloneArgs {
     cgroup: u64,
 }
 
+/// Linux 5.5: what has a handler is at its default in the child.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// A process that has executed its program, or ended.
@@ -41,8 +43,10 @@ pub(super) struct Cloned {
 /// How the new process gets into its control group.
 #[derive(Clone, Copy)]
 pub(super) enum Into {
-    /// It has none, or enters by itself.
+    /// It has none, or enters by itself. With clone3, so that no signal has a handler any more.
     Nothing,
+    /// The same with clone, for older kernels and sandboxes.
+    NothingByClone,
     /// It is born in it.
     Group(RawFd),
 }
@@ -101,15 +105,26 @@ pub(super) unsafe fn clone(
     let mut pidfd: RawFd = -1;
     let base = libc::CLONE_VM | libc::CLONE_VFORK | if of_parent { libc::CLONE_PARENT } else { 0 };
 
-    if let Into::Group(group) = into {
+    let group = match into {
+        Into::Group(group) => Some(Some(group)),
+        Into::Nothing => Some(None),
+        Into::NothingByClone => None,
+    };
+    if let Some(group) = group {
+        let into = if group.is_some() {
+            CLONE_INTO_CGROUP
+        } else {
+            0
+        };
+        let flags = u64::from((base | libc::CLONE_PIDFD).cast_unsigned());
         let mut args = CloneArgs {
-            flags: u64::from((base | libc::CLONE_PIDFD).cast_unsigned()) | CLONE_INTO_CGROUP,
+            flags: flags | CLONE_CLEAR_SIGHAND | into,
             pidfd: (&raw mut pidfd) as u64,
             // With CLONE_PARENT the parent's own is taken, and none may be given (clone(2)).
             exit_signal: if of_parent { 0 } else { libc::SIGCHLD as u64 },
             stack: bottom as u64,
             stack_size: STACK as u64,
-            cgroup: group as u64,
+            cgroup: group.map_or(0, |group| group as u64),
             ..CloneArgs::default()
         };
         // SAFETY: the stack is ours and large enough, the thread waits while it is used.

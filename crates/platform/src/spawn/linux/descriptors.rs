@@ -3,11 +3,13 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 use crate::notify::is_valid_store_name;
-use crate::spawn::{FIRST_SOCKET, Order, READ_END};
+use crate::pipe;
+use crate::spawn::{FIRST_SOCKET, Order, READ_END, SpawnError, Step};
 
 const LISTEN_PID: &[u8] = b"LISTEN_PID=";
 
@@ -24,6 +26,63 @@ struct Place {
     reserved: bool,
 }
 
+/// The ends of its output that a run gets, open until its program is executed.
+pub(super) enum Ends<'a> {
+    /// Given with the order.
+    Given(&'a Order),
+    /// Opened for this run.
+    Own {
+        writers: Vec<OwnedFd>,
+        readers: Vec<OwnedFd>,
+    },
+}
+
+impl<'a> Ends<'a> {
+    /// Errors: no descriptor is to be had.
+    pub(super) fn open(order: &'a Order) -> Result<Self, SpawnError> {
+        if order.fifos.is_empty() {
+            return Ok(Self::Given(order));
+        }
+        let open = |end: fn(BorrowedFd<'_>) -> io::Result<OwnedFd>| {
+            let fifos = order.fifos.iter();
+            fifos
+                .map(|fifo| end(fifo.as_fd()))
+                .collect::<io::Result<Vec<_>>>()
+        };
+        let failed = |error: io::Error| SpawnError {
+            step: Step::Prepare,
+            errno: error.raw_os_error(),
+            text: format!("open its FIFOs: {error}"),
+            recorded: false,
+        };
+        Ok(Self::Own {
+            writers: open(pipe::writer).map_err(failed)?,
+            readers: open(pipe::reader).map_err(failed)?,
+        })
+    }
+
+    fn stdout(&self) -> Option<RawFd> {
+        match self {
+            Self::Given(order) => order.stdout.as_ref().map(AsRawFd::as_raw_fd),
+            Self::Own { writers, .. } => writers.first().map(AsRawFd::as_raw_fd),
+        }
+    }
+
+    fn stderr(&self) -> Option<RawFd> {
+        match self {
+            Self::Given(order) => order.stderr.as_ref().map(AsRawFd::as_raw_fd),
+            Self::Own { writers, .. } => writers.get(1).map(AsRawFd::as_raw_fd),
+        }
+    }
+
+    fn readers(&self) -> Vec<RawFd> {
+        match self {
+            Self::Given(order) => order.read_ends.iter().map(|end| end.as_raw_fd()).collect(),
+            Self::Own { readers, .. } => readers.iter().map(AsRawFd::as_raw_fd).collect(),
+        }
+    }
+}
+
 /// All descriptors that a program finds.
 pub(super) struct Layout {
     places: Vec<Place>,
@@ -33,10 +92,10 @@ pub(super) struct Layout {
 
 impl Layout {
     /// `null`: an open `/dev/null`. Errors: why that cannot be laid out, after "cannot".
-    pub(super) fn new(order: &Order, null: RawFd) -> Result<Self, String> {
+    pub(super) fn new(order: &Order, ends: &Ends<'_>, null: RawFd) -> Result<Self, String> {
         let stdin = order.stdin.as_ref().map_or(null, |fd| fd.as_raw_fd());
-        let stdout = order.stdout.as_ref().map_or(null, AsRawFd::as_raw_fd);
-        let stderr = order.stderr.as_ref().map_or(stdout, AsRawFd::as_raw_fd);
+        let stdout = ends.stdout().unwrap_or(null);
+        let stderr = ends.stderr().unwrap_or(stdout);
         let place = |from: RawFd, to: RawFd, reserved: bool| Place {
             from: AtomicI32::new(from),
             to,
@@ -66,8 +125,8 @@ impl Layout {
             let to = ready_number(*number, count)?;
             places.push(place(end.as_raw_fd(), to, false));
         }
-        for (end, to) in order.read_ends.iter().zip([READ_END, READ_END + 1]) {
-            places.push(place(end.as_raw_fd(), to, true));
+        for (end, to) in ends.readers().into_iter().zip([READ_END, READ_END + 1]) {
+            places.push(place(end, to, true));
         }
         let highest = places.iter().map(|place| place.to).max().unwrap_or(0);
         Ok(Self {

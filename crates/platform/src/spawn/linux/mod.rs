@@ -6,12 +6,15 @@ mod child;
 mod clone;
 mod descriptors;
 mod explain;
+mod known;
 mod plan;
 mod reserve;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub(super) use auxiliary::reap;
 pub use auxiliary::spawn_auxiliary;
@@ -19,6 +22,7 @@ pub use plan::surroundings;
 pub(crate) use reserve::reserve_read_ends;
 
 use self::clone::{Cloned, Into, clone};
+use self::descriptors::Ends;
 use self::plan::Plan;
 use super::{Order, SpawnError, Spawned, Step};
 use crate::fault::point;
@@ -31,9 +35,17 @@ use crate::identity::{Handle, Identity};
 /// [`SpawnError`]; no process is left then.
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     reserve_read_ends();
-    let mut plan = Plan::new(order)?;
+    let ends = Ends::open(order)?;
+    let mut plan = Plan::new(order, &ends)?;
     point("spawn.planned");
-    let cloned = execute(&mut plan, order)?;
+    let cloned = match execute(&mut plan, order) {
+        // Its group was taken for what an earlier run left (`RunTree::make_way`).
+        Err(e) if e.step == Step::Clone && e.errno == Some(libc::ENODEV) => {
+            plan.enter_anew(order)?;
+            execute(&mut plan, order)?
+        }
+        result => result?,
+    };
     point("spawn.cloned");
     let pidfd = cloned
         .pidfd
@@ -72,6 +84,10 @@ fn execute(plan: &mut Plan<'_>, order: &Order) -> Result<Cloned, SpawnError> {
     let told = plan.recorded.load(Ordering::Relaxed) != 0;
     if let Some(step) = Step::from_number(plan.failed_step.load(Ordering::Acquire)) {
         let errno = plan.failed_errno.load(Ordering::Relaxed);
+        // This thread goes on a little before the process has left its group.
+        if let Some(pidfd) = &cloned.pidfd {
+            wait_for_end(pidfd);
+        }
         if plan.keeper.is_none() {
             reap_own(cloned.pid);
         }
@@ -96,18 +112,23 @@ fn execute(plan: &mut Plan<'_>, order: &Order) -> Result<Cloned, SpawnError> {
     Ok(cloned)
 }
 
+/// Not in this kernel, or not through this sandbox.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOSYS | libc::EPERM | libc::E2BIG | libc::EINVAL)
+    )
+}
+
 fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
     let of_parent = plan.keeper.is_some();
+    plan.handled_signals = false;
     if let Some(group) = plan.group.as_ref().map(AsRawFd::as_raw_fd) {
         let argument = std::ptr::from_mut(plan).cast();
         // SAFETY: `begin` never returns and makes system calls only.
         match unsafe { clone(child::begin, argument, of_parent, Into::Group(group)) } {
-            // Not in this kernel, or not through this sandbox: the child enters by itself.
-            Err(e)
-                if matches!(
-                    e.raw_os_error(),
-                    Some(libc::ENOSYS | libc::EPERM | libc::E2BIG | libc::EINVAL)
-                ) => {}
+            // The child enters by itself.
+            Err(e) if is_refused(&e) => {}
             // Ended at birth: the group was killed before, and could not be made anew. A process
             // that enters it afterwards is let live.
             Ok(cloned) if plan.begun.load(Ordering::Relaxed) == 0 => {
@@ -126,7 +147,24 @@ fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
     }
     let argument = std::ptr::from_mut(plan).cast();
     // SAFETY: as above.
-    unsafe { clone(child::begin, argument, of_parent, Into::Nothing) }
+    match unsafe { clone(child::begin, argument, of_parent, Into::Nothing) } {
+        Err(e) if is_refused(&e) => {}
+        result => return result,
+    }
+    plan.handled_signals = true;
+    let argument = std::ptr::from_mut(plan).cast();
+    // SAFETY: as above.
+    unsafe { clone(child::begin, argument, of_parent, Into::NothingByClone) }
+}
+
+/// One that is on its last steps; a second is for ever.
+fn wait_for_end(pidfd: &OwnedFd) {
+    let second = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    // An interrupted or failed wait is a short one.
+    let _ = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&second));
 }
 
 /// Without a keeper the child is ours.

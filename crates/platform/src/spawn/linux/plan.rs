@@ -1,6 +1,8 @@
 //! Everything that a child needs, laid out before it exists: from its birth to its program it
 //! may only make system calls.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -11,12 +13,13 @@ use abide_model::{Command, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
-use super::descriptors::{Layout, PidLine, listen_variables};
+use super::descriptors::{Ends, Layout, PidLine, listen_variables};
+use super::known;
 use crate::exit::errno_text;
 use crate::identity::Record;
 use crate::keeper::KeeperSocket;
 use crate::spawn::{Order, SpawnError, Step, Surroundings};
-use crate::tree::RunTree;
+use crate::tree::{Place, RunTree};
 
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const USER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -56,6 +59,7 @@ impl Strings {
 }
 
 /// Whom to become.
+#[derive(Clone)]
 pub(super) struct Credentials {
     pub uid: u32,
     pub gid: u32,
@@ -104,6 +108,10 @@ pub(super) struct Plan<'a> {
     pub unsupported: Vec<LimitUnsupported>,
     pub warnings: Vec<String>,
     // Written by the child, whose memory is ours until it executes its program.
+    /// Signals may have handlers in the child: it was made by clone, not by clone3.
+    pub handled_signals: bool,
+    /// Signals that this process ignores, a bit each from 1 on: a program would ignore them, too.
+    pub ignored_signals: u64,
     pub begun: AtomicU32,
     pub failed_step: AtomicU32,
     pub failed_errno: AtomicI32,
@@ -136,7 +144,7 @@ fn null() -> io::Result<RawFd> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(order: &'a Order) -> Result<Self, SpawnError> {
+    pub(super) fn new(order: &'a Order, ends: &Ends<'_>) -> Result<Self, SpawnError> {
         let launch = &*order.launch;
         let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
         let root = credentials.as_ref().map_or_else(
@@ -181,15 +189,9 @@ impl<'a> Plan<'a> {
                 ))
             })?;
         let null = null().map_err(|e| prepare(format!("open /dev/null: {e}")))?;
-        let layout = Layout::new(order, null).map_err(prepare)?;
+        let layout = Layout::new(order, ends, null).map_err(prepare)?;
         let mut warnings = Vec::new();
-        let place = order.tree.enter(&launch.limits.tree).map_err(|e| {
-            failure(
-                Step::Group,
-                e.raw_os_error(),
-                format!("make its control group: {e}"),
-            )
-        })?;
+        let place = enter(order)?;
         let record = order.record.as_deref().and_then(|path| {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
@@ -267,12 +269,60 @@ impl<'a> Plan<'a> {
             path,
             unsupported: place.unsupported,
             warnings,
+            handled_signals: true,
+            ignored_signals: ignored_signals(),
             begun: AtomicU32::new(0),
             failed_step: AtomicU32::new(u32::MAX),
             failed_errno: AtomicI32::new(0),
             failed_at: AtomicU32::new(0),
             recorded: AtomicU32::new(0),
         })
+    }
+}
+
+/// Looked up once: what a daemon ignores it ignores from the beginning. SIGPIPE is ignored by every
+/// program in Rust.
+fn ignored_signals() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| {
+        let mut ignored = 0;
+        for signal in 1..=64_i32 {
+            // The kernel's struct sigaction: handler, flags, restorer, mask.
+            let mut action = [0_usize; 4];
+            // SAFETY: `action` is as large as the kernel's structure, which it fills.
+            let result = unsafe {
+                libc::syscall(
+                    libc::SYS_rt_sigaction,
+                    signal,
+                    0_usize,
+                    action.as_mut_ptr(),
+                    8_usize,
+                )
+            };
+            if result != 0 || action[0] == libc::SIG_IGN {
+                ignored |= 1_u64 << (signal - 1);
+            }
+        }
+        ignored
+    })
+}
+
+fn enter(order: &Order) -> Result<Place, SpawnError> {
+    let entered = order.tree.enter(&order.launch.limits.tree);
+    entered.map_err(|e| {
+        let text = format!("make its control group: {e}");
+        failure(Step::Group, e.raw_os_error(), text)
+    })
+}
+
+impl Plan<'_> {
+    /// Makes its control groups once more.
+    pub(super) fn enter_anew(&mut self, order: &Order) -> Result<(), SpawnError> {
+        let place = enter(order)?;
+        self.group = place.directory;
+        self.group_procs = place.legacy;
+        self.unsupported = place.unsupported;
+        Ok(())
     }
 }
 
@@ -336,6 +386,13 @@ fn environment(
 /// The account to run as, and what to change for it; nothing is changed when the daemon is an
 /// ordinary user, who can only run as itself.
 fn credentials(
+    user: Option<&str>,
+    group_name: Option<&str>,
+) -> Result<(Account, Option<Credentials>), SpawnError> {
+    known::look_up(user, group_name, || look_up(user, group_name))
+}
+
+fn look_up(
     user: Option<&str>,
     group_name: Option<&str>,
 ) -> Result<(Account, Option<Credentials>), SpawnError> {

@@ -85,18 +85,35 @@ impl HomeGroup {
     /// it was never killed. (Linux 6.13 and later end a child that is cloned into a group that was
     /// ever killed: they compare the count of kills with that of the group that the parent is in.)
     /// False: what an earlier run left in it could not be removed, and it is the old one.
-    pub(super) fn enter(&self, path: &Path) -> io::Result<(OwnedFd, bool)> {
-        remove(path);
-        let fresh = !path.exists();
-        match make_directory(path) {
+    ///
+    /// `made`: it was made ahead, for this run.
+    pub(super) fn enter(&self, path: &Path, made: bool) -> io::Result<(OwnedFd, bool)> {
+        if made && let Ok(group) = open(path) {
+            return Ok((group, true));
+        }
+        let mut fresh = true;
+        match std::fs::create_dir(path) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                remove(path);
+                fresh = !path.exists();
+                make_directory(path)?;
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 // Somebody has tidied up.
                 make_directory(&self.path)?;
                 make_directory(path)?;
             }
-            result => result?,
+            Err(e) => return Err(e),
         }
-        Ok((open(path)?, fresh))
+        match open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                // Taken for what the run before the last left, at this instant.
+                make_directory(path)?;
+                Ok((open(path)?, true))
+            }
+            group => Ok((group?, fresh)),
+        }
     }
 
     /// Removes a group of this name. One that is not empty stays.
@@ -233,11 +250,15 @@ pub(super) fn is_empty(path: &Path) -> bool {
 
 /// Whether it is empty, and a descriptor that tells of the next change (POLLPRI).
 pub(super) fn look(path: &Path) -> (bool, Option<File>) {
-    let mut text = String::new();
+    // Two short lines, of which the kernel gives all at once.
+    let mut text = [0_u8; 256];
     let read = File::open(path.join("cgroup.events"))
-        .and_then(|mut file| file.read_to_string(&mut text).map(|_| file));
+        .and_then(|mut file| file.read(&mut text).map(|read| (read, file)));
     match read {
-        Ok(file) => (text.lines().any(|line| line == "populated 0"), Some(file)),
+        Ok((read, file)) => {
+            let mut lines = text.get(..read).unwrap_or(&[]).split(|byte| *byte == b'\n');
+            (lines.any(|line| line == b"populated 0"), Some(file))
+        }
         Err(e) => {
             let gone =
                 e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(libc::ENODEV);

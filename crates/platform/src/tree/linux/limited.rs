@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use abide_model::{CgroupLimits, LimitUnsupported};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -27,9 +28,12 @@ impl RunTree {
         let mut place = Place::default();
         // Those of the run before: the figures of this one begin at zero, and it may need others.
         self.0.groups.legacy.discard(&self.0.slot);
+        crate::fault::point("spawn.group");
         let home = self.0.groups.unified.as_ref().ok();
         if let (Some(home), Some(path)) = (home, &self.0.group) {
-            let (directory, fresh) = home.enter(path)?;
+            // Once: asked a second time, it is gone.
+            let made = self.0.made.swap(false, Ordering::Relaxed);
+            let (directory, fresh) = home.enter(path, made)?;
             place.directory = Some(directory);
             if !fresh {
                 limits::lift(path);

@@ -12,12 +12,12 @@ mod wake;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use abide_model::{RunId, Signal, UnitId, UnitName};
 
 pub(super) use self::hunt::{Hunt, hunt};
-pub(crate) use self::limited::{number, value};
+pub(crate) use self::limited::{Place, number, value};
 pub(crate) use self::scan::pids;
 pub(super) use self::wake::{Wake, wait};
 
@@ -57,6 +57,10 @@ struct Inner {
     slot: String,
     groups: Arc<Groups>,
     group: Option<PathBuf>,
+    /// That group was made ahead, for this run.
+    made: AtomicBool,
+    /// That of the next run was made.
+    next_made: AtomicBool,
     /// The process it began with, and number of its session and process group; 0: not spawned yet.
     leader: AtomicU32,
     /// The main process, if that is another one by now; else 0.
@@ -68,6 +72,7 @@ impl Groups {
     fn discard(&self, slot: &str) {
         if let Ok(home) = &self.unified {
             home.discard(slot);
+            home.discard(&other_slot(slot));
         }
         self.legacy.discard(slot);
     }
@@ -77,6 +82,21 @@ impl Groups {
 /// files of a group.
 fn unit_slot(name: &UnitName) -> String {
     format!("unit-{name}")
+}
+
+/// What the group of v2 of a unit's other runs is called. Every second run is in this one: so the next
+/// run's can be made ahead, and the last one's removed later. No name of a unit ends with a tilde.
+fn other_slot(slot: &str) -> String {
+    format!("{slot}~")
+}
+
+/// What the group of v2 of this run is called.
+fn run_slot(slot: &str, run: RunId) -> String {
+    if run.0.is_multiple_of(2) {
+        other_slot(slot)
+    } else {
+        slot.to_owned()
+    }
 }
 
 impl Trees {
@@ -120,8 +140,27 @@ impl Trees {
     #[must_use]
     pub fn run(&self, unit: UnitId, name: &UnitName, run: RunId) -> RunTree {
         let slot = unit_slot(name);
-        let group = self.in_home(&slot);
+        let group = self.in_home(&run_slot(&slot, run));
         self.tree(unit, run, self.tags.tag(unit, run), slot, group, 0)
+    }
+
+    /// As [`Trees::run`], for the run that follows on `last` in the same unit: what
+    /// [`RunTree::make_way`] made ahead for it is used.
+    #[must_use]
+    pub fn run_after(
+        &self,
+        last: Option<&RunTree>,
+        name: &UnitName,
+        unit: UnitId,
+        run: RunId,
+    ) -> RunTree {
+        let tree = self.run(unit, name, run);
+        let made = last.is_some_and(|last| {
+            // It was made for the run that comes next by number.
+            last.0.run.0 + 1 == run.0 && last.0.next_made.load(Ordering::Acquire)
+        });
+        tree.0.made.store(made, Ordering::Relaxed);
+        tree
     }
 
     /// The tree of an auxiliary command of a unit ([`crate::spawn::spawn_auxiliary`]): apart from those of
@@ -201,7 +240,7 @@ impl Trees {
         let group = record
             .group
             .clone()
-            .or_else(|| self.in_home(&slot))
+            .or_else(|| self.in_home(&run_slot(&slot, record.run)))
             .filter(|path| path.is_dir());
         let main = record.process.pid;
         let leader = record.leader.unwrap_or(main);
@@ -227,6 +266,8 @@ impl Trees {
             slot,
             groups: Arc::clone(&self.groups),
             group,
+            made: AtomicBool::new(false),
+            next_made: AtomicBool::new(false),
             leader: AtomicU32::new(leader),
             main: AtomicU32::new(0),
         }))
@@ -282,6 +323,26 @@ impl RunTree {
     pub fn discard(&self) {
         if self.is_auxiliary() {
             self.0.groups.discard(&self.0.slot);
+        }
+    }
+
+    /// After this run was started: removes the group that the run before it left, and makes one ahead for
+    /// the run after it. A unit that was never started again has none made: it may never need one.
+    ///
+    /// May come at the same time as the start of the next run, which then finds its group
+    /// gone, and makes it ([`crate::spawn::spawn`]).
+    pub(crate) fn make_way(&self) {
+        let inner = &*self.0;
+        let Ok(home) = &inner.groups.unified else {
+            return;
+        };
+        if self.is_auxiliary() || inner.group.is_none() {
+            return;
+        }
+        let next = RunId(inner.run.0.wrapping_add(1));
+        let path = home.slot(&run_slot(&inner.slot, next));
+        if std::fs::remove_dir(&path).is_ok() && std::fs::create_dir(&path).is_ok() {
+            inner.next_made.store(true, Ordering::Release);
         }
     }
 
