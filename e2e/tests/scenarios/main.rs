@@ -28,6 +28,7 @@ mod remembered;
 mod remotes;
 mod sockets;
 mod three_hundred;
+mod upgrade;
 mod web_survives_kill;
 
 use std::net::TcpListener;

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::{events, free_port};
 
 /// Answers with its pid; on SIGTERM it takes no more connections and ends those that it has in order.
-const SERVER: &str = r#"
+pub(crate) const SERVER: &str = r#"
 import os, signal, socket, socketserver, sys, threading, http.server
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -65,8 +65,13 @@ fn configuration(port: u16, more: &str) -> String {
     )
 }
 
+/// Two instances of the server on one socket.
+pub(crate) fn two_servers(port: u16) -> String {
+    configuration(port, "instances = 2")
+}
+
 /// A GET on a connection of its own; the pid that answered.
-fn get(port: u16) -> u32 {
+pub(crate) fn get(port: u16) -> u32 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the connection is taken");
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))

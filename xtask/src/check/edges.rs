@@ -83,9 +83,10 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "abide-e2e",
-        inside: &["abide-core", "abide-model"],
+        inside: &["abide-core", "abide-model", "abide-platform"],
         outside: Outside::Never(RUNTIMES),
-        why: "end-to-end scenarios see abide from outside; the core is there for replaying recordings",
+        why: "end-to-end scenarios see abide from outside; the core is there for replaying recordings, the \
+              platform for a program that plays a daemon",
     },
     Rule {
         name: "abide-quickstart",

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
+use abide_log::Format;
 use abide_model::ActualState;
 
+use super::logs::{Follower, Told};
 use super::{Answer, Context};
-use crate::client::{Query, Which};
+use crate::client::{Error, Query, Which};
 use crate::failure::{Code, Failure};
 use crate::term::{Signals, escape};
 
@@ -13,12 +15,12 @@ pub(super) async fn run(context: &mut Context<'_>, unit: &str) -> Answer {
     let client = context.client.clone();
     let query = Query::new("/v1/logs")
         .with("pattern", unit)
-        .with("format", "raw")
+        .with("format", "json")
         .with("follow", true);
-    let mut lines = client
-        .logs(&query)
-        .await
-        .map_err(|error| client.failure(error))?;
+    let again = |since: jiff::Timestamp| query.clone().with("since", since).with("lines", "all");
+    let lines = Follower::begin(&client, &query, again).await;
+    let mut lines = lines.map_err(|error| client.failure(error))?;
+    let mut raw = Vec::new();
     let patterns = [unit.to_owned()];
     let daemon = client
         .daemon()
@@ -28,7 +30,8 @@ pub(super) async fn run(context: &mut Context<'_>, unit: &str) -> Answer {
         patterns: &patterns,
         kinds: &[],
     };
-    let events = client.events_after(daemon.last_event, which).await;
+    let mut after = daemon.last_event;
+    let events = client.events_after(after, which).await;
     let mut events = events.map_err(|error| client.failure(error))?;
     let mut signals = Signals::listen()?;
     let mut ended = is_over(context, unit).await?;
@@ -40,17 +43,24 @@ pub(super) async fn run(context: &mut Context<'_>, unit: &str) -> Answer {
         }
         tokio::select! {
             biased;
-            bytes = lines.next_raw() => match bytes {
-                Ok(Some(bytes)) => {
-                    context.out.write_all(&bytes)?;
+            told = lines.next() => {
+                let told = told.map_err(|error| client.failure(error))?;
+                write(context, &told, &mut raw)?;
+                if !lines.has_more() {
                     context.out.flush()?;
                 }
-                Ok(None) => return Err(Failure::new("the daemon ended the log".to_owned())),
-                Err(error) => return Err(client.failure(error)),
-            },
+            }
             event = events.next() => match event {
-                Ok(Some(_)) => ended = is_over(context, unit).await?,
-                Ok(None) => {}
+                Ok(Some(event)) => {
+                    after = event.seq;
+                    ended = is_over(context, unit).await?;
+                }
+                // The daemon went away; its successor numbers on where it stopped.
+                Ok(None) | Err(Error::Broken(_)) => {
+                    let again = client.events_after(after, which).await;
+                    events = again.map_err(|error| client.failure(error))?;
+                    ended = is_over(context, unit).await?;
+                }
                 Err(error) => return Err(client.failure(error)),
             },
             () = signals.leave() => {
@@ -112,11 +122,21 @@ async fn is_over(context: &Context<'_>, unit: &str) -> Result<Option<Over>, Fail
     }))
 }
 
-async fn drain(context: &mut Context<'_>, lines: &mut crate::client::Lines) -> Result<(), Failure> {
+async fn drain(context: &mut Context<'_>, lines: &mut Follower<'_>) -> Result<(), Failure> {
     const QUIET: std::time::Duration = std::time::Duration::from_millis(100);
-    while let Ok(Ok(Some(bytes))) = tokio::time::timeout(QUIET, lines.next_raw()).await {
-        context.out.write_all(&bytes)?;
+    let mut raw = Vec::new();
+    while let Ok(Ok(told)) = tokio::time::timeout(QUIET, lines.next()).await {
+        write(context, &told, &mut raw)?;
     }
     context.out.flush()?;
+    Ok(())
+}
+
+/// As the program wrote it.
+fn write(context: &mut Context<'_>, told: &Told, raw: &mut Vec<u8>) -> Result<(), Failure> {
+    raw.clear();
+    let rendered = told.render(Format::Raw, raw);
+    rendered.map_err(|error| context.client.failure(error))?;
+    context.out.write_all(raw)?;
     Ok(())
 }

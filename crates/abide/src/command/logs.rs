@@ -1,10 +1,11 @@
 //! `abide logs`: from the daemon, or from the home's files when no daemon runs.
 
+mod follower;
 mod stored;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
+use abide_log::Format;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -13,6 +14,8 @@ use crate::args::{LineCount, LogFormat, LogsArgs, parse_when};
 use crate::client::{Client, Error, Query};
 use crate::failure::{Code, Failure};
 use crate::render::line::{Lines, LogLine};
+
+pub(super) use follower::{Follower, Told};
 
 /// How many lines are shown unless told otherwise.
 const LINES: u64 = 100;
@@ -40,8 +43,10 @@ pub(super) async fn run(context: &mut Context<'_>, args: &LogsArgs) -> Answer {
         Err(error) => return Err(client.failure(error)),
     };
     let result = match wanted.format {
-        Some(LogFormat::Raw | LogFormat::Cri) => copy(context, &client, &wanted).await,
-        None | Some(LogFormat::Json) => {
+        Some(LogFormat::Raw | LogFormat::Cri) if !wanted.follow => {
+            copy(context, &client, &wanted).await
+        }
+        _ => {
             let names = units.len() > 1 || wanted.patterns.len() != 1;
             let mut lines = Lines::new(
                 context.out.palette,
@@ -51,7 +56,11 @@ pub(super) async fn run(context: &mut Context<'_>, args: &LogsArgs) -> Answer {
             );
             let widths = units.iter().map(|unit| crate::term::width(&unit.name));
             lines.width = widths.max().unwrap_or(0).min(24);
-            show(context, &client, &wanted, &mut lines).await
+            if wanted.follow {
+                follow(context, &client, &wanted, &mut lines).await
+            } else {
+                show(context, &client, &wanted, &mut lines).await
+            }
         }
     };
     result.map(|()| Code::Done)
@@ -134,138 +143,88 @@ async fn copy(
         .map_err(|error| client.failure(error))?
     {
         context.out.write_all(&bytes)?;
-        if wanted.follow {
-            context.out.flush()?;
-        }
     }
     Ok(())
 }
 
-/// Lines one by one. Following survives the daemon: the next one is asked for what came after the
-/// last line seen.
+/// Lines one by one, of one answer.
 async fn show(
     context: &mut Context<'_>,
     client: &Client,
     wanted: &Wanted<'_>,
     lines: &mut Lines,
 ) -> Result<(), Failure> {
-    let mut seen = Seen::default();
-    let mut query = wanted.query();
+    let body = client.logs(&wanted.query()).await;
+    let mut body = body.map_err(|error| client.failure(error))?;
     loop {
-        let body = client.logs(&query).await;
-        let mut body = body.map_err(|error| client.failure(error))?;
-        let broken = loop {
-            match body.next().await {
-                Ok(Some(batch)) => {
-                    for line in batch
-                        .split(|byte| *byte == b'\n')
-                        .filter(|line| !line.is_empty())
-                    {
-                        let parsed: LogLine = serde_json::from_slice(line)
-                            .map_err(|e| client.failure(Error::Strange(e.to_string())))?;
-                        if seen.skips(&parsed) {
-                            continue;
-                        }
-                        if wanted.format.is_some() {
-                            context.out.write_all(line)?;
-                        } else {
-                            let shown = lines.log(&parsed, Timestamp::now());
-                            context.out.write_all(shown.as_bytes())?;
-                        }
-                        context.out.write_all(b"\n")?;
-                    }
-                    if wanted.follow {
-                        context.out.flush()?;
-                    }
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+        let batch = body.next().await.map_err(|error| client.failure(error))?;
+        let Some(batch) = batch else { return Ok(()) };
+        let each = batch.split(|byte| *byte == b'\n');
+        for line in each.filter(|line| !line.is_empty()) {
+            if wanted.format.is_some() {
+                context.out.write_all(line)?;
+            } else {
+                let parsed: LogLine = serde_json::from_slice(line)
+                    .map_err(|e| client.failure(Error::Strange(e.to_string())))?;
+                let shown = lines.log(&parsed, Timestamp::now());
+                context.out.write_all(shown.as_bytes())?;
+            }
+            context.out.write_all(b"\n")?;
+        }
+    }
+}
+
+/// Lines as they come, whichever daemon tells them.
+async fn follow(
+    context: &mut Context<'_>,
+    client: &Client,
+    wanted: &Wanted<'_>,
+    lines: &mut Lines,
+) -> Result<(), Failure> {
+    // Whatever is shown, it is asked for in the one form that says what was shown.
+    let told = Wanted {
+        format: None,
+        ..*wanted
+    };
+    let again = |since: Timestamp| {
+        let since = told.since.map_or(since, |wanted| wanted.max(since));
+        let rest = Wanted {
+            since: Some(since),
+            last: None,
+            ..told
+        };
+        rest.query()
+    };
+    let follower = Follower::begin(client, &told.query(), again).await;
+    let mut follower = follower.map_err(|error| client.failure(error))?;
+    let mut bytes = Vec::new();
+    loop {
+        let told = match follower.next().await {
+            Ok(told) => told,
+            Err(error) => {
+                context.out.flush()?;
+                return Err(client.failure(error));
             }
         };
-        match broken {
-            None if !wanted.follow => return Ok(()),
-            Some(error) if !wanted.follow => return Err(client.failure(error)),
-            _ => {}
-        }
-        context.out.flush()?;
-        query = match seen.resume() {
-            Some(last) => Wanted {
-                since: Some(last),
-                last: None,
-                ..*wanted
+        bytes.clear();
+        let rendered = match wanted.format {
+            Some(LogFormat::Raw) => told.render(Format::Raw, &mut bytes),
+            Some(LogFormat::Cri) => told.render(Format::Cri, &mut bytes),
+            Some(LogFormat::Json) => {
+                bytes.extend_from_slice(&told.json);
+                bytes.push(b'\n');
+                Ok(())
             }
-            .query(),
-            None => query,
+            None => {
+                bytes.extend_from_slice(lines.log(&told.line, Timestamp::now()).as_bytes());
+                bytes.push(b'\n');
+                Ok(())
+            }
         };
-        // Asking anything waits for a daemon that is on its way back, and fails if none is.
-        client
-            .daemon()
-            .await
-            .map_err(|error| client.failure(error))?;
-    }
-}
-
-/// Which lines were shown already. Lines that came in one write share their time, so the ones of the
-/// last time are counted.
-#[derive(Default)]
-struct Seen {
-    last: String,
-    counts: BTreeMap<String, u64>,
-    to_skip: BTreeMap<String, u64>,
-}
-
-impl Seen {
-    /// Takes note of a line; says whether it was shown before.
-    fn skips(&mut self, line: &LogLine) -> bool {
-        if line.time == self.last
-            && let Some(n) = self.to_skip.get_mut(&line.unit).filter(|n| **n > 0)
-        {
-            *n -= 1;
-            return true;
+        rendered.map_err(|error| client.failure(error))?;
+        context.out.write_all(&bytes)?;
+        if !follower.has_more() {
+            context.out.flush()?;
         }
-        // RFC 3339 in UTC with nine digits: the order of the texts is that of the times.
-        if line.time > self.last {
-            self.last.clone_from(&line.time);
-            self.counts.clear();
-        }
-        if line.time == self.last {
-            *self.counts.entry(line.unit.clone()).or_default() += 1;
-        }
-        false
-    }
-
-    /// From when on to ask again.
-    fn resume(&mut self) -> Option<Timestamp> {
-        self.to_skip.clone_from(&self.counts);
-        self.last.parse().ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(unit: &str, time: u32) -> LogLine {
-        LogLine {
-            time: format!("2026-01-31T14:05:00.{time:09}Z"),
-            unit: unit.into(),
-            stream: "stdout".into(),
-            text: String::new(),
-        }
-    }
-
-    #[test]
-    fn what_was_shown_before_the_daemon_died_is_not_shown_again() {
-        let mut seen = Seen::default();
-        for (unit, time) in [("a", 1), ("a", 2), ("b", 2), ("a", 2)] {
-            assert!(!seen.skips(&line(unit, time)));
-        }
-        assert_eq!(seen.resume().map(|at| at.subsec_nanosecond()), Some(2));
-        let again = [("a", 2), ("b", 2), ("a", 2), ("a", 2), ("b", 2), ("a", 3)];
-        let shown: Vec<_> = again
-            .iter()
-            .filter(|(unit, time)| !seen.skips(&line(unit, *time)))
-            .collect();
-        assert_eq!(shown, [&("a", 2), &("b", 2), &("a", 3)]);
     }
 }

@@ -41,6 +41,12 @@ pub struct LogLine {
     /// Without its newline.
     #[serde(alias = "line")]
     pub text: String,
+    /// Its exact bytes in base64, where the text could not hold them.
+    #[serde(default)]
+    pub bytes: Option<String>,
+    /// The newline is still missing, or the line comes in pieces.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 impl Lines {
@@ -174,6 +180,8 @@ mod tests {
             unit: unit.into(),
             stream: stream.into(),
             text: text.into(),
+            bytes: None,
+            partial: false,
         }
     }
 

@@ -130,6 +130,8 @@ fn show(record: &Record, format: Option<LogFormat>, lines: &mut Lines, out: &mut
                 unit: unit.to_string(),
                 stream: line.stream.title().to_owned(),
                 text: String::from_utf8_lossy(&line.bytes).into_owned(),
+                bytes: None,
+                partial: false,
             };
             out.extend_from_slice(lines.log(&shown, Timestamp::now()).as_bytes());
             out.push(b'\n');
