@@ -12,11 +12,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::Context;
 use super::document::{Guarded, Refused, WithBody};
 use super::error::{Answer, ApiError};
 use super::extract::{Body, Params};
 use super::status::blocking;
+use super::{Context, Peer};
 use crate::assist::Errand;
 use crate::handle::Replacement;
 use crate::upgrade::check;
@@ -28,7 +28,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER: u64 = 64 << 10;
 
 /// Has another executable take over as the daemon; what runs runs on. Answered when the new daemon is
-/// prepared and the old one leaves; how it went then says the first event `upgraded` or `upgrade_failed`.
+/// prepared and the old one leaves; over TCP it is refused. How it went then says the first event `upgraded` or `upgrade_failed`.
 #[utoipa::path(
     post, path = "/v1/upgrade", tag = "daemon",
     request_body = UpgradeRequest,
@@ -36,10 +36,18 @@ const ANSWER: u64 = 64 << 10;
 )]
 pub(super) async fn upgrade(
     State(context): State<Context>,
+    axum::Extension(peer): axum::Extension<Peer>,
     params: Params,
     Body(request): Body<UpgradeRequest>,
 ) -> Answer<(StatusCode, Json<Upgrading>)> {
     params.finish()?;
+    if matches!(peer, Peer::Tcp { .. }) {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "another executable is put in place only through the home's socket; use `abide upgrade`",
+        ));
+    }
     let path = request.binary;
     if !path.is_absolute() {
         return Err(ApiError::bad_request(format!(

@@ -305,6 +305,33 @@ pub(super) fn catalogue() -> Vec<Entry> {
             "`stopping` and `stopped` of every unit.",
         ),
         home(
+            EventKind::Upgraded {
+                from: text("0.1.0 (1a2b3c4)"),
+                to: text("0.2.0 (5d6e7f8)"),
+                executable: text("/usr/local/bin/abide"),
+                kept: 200,
+                took_ms: 80,
+            },
+            "Raised by the new daemon when it serves, after `abide upgrade`.",
+            "`adopted` for each run, all of which went on; `keeper_renewed` if the keeper changes, too.",
+        ),
+        home(
+            EventKind::UpgradeFailed {
+                from: text("0.1.0 (1a2b3c4)"),
+                to: text("0.2.0 (5d6e7f8)"),
+                executable: text("/usr/local/bin/abide"),
+                reason: text("the new daemon ended with code 3 before it was ready"),
+            },
+            "Raised when the keeper had started the new executable and it did not come up. A file that is refused \
+             beforehand is told to whoever asked, and is no event.",
+            "Nothing: the daemon goes on, or the one before is back, and every run with it.",
+        ),
+        home(
+            EventKind::KeeperRenewed { version: 2 },
+            "Raised when the keeper, too, has executed the new file: the same process, with the same children.",
+            "Nothing.",
+        ),
+        home(
             EventKind::Reloaded {
                 file: text("/etc/abide/shop.toml"),
             },
