@@ -16,7 +16,9 @@ use abide_model::{
     ExitStatus, Launch, Listen, ListenAddress, RunId, Signal, SocketPass, SocketSpec, UnitId,
 };
 use abide_platform::identity::{Handle, Identity, Record};
-use abide_platform::keeper::{KeeperEvent, Key, Link, RunEntry, Table, tell_starter};
+use abide_platform::keeper::{
+    EXIT_YIELDED, KeeperEvent, Key, Link, RunEntry, Successor, Table, tell_starter,
+};
 use abide_platform::notify::NotifySocket;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::{Order, spawn};
@@ -99,6 +101,17 @@ pub enum Ask {
         signal: i32,
     },
     Signals,
+    /// Asks the keeper for this file as the daemon, and waits for what becomes of it.
+    Upgrade {
+        file: std::path::PathBuf,
+        renew: bool,
+    },
+    /// Waits until the keeper says whether it has executed the daemon's file.
+    Renewed,
+    /// How this daemon was started.
+    Start,
+    /// Ends as a program with a mistake does.
+    Crash,
     Leave {
         code: i32,
     },
@@ -126,6 +139,10 @@ pub enum Tell {
     Continued,
     Signals(Vec<Signal>),
     Pid(u32),
+    Start {
+        safe_mode: bool,
+        rolled_back: Option<String>,
+    },
     Done,
 }
 
@@ -146,6 +163,7 @@ struct Daemon {
     exits: BTreeMap<u64, RunEntry>,
     /// Stops and continuations.
     changes: VecDeque<Tell>,
+    answers: VecDeque<KeeperEvent>,
     ready: Option<io::PipeReader>,
     notify: Option<NotifySocket>,
     signals: Signals,
@@ -153,6 +171,13 @@ struct Daemon {
 }
 
 pub fn main(home: &Path) -> ! {
+    if let Some(successor) = Successor::here() {
+        succeed(&successor, home);
+        successor.turn().expect("a keeper");
+        if home.join("fail-late").exists() {
+            exit(4);
+        }
+    }
     let lock = match lock::acquire(home, PATIENCE) {
         Ok(lock) => lock,
         Err(e) => {
@@ -187,6 +212,7 @@ pub fn main(home: &Path) -> ! {
         known: BTreeMap::new(),
         exits: BTreeMap::new(),
         changes: VecDeque::new(),
+        answers: VecDeque::new(),
         ready: None,
         notify: None,
         signals,
@@ -198,6 +224,17 @@ pub fn main(home: &Path) -> ! {
         daemon.serve(&stream);
         let _ = &lock;
     }
+}
+
+/// Does as the test wants before it takes over.
+fn succeed(successor: &Successor, home: &Path) {
+    if home.join("fail-early").exists() {
+        exit(3);
+    }
+    if home.join("abort-early").exists() {
+        std::process::abort();
+    }
+    successor.prepared().expect("a keeper");
 }
 
 impl Daemon {
@@ -228,11 +265,15 @@ impl Daemon {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { return };
             let ask: Ask = serde_json::from_str(&line).expect("a question");
+            let upgrade = matches!(ask, Ask::Upgrade { .. });
             let tell = self.answer(ask);
             let mut line = serde_json::to_string(&tell).expect("json");
             line.push('\n');
             if (&mut &*stream).write_all(line.as_bytes()).is_err() {
                 return;
+            }
+            if upgrade && tell == Tell::Done {
+                exit(EXIT_YIELDED);
             }
         }
     }
@@ -423,6 +464,25 @@ impl Daemon {
                 poll(&mut fds, Some(&POLL_PATIENCE)).expect("poll");
                 Tell::Signals(std::iter::from_fn(|| self.signals.take()).collect())
             }
+            Ask::Upgrade { file, renew } => {
+                let file = std::fs::File::open(file).expect("a file");
+                self.link.upgrade(file.as_fd(), renew).expect("it is asked");
+                match self.told() {
+                    KeeperEvent::Yield => Tell::Done,
+                    KeeperEvent::UpgradeFailed(why) => Tell::Refused(why.to_string()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            Ask::Renewed => match self.told() {
+                KeeperEvent::Renewed { .. } => Tell::Done,
+                KeeperEvent::NotRenewed { errno } => Tell::Refused(errno.to_string()),
+                other => panic!("{other:?}"),
+            },
+            Ask::Start => Tell::Start {
+                safe_mode: self.table.safe_mode,
+                rolled_back: self.table.rolled_back.map(|why| why.to_string()),
+            },
+            Ask::Crash => std::process::abort(),
             Ask::Leave { code } => {
                 self.trees.remove();
                 self.link.leaving();
@@ -438,6 +498,14 @@ impl Daemon {
             }
             self.hear(&format!("run {run} does not end"));
         }
+    }
+
+    /// What the keeper says next of an upgrade.
+    fn told(&mut self) -> KeeperEvent {
+        while self.answers.is_empty() {
+            self.hear("the keeper says nothing");
+        }
+        self.answers.pop_front().expect("there is one")
     }
 
     /// Waits for the keeper to say something.
@@ -458,10 +526,7 @@ impl Daemon {
                 }
                 KeeperEvent::Continued { .. } => self.changes.push_back(Tell::Continued),
                 KeeperEvent::Lost => panic!("the keeper is gone"),
-                KeeperEvent::Yield
-                | KeeperEvent::UpgradeFailed(_)
-                | KeeperEvent::Renewed { .. }
-                | KeeperEvent::NotRenewed { .. } => panic!("unasked: {event:?}"),
+                answer => self.answers.push_back(answer),
             }
         }
     }

@@ -37,7 +37,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn me() -> std::path::PathBuf {
+pub fn me() -> std::path::PathBuf {
     std::env::current_exe().expect("our file")
 }
 
@@ -107,7 +107,7 @@ impl Linux {
     }
 
     /// Finds the current daemon. False: the keeper has ended.
-    fn connect(&mut self) -> bool {
+    pub fn connect(&mut self) -> bool {
         let path = self.home.path().join("ctl");
         let found = wait_for("a daemon", || {
             let keeper = self.keeper.as_mut().expect("it was started");
@@ -123,7 +123,7 @@ impl Linux {
         self.stream.is_some()
     }
 
-    fn say(&mut self, ask: &Ask) -> Option<Tell> {
+    pub fn say(&mut self, ask: &Ask) -> Option<Tell> {
         let stream = self.stream.as_mut().expect("connected");
         let mut line = serde_json::to_string(ask).expect("json");
         line.push('\n');
@@ -149,16 +149,20 @@ impl Linux {
         }
     }
 
+    pub fn keeper_pid(&self) -> u32 {
+        self.keeper.as_ref().expect("it was started").id()
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// So that the next connection is to the next daemon.
-    fn forget_daemon(&self) {
+    pub fn forget_daemon(&self) {
         std::fs::remove_file(self.home.path().join("ctl")).expect("its socket is there");
     }
 
-    fn daemon_pid(&self) -> u32 {
+    pub fn daemon_pid(&self) -> u32 {
         lock::holder(self.home.path()).expect("a daemon holds the home")
     }
 
@@ -167,7 +171,7 @@ impl Linux {
     }
 
     /// Runs the program that writes down its surroundings, and reads that.
-    fn report(&mut self, change: impl FnOnce(&mut Launch)) -> String {
+    pub fn report(&mut self, change: impl FnOnce(&mut Launch)) -> String {
         let place = tempfile::Builder::new()
             .prefix("report")
             .tempdir()

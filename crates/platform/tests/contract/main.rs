@@ -13,6 +13,7 @@ mod passing;
 mod platform;
 mod programs;
 mod runner;
+mod upgrade;
 
 fn main() {
     if let Some(code) = abide_platform::keeper::enter() {

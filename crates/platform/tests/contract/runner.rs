@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, exit};
 
 use crate::platform::Platform;
-use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, passing};
+use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, passing, upgrade};
 
 /// A test that needs the real thing, with and without control groups.
 pub type Both = (&'static str, fn(&mut Linux));
@@ -71,7 +71,11 @@ pub fn main() {
             &on(true),
         );
     }
-    for (name, test) in passing::ALL.iter().chain(main_process::ALL) {
+    for (name, test) in passing::ALL
+        .iter()
+        .chain(main_process::ALL)
+        .chain(upgrade::ALL)
+    {
         let on = |groups: bool| {
             move || {
                 let Some(mut linux) = Linux::start(groups) else {

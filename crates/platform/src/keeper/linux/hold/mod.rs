@@ -450,7 +450,8 @@ impl Keeper {
         let Some(entry) = entry else { return };
         let (id, pid, state) = ((entry.unit, entry.run), entry.pid, entry.state);
         match (self.runs.get_mut(&id), state) {
-            (None, RunState::Running | RunState::ExecFailed { .. }) => {
+            // One that has ended is there too: what it said is read before it is reaped.
+            (None, RunState::Running | RunState::ExecFailed { .. }) if system::exists(pid) => {
                 let other = self.by_pid.get(&pid).and_then(|id| self.runs.get(id));
                 // A number that somebody named may have been given to another process since; one that a
                 // child said itself is its own until it is reaped.
