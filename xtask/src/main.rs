@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod command;
+mod fuzz;
 mod needs;
 mod quickstart;
 mod sim;
@@ -33,6 +34,8 @@ enum Task {
     Check(check::Options),
     /// Measures abide and its peers side by side, or one thing of abide alone.
     Bench(bench::Options),
+    /// Feeds random input to what must stand it.
+    Fuzz(fuzz::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
     Sim(sim::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Needs => needs::install(),
         Task::Check(options) => check::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Vm(options) => vm::run(&options),
     };

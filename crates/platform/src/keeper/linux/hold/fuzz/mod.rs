@@ -5,7 +5,7 @@
 
 pub(super) mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, pipe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -64,6 +64,8 @@ struct Test {
     /// Sockets of half-spawned children of daemons that are gone.
     leftover: Vec<OwnedFd>,
     next_run: u64,
+    /// Processes that became main processes.
+    named: BTreeSet<u32>,
     /// The keeper left, with this code.
     left: Option<i32>,
 }
@@ -92,6 +94,7 @@ impl Test {
             view: BTreeMap::new(),
             leftover: Vec::new(),
             next_run: 0,
+            named: BTreeSet::new(),
             left: None,
         }
     }
@@ -256,6 +259,7 @@ impl Test {
                     && self.runs[&id].state == RunState::Running
                 {
                     let pid = process();
+                    self.named.insert(pid);
                     self.runs.get_mut(&id).expect("it is there").pid = pid;
                     self.say(&socket, Frame::about(id, Kind::MAIN, [pid, 0, 0, 0]), None);
                 }
@@ -355,6 +359,12 @@ impl Test {
             if [Kind::HELLO.0, Kind::READY.0, Kind::LEAVING.0].contains(&kind) {
                 // Those are a daemon's right.
                 kind = 0;
+            }
+            // A number that was named by `MAIN` may be that of another process by now: whoever says that
+            // it is itself is believed.
+            let [pid, ..] = &mut numbers;
+            if kind == Kind::RUN.0 && self.named.contains(pid) {
+                *pid = 0;
             }
             let unit = GARBAGE + u32::try_from(self.dice.below(100)).expect("small");
             let mut frame = Frame::new(Kind(kind), unit, numbers);
