@@ -10,8 +10,8 @@ const UNITS: usize = 10;
 
 /// Never more than this many KiB for keeper and daemon together: half as much again as they take, so that
 /// a thread, a table or a leak too many is seen, and the mood of the allocator is not. The benchmark has
-/// the figures of what is shipped.
-const MEMORY_KIB: u64 = 6 * 1024;
+/// the figures of what is shipped. Without optimisation the tables that are relocated are three times as large.
+const MEMORY_KIB: u64 = if cfg!(debug_assertions) { 6 } else { 3 } * 1024 + 256;
 
 /// How often the threads of a process have gone to sleep or were put aside.
 fn switches(pid: u32) -> u64 {
@@ -58,8 +58,9 @@ fn with_nothing_to_do_abide_sleeps_and_is_small() {
         home.keeper().expect("a keeper"),
         home.daemon().expect("a daemon"),
     );
-    // Runs become stable after ten seconds: the last thing there is to do.
-    wait::let_pass(Duration::from_secs(12));
+    // Runs become stable after ten seconds: the last thing there is to do. A second later memory is given
+    // back, but not sooner than ten seconds after the last time.
+    wait::let_pass(Duration::from_secs(14));
     let before = switches(keeper) + switches(daemon);
     wait::let_pass(Duration::from_secs(5));
     let woken = switches(keeper) + switches(daemon) - before;

@@ -102,6 +102,9 @@ use policy::Policies;
 use unit::Run;
 use units::Units;
 
+/// So many effects have room at any time.
+const OUT: usize = 64;
+
 /// The supervisor of one home: takes inputs, gives effects.
 ///
 /// After every `handle` and `handle_timeout` the driver drains [`Supervisor::poll_effect`] and
@@ -326,7 +329,12 @@ impl Supervisor {
 
     /// The next intention, oldest first.
     pub fn poll_effect(&mut self) -> Option<(EffectId, Effect)> {
-        self.out.pop_front()
+        let next = self.out.pop_front();
+        if self.out.is_empty() && self.out.capacity() > OUT {
+            // A thousand units that start leave room behind for thousands of effects.
+            self.out = VecDeque::new();
+        }
+        next
     }
 
     /// When `handle_timeout` is to be called next, and why.

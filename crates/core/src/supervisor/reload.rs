@@ -178,7 +178,7 @@ impl Supervisor {
             ..Reloading::new(now, within, Action::Ordered(None), said)
         };
         let (run_id, deadline) = (run.id, reload.deadline());
-        run.reload = Some(reload);
+        run.reload = Some(Box::new(reload));
         self.timers.set(Some(id), WakeReason::Reload, deadline);
         self.intents.push(Effect::Reload {
             unit: id,
@@ -241,7 +241,7 @@ impl Supervisor {
                 let within = within.unwrap_or(Reload::WITHIN);
                 let own = Reloading::new(now, within, Action::ItsOwn, Said::Reloading);
                 let (run_id, deadline) = (run.id, own.deadline());
-                run.reload = Some(own);
+                run.reload = Some(Box::new(own));
                 self.timers.set(Some(id), WakeReason::Reload, deadline);
                 self.event(id, Some(run_id), EventKind::UnitReloading);
                 self.touch(id);
@@ -365,6 +365,6 @@ impl Supervisor {
     }
 
     fn reloading(&mut self, id: UnitId) -> Option<&mut Reloading> {
-        self.units.get_mut(&id)?.run_mut()?.reload.as_mut()
+        self.units.get_mut(&id)?.run_mut()?.reload.as_deref_mut()
     }
 }

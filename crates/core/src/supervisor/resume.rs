@@ -144,7 +144,7 @@ impl Supervisor {
             restarts: record.restarts,
             row: record.row,
             recent: record.recent,
-            last_exit: record.last_exit,
+            last_exit: record.last_exit.map(Box::new),
             operation: None,
             rolling: record.rolling.map(Box::new),
             saving: None,

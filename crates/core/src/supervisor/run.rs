@@ -272,13 +272,13 @@ impl Supervisor {
             killed && now.mono.since(*at) < MEMORY_DEATH
         });
         let reason = describe_exit(asked, &status, ran_for, memory.map(|(_, limit)| limit));
-        unit.last_exit = Some(LastExit {
+        unit.last_exit = Some(Box::new(LastExit {
             status: status.clone(),
             at: now.wall,
             run: run_id,
             ran_for,
             reason: reason.clone(),
-        });
+        }));
         self.disarm(id);
         self.event(
             id,

@@ -40,7 +40,7 @@ pub(super) struct Unit {
     pub restarts: u64,
     pub row: u32,
     pub recent: Vec<Mono>,
-    pub last_exit: Option<LastExit>,
+    pub last_exit: Option<Box<LastExit>>,
     pub operation: Option<(OperationId, Goal)>,
     /// Its part in a rolling operation; not always the same one, as a later command may have it, too.
     pub rolling: Option<Box<RollingPart>>,
@@ -120,7 +120,7 @@ pub(super) struct Run {
     pub main: Option<u32>,
     pub beats: Beats,
     pub checks: Checks,
-    pub reload: Option<Reloading>,
+    pub reload: Option<Box<Reloading>>,
 }
 
 /// How far the end of a run is.
@@ -360,7 +360,7 @@ impl Unit {
             restarts: self.restarts,
             row: self.row,
             recent: self.recent.clone(),
-            last_exit: self.last_exit.clone(),
+            last_exit: self.last_exit.as_deref().cloned(),
             operation: self.operation.map(|(id, _)| id),
             awaits_connection: self.awaits_connection,
             rolling: self.rolling.as_deref().cloned(),

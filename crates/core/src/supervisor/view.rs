@@ -37,7 +37,7 @@ impl Supervisor {
             restarts: unit.restarts,
             row: unit.row,
             crash_looping: unit.is_crash_looping(),
-            last_exit: unit.last_exit.as_ref(),
+            last_exit: unit.last_exit.as_deref(),
             next_start: match unit.phase {
                 Phase::Backoff { due } => Some(due),
                 _ => None,

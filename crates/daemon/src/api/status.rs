@@ -70,7 +70,7 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
         started_at: view.started.map(|started| rfc3339(started.wall)),
         restarts: view.restarts,
         crash_looping: view.crash_looping,
-        last_exit: view.last_exit.as_ref().map(last_exit),
+        last_exit: view.last_exit.as_deref().map(last_exit),
         next_start: view.next_start.map(rfc3339),
         reason: view.reason.clone(),
         cpu_percent: sample.and_then(|sample| sample.cpu_percent),
@@ -85,7 +85,7 @@ fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitSt
             missed: beat.missed,
             drift_ms: beat.drift_ms,
         }),
-        health_check: view.health_check.clone(),
+        health_check: view.health_check.as_deref().cloned(),
         sockets: unit.facts.sockets.clone(),
         fds_stored: unit.facts.fds_stored,
         refused: RefusedStatus {

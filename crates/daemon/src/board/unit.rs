@@ -1,6 +1,6 @@
 //! One unit as it is published.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use abide_model::{
     ActualState, DesiredState, Health, HealthStatus, LastExit, LimitUnsupported, Now,
@@ -26,7 +26,7 @@ pub struct UnitEntry {
     /// The processes of the current run, for figures of their use.
     pub tree: Option<RunTree>,
     /// What the driver knows beside the core.
-    pub facts: UnitFacts,
+    pub facts: Arc<UnitFacts>,
 }
 
 /// What is true of a unit, with raw times: the texts of `status` are made for whoever asks.
@@ -55,7 +55,7 @@ pub struct UnitView {
     /// It keeps crashing.
     pub crash_looping: bool,
     /// How the last run ended.
-    pub last_exit: Option<LastExit>,
+    pub last_exit: Option<Box<LastExit>>,
     /// When it will be started (backoff).
     pub next_start: Option<Wall>,
     /// Why it is in this state, in words.
@@ -63,7 +63,7 @@ pub struct UnitView {
     /// Beats, where the unit owes some.
     pub heartbeat: Option<BeatView>,
     /// Its health checks, where it has some.
-    pub health_check: Option<HealthStatus>,
+    pub health_check: Option<Box<HealthStatus>>,
 }
 
 /// What the driver knows of a unit and the core does not.
@@ -77,6 +77,15 @@ pub struct UnitFacts {
     pub fds_stored: u32,
     /// What was sent in its name and refused.
     pub refused: RefusedStatus,
+}
+
+impl UnitFacts {
+    /// Nothing: one for all units that have nothing to say, which are most.
+    #[must_use]
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<UnitFacts>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
 }
 
 /// The beats of a unit that owes some.
@@ -111,7 +120,7 @@ impl UnitView {
             started: core.started,
             restarts: core.restarts,
             crash_looping: core.crash_looping,
-            last_exit: core.last_exit.cloned(),
+            last_exit: core.last_exit.cloned().map(Box::new),
             next_start: core.next_start.map(|at| now.wall_at(at)),
             reason: core.reason.clone(),
             heartbeat: core.policy.heartbeat.as_ref().map(|_| BeatView {
@@ -119,9 +128,11 @@ impl UnitView {
                 missed: core.missed,
                 drift_ms: beat.and_then(|(_, drift_ms)| drift_ms),
             }),
-            health_check: core.policy.health.as_ref().map(|_| HealthStatus {
-                failures: core.failures,
-                last_error: core.last_error.map(ToOwned::to_owned),
+            health_check: core.policy.health.as_ref().map(|_| {
+                Box::new(HealthStatus {
+                    failures: core.failures,
+                    last_error: core.last_error.map(ToOwned::to_owned),
+                })
             }),
         }
     }

@@ -156,7 +156,8 @@ impl Daemon {
 
     fn show_stored(&mut self, id: UnitId) {
         if let Some(unit) = self.units.get_mut(id) {
-            unit.facts.fds_stored = u32::try_from(unit.stored.len()).unwrap_or(u32::MAX);
+            Arc::make_mut(&mut unit.facts).fds_stored =
+                u32::try_from(unit.stored.len()).unwrap_or(u32::MAX);
             self.dirty.insert(id);
         }
     }

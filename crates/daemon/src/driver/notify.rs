@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use abide_core::Input;
 use abide_model::{EventKind, NotifyAccess, ProbeKind, RunId, UnitId};
@@ -195,7 +196,8 @@ impl Daemon {
             Notice::Stopping => self.input(Input::SelfStopping { unit, run }),
             Notice::Status(text) => {
                 if let Some(known) = self.units.get_mut(unit) {
-                    known.facts.status_text = Some(text).filter(|text| !text.is_empty());
+                    Arc::make_mut(&mut known.facts).status_text =
+                        Some(text).filter(|text| !text.is_empty());
                     self.dirty.insert(unit);
                 }
             }
@@ -248,7 +250,7 @@ impl Daemon {
         let Some(unit) = self.units.get_mut(id) else {
             return;
         };
-        let refused = &mut unit.facts.refused.notifications;
+        let refused = &mut Arc::make_mut(&mut unit.facts).refused.notifications;
         *refused = refused.saturating_add(1);
         let first = unit.told.insert(kind);
         self.dirty.insert(id);

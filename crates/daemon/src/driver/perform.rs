@@ -203,7 +203,9 @@ impl Daemon {
         }
         unit.run = Some(fresh);
         unit.beat = None;
-        unit.facts.status_text = None;
+        if unit.facts.status_text.is_some() {
+            Arc::make_mut(&mut unit.facts).status_text = None;
+        }
         let launch = Arc::new(unit.spec.launch());
         let record = self.home.unit_run(&unit.name).join("record");
         let ready_fd = self

@@ -1,5 +1,6 @@
 //! Turning what the core says into what everybody reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use abide_model::{ActualState, Mono, Now, OperationId, OperationState, UnitId};
@@ -73,7 +74,7 @@ impl Daemon {
             view: shown,
             limits_unsupported: unit.limits_unsupported.clone(),
             tree: unit.run.as_ref().map(|run| run.tree.clone()),
-            facts: unit.facts.clone(),
+            facts: Arc::clone(&unit.facts),
         });
     }
 }

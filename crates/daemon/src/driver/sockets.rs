@@ -135,7 +135,10 @@ impl Daemon {
         let Some(unit) = self.units.get_mut(id) else {
             return;
         };
-        unit.facts.sockets = noted.iter().map(ToString::to_string).collect();
+        if unit.sockets != noted {
+            let shown = noted.iter().map(ToString::to_string).collect();
+            Arc::make_mut(&mut unit.facts).sockets = shown;
+        }
         let before = std::mem::replace(&mut unit.sockets, noted.clone());
         self.dirty.insert(id);
         for address in before {

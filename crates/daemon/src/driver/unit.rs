@@ -46,7 +46,7 @@ pub struct Unit {
     /// Exits that the keeper still remembers, because they are not written down yet.
     pub untaken: Vec<RunId>,
     /// What is published of it beside the core's view.
-    pub facts: UnitFacts,
+    pub facts: Arc<UnitFacts>,
 }
 
 /// One run.
@@ -125,7 +125,7 @@ impl Unit {
             limits_unsupported: Vec::new(),
             beat: None,
             untaken: Vec::new(),
-            facts: UnitFacts::default(),
+            facts: UnitFacts::none(),
         }
     }
 

@@ -191,7 +191,7 @@ pub fn entry(id: UnitId, spec: Spec, view: UnitView) -> UnitEntry {
         view,
         limits_unsupported: Vec::new(),
         tree: None,
-        facts: abide_daemon::board::UnitFacts::default(),
+        facts: abide_daemon::board::UnitFacts::none(),
     }
 }
 

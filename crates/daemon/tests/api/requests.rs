@@ -12,7 +12,7 @@ fn a_status_has_every_field_and_null_for_what_is_not_known() {
         view.state = ActualState::Backoff;
         view.restarts = 3;
         view.next_start = Some(Wall(1_767_225_600_500_000_000));
-        view.last_exit = Some(LastExit {
+        view.last_exit = Some(Box::new(LastExit {
             status: ExitStatus::Signal {
                 signal: Signal(11),
                 core: false,
@@ -21,7 +21,7 @@ fn a_status_has_every_field_and_null_for_what_is_not_known() {
             run: RunId(7),
             ran_for: std::time::Duration::from_millis(200),
             reason: "killed by SIGSEGV after 0.2 s".into(),
-        });
+        }));
     });
     let status = fake.get("/v1/units/shop:web@2").json();
     let mut keys: Vec<_> = status
