@@ -217,6 +217,12 @@ impl Client {
         }
     }
 
+    /// The process of a daemon that holds the home, though nobody listens there.
+    fn daemon_without_api(&self) -> Option<u32> {
+        abide_platform::lock::keeper(&self.home.directory)?;
+        abide_platform::lock::holder(&self.home.directory)
+    }
+
     /// Somebody holds the keeper's lock of the home.
     fn keeper_lives(&self) -> bool {
         let Ok(file) = std::fs::File::open(self.home.directory.join("keeper.lock")) else {
@@ -231,6 +237,16 @@ impl Client {
     pub fn failure(&self, error: Error) -> Failure {
         let home = self.home.directory.display();
         match error {
+            Error::NoDaemon if self.daemon_without_api().is_some() => {
+                let pid = self.daemon_without_api().unwrap_or_default();
+                Failure::new(format!(
+                    "the daemon in {home} (process {pid}) does not open its API; it may be starting, or in safe mode because the ones before it crashed again and again; its units are supervised"
+                ))
+                .help(format!(
+                    "{home}/daemon.log says why; `kill -9 {pid}` has it started again, with its API, and no unit notices"
+                ))
+                .code(Code::NoDaemon)
+            }
             Error::NoDaemon => Failure::new(format!("no daemon runs in {home}"))
                 .help(format!("`{}` starts one", self.home.hint("up")))
                 .code(Code::NoDaemon),

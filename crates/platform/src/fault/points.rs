@@ -242,6 +242,46 @@ pub const POINTS: &[(&str, &str, &str)] = &[
         "the daemon has ended; that is known",
     ),
     (
+        "keeper.successor",
+        "keeper",
+        "an upgrade is asked for; before it makes a daemon",
+    ),
+    (
+        "keeper.succeeding",
+        "keeper",
+        "the successor is there, beside the daemon",
+    ),
+    (
+        "keeper.prepared",
+        "keeper",
+        "the successor is prepared; the daemon was not told",
+    ),
+    (
+        "keeper.yielded",
+        "keeper",
+        "the old daemon has ended; the successor was not told",
+    ),
+    (
+        "keeper.rolled-back",
+        "keeper",
+        "the new daemon has failed; the old file is not started",
+    ),
+    (
+        "keeper.upgraded",
+        "keeper",
+        "the new daemon is ready; its file is not yet the daemon's for good",
+    ),
+    (
+        "keeper.renew",
+        "keeper",
+        "before it writes its table for the file that it executes",
+    ),
+    (
+        "keeper.written",
+        "keeper",
+        "the table is written; before it executes that file",
+    ),
+    (
         "handover.begin",
         "daemon",
         "the keeper is gone; nothing was done",

@@ -114,10 +114,10 @@ impl Keeper {
             successor: true,
             ..How::default()
         };
-        point("upgrade.fork");
+        point("keeper.successor");
         match start(&self.program, &how) {
             Ok(process) => {
-                point("upgrade.forked");
+                point("keeper.succeeding");
                 self.upgrade = Upgrade::Beside(Successor {
                     process,
                     exe,
@@ -145,7 +145,7 @@ impl Keeper {
             && !successor.yielding
             && successor.until.is_some()
         {
-            point("upgrade.prepared");
+            point("keeper.prepared");
             successor.yielding = true;
             successor.until = Some(now().after(TURN_WITHIN));
             successor.renew |= keeper_version != KEEPER_VERSION;
@@ -187,7 +187,7 @@ impl Keeper {
                 return false;
             }
             Upgrade::Beside(successor) => {
-                point("upgrade.yielded");
+                point("keeper.yielded");
                 let renew = successor.renew;
                 self.daemon = Some(successor.process);
                 self.restarts.started();
@@ -208,7 +208,7 @@ impl Keeper {
     }
 
     fn roll_back(&mut self, why: UpgradeFailure) {
-        point("upgrade.failed");
+        point("keeper.rolled-back");
         self.rolled_back = Some(why);
         self.restarts.due = now();
     }
@@ -216,7 +216,7 @@ impl Keeper {
     /// The daemon is ready.
     pub(super) fn upgraded(&mut self) {
         if let Upgrade::Trial { renew, .. } = self.upgrade {
-            point("upgrade.ready");
+            point("keeper.upgraded");
             self.upgrade = Upgrade::No;
             self.renew = renew;
         }

@@ -342,6 +342,9 @@ impl Test {
 
     /// Bytes that mean nothing, or something else than they should.
     fn garbage(&mut self, socket: &OwnedFd) {
+        // A child is believed which process it is: no garbage may come before what it says itself, which
+        // no real process could know.
+        self.settle();
         let mut bytes = Vec::new();
         for _ in 0..self.dice.below(80) {
             let mut numbers = [0; 4];
@@ -391,6 +394,7 @@ impl Test {
             flags,
         );
         drop(reader);
+        self.settle();
     }
 
     fn check(&mut self) {
