@@ -68,11 +68,13 @@ impl Pace {
         let quarter = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let nap = if told { since * 4 } else { since * 2 };
         let nap = nap.clamp(MIN, MAX).min(quarter);
+        // Two small writes in a row look like a high rate, too.
+        let small = quarter < COMFORT && bytes * 8 >= room;
         if nap < MIN {
-            return (Look::Told, quarter < COMFORT);
+            return (Look::Told, small);
         }
         self.nap = nap;
-        (Look::At(now + nap), quarter < COMFORT)
+        (Look::At(now + nap), small)
     }
 }
 
