@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::processes;
+use crate::{processes, tool};
 
 /// Says to the worker that it is one.
 const WORKER: &str = "ABIDE_BENCH_WORKER";
@@ -45,6 +45,7 @@ pub fn end_with_front(scratch: std::path::PathBuf) {
         // Nothing is ever sent: an end or an error is the end.
         let _ = std::io::stdin().read(&mut byte);
         eprintln!("\ninterrupted: ending what was started");
+        tool::no_more();
         if let Err(why) = processes::end_all() {
             eprintln!("{why}");
         }

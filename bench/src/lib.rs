@@ -14,6 +14,7 @@ mod plan;
 mod processes;
 mod reports;
 mod results;
+mod setup;
 mod statistics;
 mod tool;
 

@@ -76,12 +76,13 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
         installed: target.clone(),
         dinit: options.dinit.clone(),
     };
-    let peers = chosen(&options.peers, peers::all(&places))?;
     let mut results = if options.add && file.is_file() {
         Results::read(&file)?
     } else {
         Results::default()
     };
+
+    let peers = chosen(&options.peers, &places, &mut results.remarks)?;
 
     processes::adopt_orphans()?;
     let sources = repository.folder("bench/programs");
@@ -138,18 +139,38 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
     Ok(())
 }
 
-fn chosen(names: &[String], all: Vec<Box<dyn Peer>>) -> Result<Vec<Box<dyn Peer>>, String> {
-    let known: Vec<&str> = all.iter().map(|peer| peer.name()).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+/// Those that are wanted and can be had; why the others cannot is a remark.
+fn chosen(
+    names: &[String],
+    places: &Places,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Box<dyn Peer>>, String> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !peers::NAMES.contains(&name.as_str()))
+    {
         return Err(format!(
             "cannot measure `{unknown}`; there are {}",
-            known.join(", ")
+            peers::NAMES.join(", ")
         ));
     }
-    Ok(all
-        .into_iter()
-        .filter(|peer| names.is_empty() || names.iter().any(|name| name == peer.name()))
-        .collect())
+    let mut found = Vec::new();
+    for name in peers::NAMES {
+        if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        let Some(peer) = peers::peer(name, places) else {
+            continue;
+        };
+        match peer.version() {
+            Ok(_) => found.push(peer),
+            Err(why) => {
+                println!("{name} is not measured: {why}");
+                remarks.push(format!("{name} is not measured: {why}"));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// One thing to do with each peer in turn.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,11 +29,20 @@ fn shown(command: &Command) -> String {
     text
 }
 
+/// Held while something is started. Whoever keeps it ends all starting.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// From now on nothing is started: who tries waits for ever.
+pub fn no_more() {
+    std::mem::forget(STARTING.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
 /// Starts it.
 ///
 /// # Errors
 /// It cannot be started.
 pub fn start(command: &mut Command) -> Result<Child, String> {
+    let _held = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     command
         .spawn()
         .map_err(|error| format!("cannot run `{}`: {error}", shown(command)))
@@ -80,11 +90,9 @@ pub fn set_up(command: &mut Command) -> Result<(), String> {
     println!("$ {text}");
     // Said before, so that a long silence has a name.
     let _ = std::io::stdout().flush();
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .map_err(|error| format!("cannot run `{text}`: {error}"))?;
+    let status = start(command.stdin(Stdio::null()).stdout(Stdio::null()))?
+        .wait()
+        .map_err(|error| format!("cannot wait for `{text}`: {error}"))?;
     if status.success() {
         Ok(())
     } else {
@@ -98,10 +106,14 @@ pub fn set_up(command: &mut Command) -> Result<(), String> {
 /// It cannot be run, or fails.
 pub fn output(command: &mut Command) -> Result<String, String> {
     let text = shown(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot run `{text}`: {error}"))?;
+    let output = start(
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    )?
+    .wait_with_output()
+    .map_err(|error| format!("cannot wait for `{text}`: {error}"))?;
     if !output.status.success() {
         return Err(format!(
             "`{text}` ended with {}: {}",

@@ -13,7 +13,7 @@ use crate::ground::{Ground, Unit, Writing};
 use crate::lines::{self, Count};
 use crate::peers::Peer;
 use crate::reports::What;
-use crate::{clock, processes};
+use crate::{clock, processes, tool};
 
 /// How much is written how.
 #[derive(Debug, Clone)]
@@ -200,7 +200,7 @@ pub fn count(session: &Session, unit: &Unit) -> Result<Count, String> {
     };
     let failed = |error| format!("cannot read the log of {}: {error}", unit.name());
     if let Some(mut command) = session.guard.log_command(unit) {
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let mut child = tool::start(command.stdout(Stdio::piped()))?;
         if let Some(mut stdout) = child.stdout.take() {
             all(&mut stdout).map_err(failed)?;
         }

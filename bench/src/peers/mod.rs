@@ -1,10 +1,18 @@
 //! Who is measured. One file a peer: how it is configured, started, asked, killed and read.
 //!
-//! To add one: a file here that implements [`Peer`] and [`Guard`], and a line in [`all`].
+//! To add one: a file here that implements [`Peer`] and [`Guard`], and a line in [`NAMES`] and [`peer`].
 
 pub mod abide;
 pub mod cat;
+pub mod circus;
+pub mod dinit;
 pub mod floor;
+mod plain;
+pub mod pm2;
+pub mod runit;
+pub mod s6;
+pub mod supervisord;
+pub mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -174,19 +182,42 @@ fn tail(path: &Path) -> Vec<u8> {
     read().unwrap_or_default()
 }
 
-/// All of them.
+/// Their names, in the order of the tables.
+pub const NAMES: &[&str] = &[
+    "floor",
+    "cat",
+    "cat-wide",
+    "abide",
+    "dinit",
+    "runit",
+    "s6",
+    "systemd",
+    "supervisord",
+    "pm2",
+    "circus",
+];
+
+/// Installs a peer, if that is needed.
 #[must_use]
-pub fn all(places: &Places) -> Vec<Box<dyn Peer>> {
-    vec![
-        Box::new(floor::Floor),
-        Box::new(cat::Cat {
+pub fn peer(name: &str, places: &Places) -> Option<Box<dyn Peer>> {
+    Some(match name {
+        "floor" => Box::new(floor::Floor),
+        "cat" => Box::new(cat::Cat {
             name: "cat",
             pipe: None,
         }),
-        Box::new(cat::Cat {
+        "cat-wide" => Box::new(cat::Cat {
             name: "cat-wide",
             pipe: Some(1 << 20),
         }),
-        Box::new(abide::Abide::new(places.abide.clone())),
-    ]
+        "abide" => Box::new(abide::Abide::new(places.abide.clone())),
+        "dinit" => Box::new(dinit::peer(places)),
+        "runit" => Box::new(runit::peer(places)),
+        "s6" => Box::new(s6::peer(places)),
+        "systemd" => Box::new(systemd::peer(places)),
+        "supervisord" => Box::new(supervisord::peer(places)),
+        "pm2" => Box::new(pm2::peer(places)),
+        "circus" => Box::new(circus::peer(places)),
+        _ => return None,
+    })
 }

@@ -1,0 +1,97 @@
+//! s6: an `s6-supervise` and an `s6-log t` for each service. The programs say that they are ready by descriptor 3,
+//! since s6 waits one second before each restart of one that does not. Logs are not rotated here, so
+//! that all lines can be counted: s6-log would keep 10 files of 100 kB. s6-svscan is told to take as many
+//! services as there are: its default is 500.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::plain::Plain;
+use super::runit::path_with;
+use super::{Guard, Peer};
+use crate::ground::{self, Ground, Unit};
+use crate::setup::debian;
+use crate::tool;
+
+/// s6, unpacked here.
+pub struct S6(pub Result<PathBuf, String>);
+
+impl Peer for S6 {
+    fn name(&self) -> &'static str {
+        "s6"
+    }
+
+    fn version(&self) -> Result<String, String> {
+        self.0.clone()?;
+        debian::version("s6")
+    }
+
+    fn prepare(&self, _: &Ground, dir: &Path, units: &[Unit]) -> Result<Box<dyn Guard>, String> {
+        let unpacked = self.0.clone()?;
+        let programs = unpacked.join("usr/bin");
+        let libraries = [
+            unpacked.join("lib/x86_64-linux-gnu"),
+            unpacked.join("usr/lib/x86_64-linux-gnu"),
+        ];
+        let libraries = libraries.map(|dir| dir.display().to_string()).join(":");
+        let services = dir.join("services");
+        let (mut status, mut restart) = ("#!/bin/sh\n".to_owned(), "#!/bin/sh\n".to_owned());
+        for unit in units {
+            let service = services.join(unit.name());
+            let log = service.join("log");
+            ground::make(&log)?;
+            ground::write(&service.join("notification-fd"), "3\n")?;
+            let run = format!("#!/bin/sh\nexec {} 3\n", unit.line());
+            ground::write_script(&service.join("run"), &run)?;
+            let run = format!(
+                "#!/bin/sh\nexec s6-log s268435455 t {}/main\n",
+                log.display()
+            );
+            ground::write_script(&log.join("run"), &run)?;
+            let service = service.display();
+            status.push_str(&format!("s6-svstat {service}\n"));
+            restart.push_str(&format!("s6-svc -r {service}\n"));
+        }
+        let [status, restart] = [("status", status), ("restart", restart)].map(|(name, text)| {
+            let script = dir.join(name);
+            ground::write_script(&script, &text).map(|()| script)
+        });
+        let (status, restart) = (status?, restart?);
+        let path = path_with(&programs);
+        let here = move |program: &Path| {
+            let mut command = tool::quiet(program);
+            command.env("PATH", &path);
+            command.env("LD_LIBRARY_PATH", &libraries);
+            command
+        };
+        let command: std::rc::Rc<dyn Fn(&Path) -> Command> = std::rc::Rc::new(here);
+        let (asked, told, logs) = (command.clone(), command.clone(), services.clone());
+        let most = (2 * units.len() + 2).max(500).to_string();
+        Ok(Box::new(Plain {
+            start: Box::new(move || {
+                let mut command = command(&programs.join("s6-svscan"));
+                command.args(["-c", &most]).arg(&services);
+                command
+            }),
+            status: Box::new(move || asked(&status)),
+            restart: Box::new(move || told(&restart)),
+            log: Box::new(move |unit| logs.join(unit.name()).join("log/main/current")),
+            dies: ("s6-supervise", Some("s6-supervise")),
+            comes_back: true,
+            children: Vec::new(),
+        }))
+    }
+}
+
+/// Unpacks it, with its libraries.
+#[must_use]
+pub fn peer(places: &super::Places) -> S6 {
+    let packages = [
+        "s6",
+        "libs6-2.11",
+        "libskarnet2.13",
+        "execline",
+        "libexecline2.9",
+    ];
+    S6(debian::unpacked(&places.installed, "s6", &packages))
+}
