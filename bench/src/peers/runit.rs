@@ -67,8 +67,7 @@ impl Peer for Runit {
 }
 
 /// The search path of this process, with a folder before it.
-#[must_use]
-pub fn path_with(programs: &Path) -> String {
+fn path_with(programs: &Path) -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     format!("{}:{path}", programs.display())
 }

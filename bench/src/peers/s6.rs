@@ -3,18 +3,16 @@
 //! that all lines can be counted: s6-log would keep 10 files of 100 kB. s6-svscan is told to take as many
 //! services as there are: its default is 500.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use super::plain::Plain;
-use super::runit::path_with;
-use super::{Guard, Peer};
+use super::{Guard, Peer, Places};
 use crate::ground::{self, Ground, Unit};
 use crate::setup::debian;
 use crate::tool;
 
-/// s6, unpacked here.
-pub struct S6(pub Result<PathBuf, String>);
+/// s6, installed.
+pub struct S6(pub Result<(), String>);
 
 impl Peer for S6 {
     fn name(&self) -> &'static str {
@@ -27,13 +25,7 @@ impl Peer for S6 {
     }
 
     fn prepare(&self, _: &Ground, dir: &Path, units: &[Unit]) -> Result<Box<dyn Guard>, String> {
-        let unpacked = self.0.clone()?;
-        let programs = unpacked.join("usr/bin");
-        let libraries = [
-            unpacked.join("lib/x86_64-linux-gnu"),
-            unpacked.join("usr/lib/x86_64-linux-gnu"),
-        ];
-        let libraries = libraries.map(|dir| dir.display().to_string()).join(":");
+        self.0.clone()?;
         let services = dir.join("services");
         let (mut status, mut restart) = ("#!/bin/sh\n".to_owned(), "#!/bin/sh\n".to_owned());
         for unit in units {
@@ -57,24 +49,16 @@ impl Peer for S6 {
             ground::write_script(&script, &text).map(|()| script)
         });
         let (status, restart) = (status?, restart?);
-        let path = path_with(&programs);
-        let here = move |program: &Path| {
-            let mut command = tool::quiet(program);
-            command.env("PATH", &path);
-            command.env("LD_LIBRARY_PATH", &libraries);
-            command
-        };
-        let command: std::rc::Rc<dyn Fn(&Path) -> Command> = std::rc::Rc::new(here);
-        let (asked, told, logs) = (command.clone(), command.clone(), services.clone());
+        let logs = services.clone();
         let most = (2 * units.len() + 2).max(500).to_string();
         Ok(Box::new(Plain {
             start: Box::new(move || {
-                let mut command = command(&programs.join("s6-svscan"));
+                let mut command = tool::quiet("s6-svscan");
                 command.args(["-c", &most]).arg(&services);
                 command
             }),
-            status: Box::new(move || asked(&status)),
-            restart: Box::new(move || told(&restart)),
+            status: Box::new(move || tool::quiet(&status)),
+            restart: Box::new(move || tool::quiet(&restart)),
             log: Box::new(move |unit| logs.join(unit.name()).join("log/main/current")),
             dies: ("s6-supervise", Some("s6-supervise")),
             comes_back: true,
@@ -83,15 +67,8 @@ impl Peer for S6 {
     }
 }
 
-/// Unpacks it, with its libraries.
+/// Installs it: s6 runs its own programs by the paths that it was built with. Its package starts nothing.
 #[must_use]
-pub fn peer(places: &super::Places) -> S6 {
-    let packages = [
-        "s6",
-        "libs6-2.11",
-        "libskarnet2.13",
-        "execline",
-        "libexecline2.9",
-    ];
-    S6(debian::unpacked(&places.installed, "s6", &packages))
+pub fn peer(_: &Places) -> S6 {
+    S6(debian::installed("s6-svscan", "s6"))
 }

@@ -2,7 +2,7 @@
 //! wait 100 ms before each restart, and no rate limit of the journal, since it would drop lines. Its memory is that of
 //! PID 1, the journal and what else Debian starts there; not that of `systemd-nspawn`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 

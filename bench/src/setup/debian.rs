@@ -43,6 +43,21 @@ pub fn unpacked(installed: &Path, name: &str, packages: &[&str]) -> Result<PathB
     Ok(folder)
 }
 
+/// Installs a package that cannot be run from elsewhere, unless its program is there.
+///
+/// # Errors
+/// This is not root on a Debian, or it has no such package.
+pub fn installed(program: &str, package: &str) -> Result<(), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|dir| dir.join(program).is_file()) {
+        return Ok(());
+    }
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(["-qq", "install", "--yes", "--no-install-recommends"]);
+    tool::set_up(command.arg(package))
+}
+
 /// Where this machine's packages come from, and for which release.
 ///
 /// # Errors

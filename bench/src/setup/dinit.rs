@@ -19,9 +19,18 @@ pub fn programs(installed: &Path, sources: Option<&Path>) -> Result<PathBuf, Str
         "Debian has no package of it; `--dinit DIR` takes a folder with its sources \
          (davmac314/dinit on GitHub), which are built there",
     )?;
+    // What an attempt left that did not come to its end.
+    let _ = std::fs::remove_dir_all(&built);
     let mut copy = Command::new("cp");
     tool::set_up(copy.arg("-r").arg(sources).arg(&built))?;
     tool::set_up(Command::new("./configure").current_dir(&built))?;
-    tool::set_up(Command::new("make").arg("--quiet").current_dir(&built))?;
+    // Not its manuals: they need programs that are no compiler.
+    for part in ["build", "src"] {
+        let mut make = Command::new("make");
+        tool::set_up(
+            make.args(["--quiet", "-C", part, "all"])
+                .current_dir(&built),
+        )?;
+    }
     Ok(programs)
 }

@@ -1,5 +1,5 @@
-//! How peers get here: packages unpacked below `target/bench`, not installed, so that nothing of this machine is
-//! changed. What cannot be had is left out of the measurement, with the reason.
+//! How peers get here: packages unpacked below `target/bench` and not installed, where they can be run from there.
+//! What cannot be had is left out of the measurement, with the reason.
 
 pub mod debian;
 pub mod dinit;
