@@ -39,7 +39,7 @@ pub fn is_worker() -> Result<Option<Result<(), String>>, String> {
 }
 
 /// Ends everything, and this process, when the one in front is gone.
-pub fn end_with_front(scratch: std::path::PathBuf) {
+pub fn end_with_front(scratch: [std::path::PathBuf; 2]) {
     std::thread::spawn(move || {
         let mut byte = [0];
         // Nothing is ever sent: an end or an error is the end.
@@ -50,7 +50,9 @@ pub fn end_with_front(scratch: std::path::PathBuf) {
             eprintln!("{why}");
         }
         // What the kernel still holds open is gone with the next start of the machine.
-        let _ = std::fs::remove_dir_all(scratch);
+        for folder in scratch {
+            let _ = std::fs::remove_dir_all(folder);
+        }
         std::process::exit(130);
     });
 }

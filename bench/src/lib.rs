@@ -3,6 +3,8 @@
 //! All are run *in turn, in one run*, in rounds, each with its default settings. What a figure means stands at
 //! the top of its file in `measure/`; how a peer is run, in its file in `peers/`; the bars, in `bars.rs`.
 
+mod bars;
+mod chart;
 mod clock;
 mod conditions;
 mod front;
@@ -16,6 +18,7 @@ mod reports;
 mod results;
 mod setup;
 mod statistics;
+mod tables;
 mod tool;
 
 use std::path::{Path, PathBuf};
@@ -35,7 +38,7 @@ pub struct Options {
     /// With how many units.
     #[arg(long, value_delimiter = ',', default_values_t = [10, 200, 1000, 10_000])]
     pub sizes: Vec<usize>,
-    /// A few minutes: one round, less of everything.
+    /// A few minutes: one round, less of everything; `docs/performance.md` stays as it is.
     #[arg(long)]
     pub quick: bool,
     /// How many rounds.
@@ -80,6 +83,9 @@ impl Repository {
 /// # Errors
 /// What could not be measured at all. A peer that fails is a remark among the results.
 pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
+    if options.report {
+        return plan::report(options, repository);
+    }
     if let Some(outcome) = front::is_worker()? {
         return outcome;
     }

@@ -1,6 +1,5 @@
 //! Who is measured when: in rounds, all in turn, so that what disturbs the machine disturbs everybody.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ground::Ground;
@@ -9,8 +8,10 @@ use crate::measure::session::{Out, Session};
 use crate::measure::{NAMES, capture, crash, death, idle, memory, pace, restart, status, storm};
 use crate::peers::{self, Peer, Places};
 use crate::results::Results;
-use crate::{Options, Repository, clock, conditions, front, ground, processes};
+use crate::{Options, Repository, chart, clock, conditions, front, ground, processes, tables};
 
+/// The results that the documents are made from.
+const KEPT: &str = "bench/results/results.json";
 /// With this many units everything is measured.
 const FLEET: usize = 200;
 /// Beyond this many only abide and the floor.
@@ -29,8 +30,8 @@ struct Amount {
 }
 
 const FULL: Amount = Amount {
-    rounds: 5,
-    slow_rounds: 2,
+    rounds: 4,
+    slow_rounds: 1,
     kills: 100,
     crash_time: Duration::from_secs(15),
     idle: Duration::from_secs(10),
@@ -61,6 +62,7 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
             ));
         }
     }
+    let whole = !options.quick && options.peers.is_empty() && options.only.is_empty();
     let target = repository.folder("target/bench");
     ground::make(&target)?;
     let file = options
@@ -88,7 +90,8 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
     let sources = repository.folder("bench/programs");
     let built = target.join("programs");
     let mut memory = Ground::new(&sources, &built, &options.scratch)?;
-    front::end_with_front(memory.root().to_owned());
+    let mut disk = Ground::new(&sources, &built, &target)?;
+    front::end_with_front([memory.root().to_owned(), disk.root().to_owned()]);
     let mut asked = conditions::ask(&options.scratch, &target, &peers);
     asked.quick = options.quick;
     asked.rounds = rounds;
@@ -115,7 +118,7 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
                 } else {
                     amount.slow_rounds
                 };
-                if round > last || !task.suits(peer.as_ref()) {
+                if round > last.min(task.rounds(peer.as_ref())) || !task.suits(peer.as_ref()) {
                     continue;
                 }
                 println!("round {round} of {rounds}: {}", task.name());
@@ -123,7 +126,11 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
                     results: &mut results,
                     round,
                 };
-                if let Err(why) = task.run(&mut memory, peer.as_ref(), amount, &mut out) {
+                let ground = match task {
+                    Task::Disk(_) => &mut disk,
+                    _ => &mut memory,
+                };
+                if let Err(why) = task.run(ground, peer.as_ref(), amount, &mut out) {
                     let why = format!("{}, {}: {why}", peer.name(), task.name());
                     println!("  {why}");
                     results.remarks.push(why);
@@ -135,7 +142,37 @@ pub fn run(options: &Options, repository: &Repository) -> Result<(), String> {
             }
         }
     }
-    println!("\nresults: {}", file.display());
+    println!("\nresults: {}\n", file.display());
+    println!("{}", tables::all(&results));
+    if whole {
+        publish(&results, repository)?;
+    }
+    Ok(())
+}
+
+/// Writes tables and charts of results that are there.
+///
+/// # Errors
+/// They cannot be read, or the documents not be written.
+pub fn report(options: &Options, repository: &Repository) -> Result<(), String> {
+    let kept = repository.folder(KEPT);
+    let results = Results::read(options.results.as_ref().unwrap_or(&kept))?;
+    publish(&results, repository)
+}
+
+/// Keeps the results, and puts them into the documents.
+fn publish(results: &Results, repository: &Repository) -> Result<(), String> {
+    results.write(&repository.folder(KEPT))?;
+    let page = repository.folder("docs/performance.md");
+    let text = std::fs::read_to_string(&page)
+        .map_err(|error| format!("cannot read {}: {error}", page.display()))?;
+    ground::write(&page, &tables::put(&text, &tables::all(results))?)?;
+    let charts = repository.folder("docs/charts");
+    ground::make(&charts)?;
+    for (name, picture) in chart::all(results) {
+        ground::write(&charts.join(name), &picture)?;
+    }
+    println!("written: {}, {}", page.display(), charts.display());
     Ok(())
 }
 
@@ -178,6 +215,8 @@ enum Task {
     /// A fleet of so many, and what to measure of it.
     Fleet(usize, Vec<String>),
     Capture(Load),
+    /// The same, with homes and logs on a disk.
+    Disk(Load),
     Pace,
     Death(usize),
 }
@@ -218,6 +257,20 @@ fn tasks(options: &Options, amount: &Amount) -> Vec<Task> {
             }));
         }
     }
+    if wants("disk") {
+        let lines = amount.megabytes.0 * 10_000;
+        for (name, block) in [
+            ("disk: 1 writer, 64 KiB", 1 << 16),
+            ("disk: 1 writer, 100 B", 100),
+        ] {
+            tasks.push(Task::Disk(Load {
+                name,
+                writers: 1,
+                block,
+                lines: if block == 100 { lines / 4 } else { lines },
+            }));
+        }
+    }
     if wants("pace") {
         tasks.push(Task::Pace);
     }
@@ -231,9 +284,20 @@ impl Task {
     fn name(&self) -> String {
         match self {
             Self::Fleet(units, _) => format!("{units} units"),
-            Self::Capture(load) => load.name.to_owned(),
+            Self::Capture(load) | Self::Disk(load) => load.name.to_owned(),
             Self::Pace => "line by line".to_owned(),
             Self::Death(_) => "death of the supervisor".to_owned(),
+        }
+    }
+
+    /// In how many rounds this is worth its time.
+    fn rounds(&self, peer: &dyn Peer) -> usize {
+        match self {
+            Self::Fleet(units, _) if *units > MANY => 1,
+            Self::Disk(_) => 1,
+            Self::Pace => 2,
+            Self::Death(_) if peer.name() != "abide" => 1,
+            _ => usize::MAX,
         }
     }
 
@@ -243,7 +307,11 @@ impl Task {
                 peer.keeps() && (*units <= MANY || ["abide", "floor"].contains(&peer.name()))
             }
             Self::Capture(_) | Self::Pace => peer.captures(),
-            Self::Death(_) => peer.keeps() && peer.name() != "floor",
+            Self::Disk(_) => ["abide", "cat", "cat-wide", "runit", "s6"].contains(&peer.name()),
+            // Only abide is two processes, and can die in two ways.
+            Self::Death(way) => {
+                peer.keeps() && peer.name() != "floor" && (*way == 0 || peer.name() == "abide")
+            }
         }
     }
 
@@ -256,7 +324,7 @@ impl Task {
     ) -> Result<(), String> {
         match self {
             Self::Fleet(units, what) => fleet(ground, peer, *units, what, amount, out),
-            Self::Capture(load) => {
+            Self::Capture(load) | Self::Disk(load) => {
                 let mut load = load.clone();
                 if !peer.quick() {
                     load.lines = amount.megabytes.1 * 10_000;
@@ -269,8 +337,8 @@ impl Task {
     }
 }
 
-/// What is measured of one fleet, in an order in which nothing disturbs the next: after the storm come the
-/// idle seconds, in which backoffs run out.
+/// What is measured of one fleet, in an order in which nothing disturbs the next: idle seconds before anything
+/// was killed, and after the storm as many as backoffs need to be forgotten.
 fn fleet(
     ground: &mut Ground,
     peer: &dyn Peer,
@@ -291,15 +359,15 @@ fn fleet(
     if wants("status") {
         status::measure(&session, out, 5)?;
     }
+    if wants("idle") && out.round <= 2 {
+        clock::let_pass(Duration::from_secs(9));
+        idle::measure(&session, out, amount.idle);
+    }
     if wants("storm") {
         storm::measure(&mut session, out)?;
-        clock::let_pass(Duration::from_secs(2));
     }
-    if wants("idle") {
-        clock::let_pass(Duration::from_secs(1));
-        idle::measure(&session, out, amount.idle);
-    } else if wants("storm") && wants("crash") {
-        clock::let_pass(Duration::from_secs(10));
+    if wants("storm") && wants("crash") {
+        clock::let_pass(Duration::from_secs(12));
     }
     if wants("crash") {
         crash::measure(&mut session, out, amount.kills, amount.crash_time)?;
@@ -308,10 +376,4 @@ fn fleet(
         restart::measure(&mut session, out)?;
     }
     session.end()
-}
-
-/// Where the results of the official run are kept.
-#[must_use]
-pub fn kept(repository: &Repository) -> PathBuf {
-    repository.folder("bench/results/results.json")
 }

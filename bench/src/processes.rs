@@ -54,7 +54,13 @@ impl Used {
         for (pid, cpu) in &self.processes {
             let earlier = before.processes.get(pid).copied().unwrap_or_default();
             let whole = cpu.saturating_sub(earlier);
-            cost.cpu += whole.max(exact.get(pid).copied().unwrap_or_default());
+            let exact = exact.get(pid).copied().unwrap_or_default();
+            // Its clock ticks are needed only for what ended threads have used.
+            let ended = before
+                .threads
+                .keys()
+                .any(|thread| thread.0 == *pid && !self.threads.contains_key(thread));
+            cost.cpu += if ended { whole.max(exact) } else { exact };
         }
         cost
     }
@@ -254,6 +260,9 @@ mod tests {
         assert_eq!(cost.switches, 7);
         assert_eq!(cost.cpu, Duration::from_micros(7));
         assert_eq!(used(30, &[]).since(&before).cpu, Duration::from_millis(20));
+        // A tick that falls between two looks is no time that was used.
+        let quiet = used(20, &[(7, 5), (8, 1000)]).since(&before);
+        assert_eq!((quiet.cpu, quiet.switches), (Duration::ZERO, 0));
     }
 
     #[test]

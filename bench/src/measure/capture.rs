@@ -99,9 +99,8 @@ pub fn measure(
     if let Some(size) = pipe {
         session.say(out, &format!("{name} pipe KiB"), &[size as f64 / 1024.0]);
     }
-    let (lost, doubled) = verify(&session, each)?;
-    session.say(out, &format!("{name} lines lost"), &[lost as f64]);
-    session.say(out, &format!("{name} lines doubled"), &[doubled as f64]);
+    let wrong = verify(&session, each)?;
+    session.say(out, &format!("{name} lines wrong"), &[wrong as f64]);
     session.end()
 }
 
@@ -166,21 +165,19 @@ fn follow(session: &mut Session, lines: u64) -> Result<(u64, u64, Option<usize>)
     }
 }
 
-/// Reads all logs: lines lost, and lines doubled.
-fn verify(session: &Session, lines: u64) -> Result<(u64, u64), String> {
-    let (mut lost, mut doubled) = (0, 0);
+/// Reads all logs: how many lines are missing, there twice, or torn.
+fn verify(session: &Session, lines: u64) -> Result<u64, String> {
+    let mut wrong = 0;
     for unit in &session.units {
         let count = count(session, unit)?;
         let pid = session.pids.get(&unit.id).copied().unwrap_or(0);
-        match count.writers.get(&pid) {
-            Some(seen) => {
-                lost += seen.lost(lines);
-                doubled += seen.doubled();
-            }
-            None => lost += lines,
-        }
+        wrong += count.torn;
+        wrong += count
+            .writers
+            .get(&pid)
+            .map_or(lines, |seen| seen.lost(lines) + seen.doubled());
     }
-    Ok((lost, doubled))
+    Ok(wrong)
 }
 
 /// Counts the lines of one unit's log.
