@@ -3,10 +3,13 @@
 
 use abide_core::Input;
 use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
+use abide_platform::fault::point;
 use abide_platform::identity::{self, Handle, Identity, Record};
 use abide_platform::keeper::RunEntry;
+use rustix::event::epoll::{self, EventFlags};
 
-use super::run::Daemon;
+use super::run::{Daemon, token};
+use super::unit::Main;
 use super::watches::Watched;
 
 impl Daemon {
@@ -79,11 +82,70 @@ impl Daemon {
         }
     }
 
+    /// Watches the main process of a run, so that its end is heard at once, and not only from the keeper
+    /// when that one has reaped it. Only where a control group says whether the tree is empty: a process
+    /// group with a zombie in it does not look so.
+    pub(super) fn watch_own(&self, id: UnitId, run: RunId) {
+        let Some(current) = self.units.get(id).and_then(|unit| unit.run(run)) else {
+            return;
+        };
+        let Some(pidfd) = current.handle.as_ref().and_then(Handle::pidfd) else {
+            return;
+        };
+        if current.main != Main::Alive || !current.tree.is_grouped() {
+            return;
+        }
+        // Once: it stays readable for ever. It is no longer watched when it is closed.
+        let flags = EventFlags::IN | EventFlags::ONESHOT;
+        let token = epoll::EventData::new_u64(token::MAIN + u64::from(id.0));
+        if let Err(error) = epoll::add(&self.epoll, pidfd, token, flags) {
+            // The keeper tells of it, a moment later.
+            tracing::debug!(unit = %id, %error, "cannot watch a main process");
+        }
+    }
+
+    /// A main process of this unit has ended, perhaps one of a run before, or one that is it no longer.
+    /// How it ended is read from the kernel, which knows before and after the keeper has reaped it. What
+    /// the keeper says afterwards is nothing new, but it remembers it until it is written down.
+    pub(super) fn on_main_ended(&mut self, id: UnitId) {
+        // As in `on_main_exit`: it may name another one, as its last words.
+        self.on_notify(id);
+        let run = self.units.get_mut(id).and_then(|unit| unit.run.as_mut());
+        let Some(current) = run.filter(|run| run.main == Main::Alive) else {
+            return;
+        };
+        let Some(handle) = &current.handle else {
+            return;
+        };
+        let pid = handle.identity().pid;
+        if current.tree.main() != Some(pid) {
+            return;
+        }
+        // It lives, or nobody can tell but the keeper.
+        let Some(status) = identity::exit_of_stranger(handle) else {
+            return;
+        };
+        current.heard = Some(pid);
+        let run = current.run;
+        point("exit.heard");
+        self.on_exit(id, run, status);
+    }
+
     /// The keeper tells of an exit. A program that goes to the background names its new main process
     /// right before the old one ends, so what it said is heard first.
     pub(super) fn on_main_exit(&mut self, entry: &RunEntry, status: ExitStatus) {
         self.on_notify(entry.unit);
-        let run = self.units.get(entry.unit).and_then(|u| u.run(entry.run));
+        let Some(unit) = self.units.get_mut(entry.unit) else {
+            return self.on_exit(entry.unit, entry.run, status);
+        };
+        let run = unit.run(entry.run);
+        if run.is_none_or(|run| run.heard == Some(entry.pid)) {
+            // Its pidfd has said so already. The keeper may forget it once that is written down.
+            if !unit.untaken.contains(&entry.run) {
+                unit.untaken.push(entry.run);
+            }
+            return;
+        }
         let main = run.and_then(|run| run.tree.main());
         // Of one that is not the main process any more, and the keeper knows.
         if main.is_none_or(|main| main == entry.pid) {

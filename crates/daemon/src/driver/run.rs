@@ -94,6 +94,8 @@ pub(super) mod token {
     pub const STRANGERS: u64 = 5;
     /// From here on: what `Watches` watches.
     pub const WATCHED: u64 = 1 << 32;
+    /// From here on: the main process of the unit of this number.
+    pub const MAIN: u64 = 1 << 62;
 }
 
 /// The daemon, ready to run. Made by [`Daemon::start`].
@@ -245,6 +247,11 @@ impl Daemon {
                 }
             }
             token::STRANGERS => self.look_at_strangers(),
+            number if number >= token::MAIN => {
+                if let Ok(unit) = u32::try_from(number - token::MAIN) {
+                    self.on_main_ended(UnitId(unit));
+                }
+            }
             number => match self.watches.get(number) {
                 Some(Watched::Stranger(unit, run)) => self.on_stranger_exit(unit, run),
                 Some(Watched::Notify(unit)) => self.on_notify(unit),
@@ -374,7 +381,10 @@ impl Daemon {
                 if let Some(unit) = self.units.get_mut(unit) {
                     if let Some(current) = unit.run_mut(run) {
                         current.handle = Some(spawned.handle);
-                        current.main = Main::Alive;
+                        // Its exit may have been told before this.
+                        if current.main == Main::Spawning {
+                            current.main = Main::Alive;
+                        }
                         sweep = current.sweep.take();
                     }
                     unit.limits_unsupported = spawned.unsupported;
@@ -390,6 +400,7 @@ impl Daemon {
             }
         };
         self.input(Input::Done { effect, outcome });
+        self.watch_own(unit, run);
         // What it said meanwhile was kept for now.
         self.listen_to(unit);
         self.watch_beat_file(unit, run);

@@ -377,7 +377,9 @@ impl Daemon {
             if let Some(unit) = self.units.get_mut(id) {
                 unit.run = Some(run);
             }
-            if stranger && let Err(error) = self.watch_stranger(id, number) {
+            if !stranger {
+                self.watch_own(id, number);
+            } else if let Err(error) = self.watch_stranger(id, number) {
                 tracing::error!(unit = %id, %error, "cannot watch an adopted run");
             }
         }

@@ -61,6 +61,8 @@ pub struct Run {
     pub main: Main,
     /// Its tree is to be ended, or watched, as soon as its spawn is answered.
     pub sweep: Option<Sweep>,
+    /// The main process whose end was heard by its pidfd.
+    pub heard: Option<u32>,
     /// Its tree is empty, and the exit of its main process has not been told yet.
     pub empty: bool,
     /// It is no child of the keeper's: an earlier keeper began it.
@@ -98,6 +100,7 @@ impl Run {
             main,
             sweep: None,
             empty: false,
+            heard: None,
             stranger: false,
             ready_pipe: None,
             mark: None,

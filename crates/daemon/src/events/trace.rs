@@ -40,6 +40,10 @@ pub fn last_ids(capture: &Capture, id: UnitId, source: Source, since: Wall) -> V
     if drained.recv_timeout(PATIENCE).is_err() {
         return Vec::new();
     }
+    if !source.dir.is_dir() {
+        // It never wrote anything.
+        return Vec::new();
+    }
     let query = Query {
         since: Some(since),
         last: Some(LINES),

@@ -387,6 +387,12 @@ impl RunTree {
         tag.map(|_| belongs)
     }
 
+    /// Whether it has a control group, so that its emptiness is exact.
+    #[must_use]
+    pub fn is_grouped(&self) -> bool {
+        self.0.group.is_some()
+    }
+
     /// Its control group, if it is in one.
     #[must_use]
     pub fn group(&self) -> Option<PathBuf> {
