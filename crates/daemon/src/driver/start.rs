@@ -349,6 +349,8 @@ impl Daemon {
             system("listen on the home's socket", opened)?
         };
         let ended = daemon.mailbox.clone();
+        // Before the API answers: nobody is to see a home without its units.
+        daemon.publish_dirty(clock::now());
         let api = ApiConfig {
             home: daemon.home.clone(),
             handle: daemon.handle.clone(),
