@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod fuzz;
 mod needs;
+mod old;
 mod quickstart;
 mod sim;
 mod stage;
@@ -38,6 +39,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Runs the core through seeded histories of crashes, hangs and lost answers.
     Sim(sim::Options),
+    /// The contract suite and what must survive anything, on a kernel that answers like an older one.
+    Old(old::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => sim::run(&options),
+        Task::Old(options) => old::run(&options),
         Task::Vm(options) => vm::run(&options),
     };
     match outcome {

@@ -5,7 +5,7 @@ use std::fs;
 use clap::Args;
 
 use crate::stage::Stages;
-use crate::{check, command, needs, quickstart, sim};
+use crate::{check, command, needs, old, quickstart, sim};
 
 /// What `test` can be told.
 #[derive(Args, Default)]
@@ -53,6 +53,12 @@ pub fn run(options: &Options) -> Result<(), String> {
             ]))
         });
         stages.run("scenarios", scenarios);
+        stages.run("older kernels", || {
+            old::run(&old::Options {
+                quick: true,
+                ..old::Options::default()
+            })
+        });
         stages.run("quickstart", || {
             quickstart::run(&quickstart::Options { down: true })
         });

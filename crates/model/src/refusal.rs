@@ -68,6 +68,8 @@ pub enum Refusal {
     InvalidConfig(String),
     /// The request makes no sense.
     BadRequest(String),
+    /// A limit of the machine has no room for it; says which, and how to raise it.
+    NoRoom(String),
     /// What was asked could not be written down, so it was not done.
     Storage(String),
 }
@@ -148,7 +150,7 @@ impl fmt::Display for Refusal {
                 None => write!(f, "{service} is not kept here and only reports here"),
             },
             Self::ShuttingDown => write!(f, "the daemon is going down; `abide up` starts it again"),
-            Self::InvalidConfig(text) | Self::BadRequest(text) => f.write_str(text),
+            Self::InvalidConfig(text) | Self::BadRequest(text) | Self::NoRoom(text) => f.write_str(text),
             Self::Storage(why) => {
                 write!(
                     f,

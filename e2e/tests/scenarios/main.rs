@@ -10,6 +10,7 @@ mod closed_terminal;
 mod daemon_killed;
 mod escapees;
 mod everyday;
+mod few_descriptors;
 mod foreground;
 mod full_disk;
 mod health;

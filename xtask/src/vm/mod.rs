@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, default_value = "ci")]
     profile: String,
     /// How many seconds one machine may take.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 1800)]
     within: u64,
 }
 
@@ -142,7 +142,7 @@ fn programs(profile: &str) -> Result<Vec<Program>, String> {
 }
 
 /// Builds with cargo, and says where the executable of this target is.
-fn built(args: &[&str], target: &str) -> Result<PathBuf, String> {
+pub fn built(args: &[&str], target: &str) -> Result<PathBuf, String> {
     println!("$ cargo {}", args.join(" "));
     let output = command::cargo()
         .args(args)

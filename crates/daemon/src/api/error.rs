@@ -98,6 +98,7 @@ impl From<Refusal> for ApiError {
             Refusal::InvalidConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_config"),
             Refusal::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            Refusal::NoRoom(_) => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),
             Refusal::Storage(_) => (StatusCode::INSUFFICIENT_STORAGE, "storage"),
         };
         Self::new(status, error, refusal.to_string())

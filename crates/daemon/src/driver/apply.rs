@@ -64,6 +64,14 @@ impl Daemon {
         reply: Option<Reply<Operation>>,
     ) {
         let (definitions, specs) = self.definitions(sources);
+        let files: Vec<&Path> = sources.iter().map(|s| s.file.as_path()).collect();
+        if let Err(refusal) = self.check_room(&specs, &files) {
+            match reply {
+                Some(reply) => reply.send(Err(refusal)),
+                None => self.warn(None, format!("configuration was not applied: {refusal}")),
+            }
+            return;
+        }
         let leaving: Vec<PathBuf> = match kind {
             OperationKind::DownFile => sources.iter().map(|source| source.file.clone()).collect(),
             _ => Vec::new(),

@@ -28,6 +28,7 @@ mod publish;
 mod ready;
 mod recorder;
 mod request;
+mod room;
 mod run;
 mod sockets;
 mod start;

@@ -1,6 +1,6 @@
 //! What others ask: commands go to the core, the rest is answered at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use abide_core::{Command, Input};
 use abide_model::Refusal;
@@ -36,8 +36,10 @@ impl Daemon {
                 self.apply(kind, &sources, rolling, Some(reply));
             }
             Request::Plan { sources, reply } => {
-                let (definitions, _) = self.definitions(&sources);
-                reply.send(self.core.plan(&definitions));
+                let (definitions, specs) = self.definitions(&sources);
+                let files: Vec<&Path> = sources.iter().map(|s| s.file.as_path()).collect();
+                let room = self.check_room(&specs, &files);
+                reply.send(room.and_then(|()| self.core.plan(&definitions)));
             }
             Request::Upgrade { replacement, reply } => self.on_upgrade(replacement, reply),
             Request::KeepDoor(door, socket) => self.keep_door(door, socket),

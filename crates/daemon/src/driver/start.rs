@@ -338,6 +338,7 @@ impl Daemon {
         );
         let recovered = recovered && !successor;
         daemon.tell(loss, recovered, adopted, table.safe_mode);
+        daemon.warn_of_limits();
         if !options.files.is_empty() {
             daemon.load_files(options.files.clone());
         }

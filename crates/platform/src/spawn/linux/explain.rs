@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::plan::Plan;
+use super::scarce;
 use crate::exit::errno_text;
 use crate::spawn::{Order, Step};
 
@@ -63,6 +65,18 @@ pub(super) fn explain(plan: &Plan<'_>, order: &Order, step: Step, errno: i32) ->
     }
 }
 
+/// The process could not be made. Reads after "cannot".
+pub(super) fn no_process(plan: &Plan<'_>, error: &std::io::Error) -> String {
+    let why = match error.raw_os_error() {
+        Some(errno) => {
+            let me = rustix::process::geteuid().as_raw();
+            scarce::explain(errno, plan.group.as_ref().map(AsFd::as_fd), me)
+        }
+        None => error.to_string(),
+    };
+    format!("make a process: {why}")
+}
+
 fn execute(plan: &Plan<'_>, order: &Order, errno: i32, why: &str) -> String {
     let name = plan
         .programs
@@ -114,6 +128,12 @@ fn execute(plan: &Plan<'_>, order: &Order, errno: i32, why: &str) -> String {
             "{why}; it is not a program for this machine, or a script whose first line is not `#!` and its interpreter"
         ),
         (libc::E2BIG, _) => format!("{why}; its arguments and environment are too large together"),
+        // It changed to a user that has too many already (execve(2)).
+        (libc::EAGAIN, _) => {
+            let me = || rustix::process::geteuid().as_raw();
+            let user = plan.credentials.as_ref().map_or_else(me, |whom| whom.uid);
+            scarce::explain(errno, plan.group.as_ref().map(AsFd::as_fd), user)
+        }
         (libc::ETXTBSY, _) => format!("{why}; somebody is writing to the file"),
         _ => why.to_owned(),
     };

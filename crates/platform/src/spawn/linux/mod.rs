@@ -9,6 +9,7 @@ mod explain;
 mod known;
 mod plan;
 mod reserve;
+mod scarce;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -78,7 +79,7 @@ fn execute(plan: &mut Plan<'_>, order: &Order) -> Result<Cloned, SpawnError> {
     let cloned = start(plan).map_err(|e| SpawnError {
         step: Step::Clone,
         errno: e.raw_os_error(),
-        text: format!("make a process: {e}"),
+        text: explain::no_process(plan, &e),
         recorded: false,
     })?;
     let told = plan.recorded.load(Ordering::Relaxed) != 0;
