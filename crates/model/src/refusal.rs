@@ -150,7 +150,9 @@ impl fmt::Display for Refusal {
                 None => write!(f, "{service} is not kept here and only reports here"),
             },
             Self::ShuttingDown => write!(f, "the daemon is going down; `abide up` starts it again"),
-            Self::InvalidConfig(text) | Self::BadRequest(text) | Self::NoRoom(text) => f.write_str(text),
+            Self::InvalidConfig(text) | Self::BadRequest(text) | Self::NoRoom(text) => {
+                f.write_str(text)
+            }
             Self::Storage(why) => {
                 write!(
                     f,

@@ -32,7 +32,6 @@ fn the_overview_names_every_command_and_none_that_is_not_there() {
         "uninstall",
         "convert",
         "advise",
-        "upgrade",
         "doctor",
         "host",
     ] {
