@@ -17,6 +17,10 @@ pub const TICK: Duration = Duration::from_millis(20);
 /// … and how often while one keeps writing into it.
 const BUSY_TICK: Duration = Duration::from_millis(2);
 
+/// A timer that calls so late says that this process stood still (SIGSTOP, a machine that sleeps or has no
+/// time for it), and not that a disk does.
+const STANDSTILL: Duration = Duration::from_millis(100);
+
 impl Engine {
     /// Looks after naps that are over, streams that are quiet, hanging disks, streams in trouble, old
     /// segments. Returns a pass to be done.
@@ -26,6 +30,10 @@ impl Engine {
         let first = {
             let mut state = held(&self.state);
             let state = &mut *state;
+            let late = state.timer.map(|at| now.saturating_duration_since(at));
+            if late.is_some_and(|late| late >= STANDSTILL) {
+                state.excuse(now);
+            }
             state.timer = None;
             // The count of expirations says nothing that the time does not.
             let _ = rustix::io::read(&self.timer, &mut [0u8; 8]);
