@@ -186,6 +186,15 @@ impl Capture {
         }
     }
 
+    /// The stages of the unit's streams, for a run to hold them too. Does not block.
+    ///
+    /// # Errors
+    /// No descriptor is to be had.
+    pub fn stage_ends(&self, unit: UnitId) -> std::io::Result<Vec<OwnedFd>> {
+        let streams = self.engine.streams(unit);
+        streams.iter().map(|stream| stream.stage_end()).collect()
+    }
+
     /// A follower, of no unit yet.
     #[must_use]
     pub fn follow(&self) -> Follow {

@@ -124,15 +124,18 @@ impl Engine {
 
     /// Where each of the unit's streams is at.
     pub fn mark(&self, unit: UnitId) -> Vec<StreamMark> {
-        let streams: Vec<_> = {
-            let state = held(&self.state);
-            let keys = state.units.get(&unit).map(|(_, keys)| keys.as_slice());
-            let slots = keys.unwrap_or_default().iter();
-            slots
-                .filter_map(|key| Some(Arc::clone(&state.slots.get(key)?.stream)))
-                .collect()
-        };
+        let streams = self.streams(unit);
         streams.iter().map(|stream| stream.mark()).collect()
+    }
+
+    /// The unit's streams, in their order.
+    pub fn streams(&self, unit: UnitId) -> Vec<Arc<Stream>> {
+        let state = held(&self.state);
+        let keys = state.units.get(&unit).map(|(_, keys)| keys.as_slice());
+        let slots = keys.unwrap_or_default().iter();
+        slots
+            .filter_map(|key| Some(Arc::clone(&state.slots.get(key)?.stream)))
+            .collect()
     }
 
     /// Why one of the unit's streams is not being kept.

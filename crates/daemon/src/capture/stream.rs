@@ -126,6 +126,12 @@ impl Stream {
         }
     }
 
+    /// The stage, for a run to hold it too. Of one description with ours: opening it anew would wait
+    /// for the lock that is held while a disk hangs, and so would a program that closed it.
+    pub fn stage_end(&self) -> io::Result<OwnedFd> {
+        self.stage.try_clone()
+    }
+
     /// Where this stream is at. Does not wait for a disk: asks the FIFO, never the stage, whose lock is
     /// held while a disk hangs. What moves while this looks may be counted as not written yet.
     pub fn mark(&self) -> StreamMark {

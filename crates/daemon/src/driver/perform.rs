@@ -183,6 +183,8 @@ impl Daemon {
         let fifos = streams.held();
         let last = unit.run.as_ref().map(|last| &last.tree);
         let tree = self.trees.run_after(last, &unit.name, unit_id, run);
+        let stages = self.capture.stage_ends(unit_id);
+        let stages = stages.map_err(|e| format!("cannot pass its stages: {e}"))?;
         let mut variables = vec![("ABIDE_UNIT".to_owned(), unit.name.to_string())];
         if unit.spec.policy.heartbeat.is_some()
             && let Some(url) = beats
@@ -223,6 +225,7 @@ impl Daemon {
             stdout: None,
             stderr: None,
             read_ends: Vec::new(),
+            stages: stages.into_iter().map(Arc::new).collect(),
             tree,
             record: Some(record),
             keeper: Some(self.keeper.socket()),

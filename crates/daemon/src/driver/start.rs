@@ -478,7 +478,7 @@ impl Daemon {
                 }
             }
         };
-        let stage = match stage {
+        let stage = match stage.or_else(|| self.stage_of_run(id, stream)) {
             Some(stage) => stage,
             None => pipe::stage()?,
         };
@@ -487,6 +487,13 @@ impl Daemon {
         self.keeper
             .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
         self.capture_stream(id, stream, fifo, stage).map(Some)
+    }
+
+    /// What was on its way when keeper and daemon died at once, a program that lives on still holds.
+    fn stage_of_run(&self, id: UnitId, stream: Stream) -> Option<OwnedFd> {
+        let run = self.units.get(id)?.run.as_ref()?;
+        let stages = pipe::stages_of(run.handle.as_ref()?);
+        stages.into_iter().nth(stream as usize)
     }
 
     /// Without control groups, what escaped from a run is hunted in the background when the run has

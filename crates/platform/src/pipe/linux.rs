@@ -7,9 +7,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use crate::identity::Handle;
+use crate::spawn::STAGE_END;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
+
+/// By this a stage is known from a pipe of the program's own: no other has the sticky bit.
+const STAGE_MODE: u32 = 0o1600;
 
 /// More than any pipe holds: "all of it" for one call.
 const ALL: usize = 16 << 20;
@@ -85,6 +90,7 @@ pub fn reader(held: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// Those of pipe(2), and of open(2) on `/proc/self/fd/N`.
 pub fn stage() -> io::Result<OwnedFd> {
     let (read, _write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::fs::fchmod(&read, Mode::from_raw_mode(STAGE_MODE))?;
     reopen(read.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)
 }
 
@@ -96,6 +102,39 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<OwnedFd> {
         flags | OFlags::CLOEXEC,
         Mode::empty(),
     )?)
+}
+
+/// The stages that a process of ours still has at [`STAGE_END`], in the order of its streams: after
+/// everybody else who held them has died. None where we may not look.
+///
+/// Of one description with the process's own, where that can be: what a process closes last of all waits
+/// for the pipe's lock, which is held while a disk hangs.
+#[must_use]
+pub fn stages_of(process: &Handle) -> Vec<OwnedFd> {
+    let pid = process.identity().pid;
+    [STAGE_END, STAGE_END + 1]
+        .into_iter()
+        .filter_map(|number| {
+            let link = format!("/proc/{pid}/fd/{number}");
+            // A program may have closed it, and have something of its own there.
+            let found = rustix::fs::stat(&*link).ok()?;
+            let ours = FileType::from_raw_mode(found.st_mode) == FileType::Fifo
+                && found.st_mode & 0o7777 == STAGE_MODE;
+            let shared = || {
+                let flags = rustix::process::PidfdGetfdFlags::empty();
+                rustix::process::pidfd_getfd(process.pidfd()?, number, flags).ok()
+            };
+            let reopened = || {
+                let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                rustix::fs::open(&*link, flags, Mode::empty()).ok()
+            };
+            if ours {
+                shared().or_else(reopened)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 /// Moves what the FIFO holds into the empty stage; returns the bytes moved, 0 when there is nothing.

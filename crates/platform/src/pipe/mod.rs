@@ -17,5 +17,5 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
     available, create_fifo, discard, drain, fill, hold, ignore_file_size_signal, is_full, reader,
-    set_size, size, stage, user_budget, writer,
+    set_size, size, stage, stages_of, user_budget, writer,
 };

@@ -5,7 +5,8 @@
 //!
 //! - every signal at its default, none blocked; a session and process group of its own;
 //! - descriptors 0 to 2, from [`FIRST_SOCKET`] on what is passed to it, and the read ends of its own
-//!   output at [`READ_END`] (so that it gets no SIGPIPE while nobody reads), nothing else;
+//!   output at [`READ_END`] (so that it gets no SIGPIPE while nobody reads), its stages at
+//!   [`STAGE_END`], nothing else;
 //! - an environment from scratch: PATH, HOME, USER, LOGNAME and SHELL of its account, then the spec's;
 //! - its own directory, umask, user, groups, limits, priority;
 //! - the tag and the control group by which all its descendants are known ([`crate::tree`]).
@@ -40,6 +41,13 @@ use crate::tree::RunTree;
 /// split stderr, is one higher. A documented promise: programs that close everything may close it.
 pub const READ_END: i32 = 200;
 
+/// Where a child finds the stages of its output, one for each stream: as long as it has them, what was
+/// on its way to its log is not lost when everybody else who held them has died.
+pub const STAGE_END: i32 = READ_END + 2;
+
+/// The numbers from [`READ_END`] on that programs find something of ours at.
+pub(crate) const ENDS: [i32; 4] = [READ_END, READ_END + 1, STAGE_END, STAGE_END + 1];
+
 /// Where passed sockets begin (`SD_LISTEN_FDS_START` of sd_listen_fds(3)).
 pub const FIRST_SOCKET: i32 = 3;
 
@@ -73,6 +81,8 @@ pub struct Order {
     pub stderr: Option<OwnedFd>,
     /// Read ends of its output, at most two; see [`READ_END`].
     pub read_ends: Vec<Arc<OwnedFd>>,
+    /// Stages of its output, at most two; see [`STAGE_END`].
+    pub stages: Vec<Arc<OwnedFd>>,
     /// Where its processes are known by. From [`crate::tree::Trees::run`].
     pub tree: RunTree,
     /// The record file (`run/UNIT/record`); its directory must exist.

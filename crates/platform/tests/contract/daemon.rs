@@ -294,6 +294,7 @@ impl Daemon {
             stdout: None,
             stderr: None,
             read_ends: vec![Arc::new(open())],
+            stages: Vec::new(),
             tree,
             record: Some(self.home.join(format!("record-{run}"))),
             keeper: Some(self.link.socket()),

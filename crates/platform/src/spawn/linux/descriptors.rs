@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 use crate::notify::is_valid_store_name;
 use crate::pipe;
-use crate::spawn::{FIRST_SOCKET, Order, READ_END, SpawnError, Step};
+use crate::spawn::{ENDS, FIRST_SOCKET, Order, READ_END, STAGE_END, SpawnError, Step};
 
 const LISTEN_PID: &[u8] = b"LISTEN_PID=";
 
@@ -128,10 +128,13 @@ impl Layout {
         for (end, to) in ends.readers().into_iter().zip([READ_END, READ_END + 1]) {
             places.push(place(end, to, true));
         }
+        for (stage, to) in order.stages.iter().zip([STAGE_END, STAGE_END + 1]) {
+            places.push(place(stage.as_raw_fd(), to, true));
+        }
         let highest = places.iter().map(|place| place.to).max().unwrap_or(0);
         Ok(Self {
             places,
-            above: highest.max(READ_END + 1).saturating_add(1),
+            above: highest.max(STAGE_END + 1).saturating_add(1),
         })
     }
 
@@ -179,9 +182,7 @@ fn ready_number(number: u32, sockets: RawFd) -> Result<RawFd, String> {
             "its sockets are there, from {FIRST_SOCKET} to {}",
             after - 1
         ),
-        Ok(n) if n == READ_END || n == READ_END + 1 => {
-            "abide needs it for the program's output".to_owned()
-        }
+        Ok(n) if ENDS.contains(&n) => "abide needs it for the program's output".to_owned(),
         Ok(n) if n < 1 << 20 => return Ok(n),
         _ => "no process has so many descriptors".to_owned(),
     };

@@ -1,11 +1,11 @@
-//! The numbers at which programs find their read ends are kept free of anything else in this process:
+//! The numbers at which programs find the ends of their output are kept free of anything else in this process:
 //! else laying out a child's descriptors could close its copy of the home's lock.
 
 #![allow(unsafe_code)]
 
 use std::sync::Once;
 
-use crate::spawn::READ_END;
+use crate::spawn::ENDS;
 
 /// Occupies the numbers with `/dev/null`. To be called as early as possible; later calls do nothing.
 pub(crate) fn reserve_read_ends() {
@@ -17,7 +17,7 @@ pub(crate) fn reserve_read_ends() {
             if null < 0 {
                 return;
             }
-            for number in [READ_END, READ_END + 1] {
+            for number in ENDS {
                 if libc::fcntl(number, libc::F_GETFD) == -1 {
                     libc::dup3(null, number, libc::O_CLOEXEC);
                 }
