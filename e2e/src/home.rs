@@ -77,7 +77,17 @@ impl Home {
     /// The folder or the binary cannot be had.
     #[must_use]
     pub fn new(scenario: &str) -> Self {
-        Self::of(scenario, None)
+        let abide = binary::abide().unwrap_or_else(|why| panic!("{why}"));
+        Self::with(scenario, &abide)
+    }
+
+    /// A fresh home of the user that runs the tests, for another `abide` than the one under test.
+    ///
+    /// # Panics
+    /// As for [`Home::new`].
+    #[must_use]
+    pub fn with(scenario: &str, abide: &Path) -> Self {
+        Self::of(scenario, None, abide)
     }
 
     /// A fresh home of an ordinary user: the current one, or `nobody` when this is root.
@@ -86,10 +96,11 @@ impl Home {
     /// As for [`Home::new`].
     #[must_use]
     pub fn of_ordinary_user(scenario: &str) -> Self {
-        Self::of(scenario, skip::is_root().then_some(NOBODY))
+        let abide = binary::abide().unwrap_or_else(|why| panic!("{why}"));
+        Self::of(scenario, skip::is_root().then_some(NOBODY), &abide)
     }
 
-    fn of(scenario: &str, user: Option<u32>) -> Self {
+    fn of(scenario: &str, user: Option<u32>, abide: &Path) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("abide-{scenario}-"))
             .tempdir()
@@ -104,8 +115,7 @@ impl Home {
             this.folder.path(),
         );
         must(fs::create_dir(this.path("bin")), this.folder.path());
-        let abide = binary::abide().unwrap_or_else(|why| panic!("{why}"));
-        this.bring(&abide);
+        this.bring_as(abide, "abide");
         this.own(this.folder.path());
         this
     }
@@ -364,6 +374,12 @@ impl Home {
         let mut found: Vec<u32> = processes::all().into_iter().filter(runs).collect();
         found.sort_unstable();
         found
+    }
+
+    /// Keeps the folder, to be looked at. Its processes end all the same.
+    pub fn keep(mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
     }
 
     /// Processes that have to do with this scenario, whatever they are.

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod command;
+mod faults;
 mod fuzz;
 mod needs;
 mod old;
@@ -41,6 +42,8 @@ enum Task {
     Sim(sim::Options),
     /// The contract suite and what must survive anything, on a kernel that answers like an older one.
     Old(old::Options),
+    /// Kills daemon, keeper and commands at chosen instants while fifty programs write numbered lines.
+    Faults(faults::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Old(options) => old::run(&options),
+        Task::Faults(options) => faults::run(&options),
         Task::Vm(options) => vm::run(&options),
     };
     match outcome {

@@ -5,7 +5,7 @@ use std::fs;
 use clap::Args;
 
 use crate::stage::Stages;
-use crate::{check, command, needs, old, quickstart, sim};
+use crate::{check, command, faults, needs, old, quickstart, sim};
 
 /// What `test` can be told.
 #[derive(Args, Default)]
@@ -59,6 +59,7 @@ pub fn run(options: &Options) -> Result<(), String> {
                 ..old::Options::default()
             })
         });
+        stages.run("faults", || faults::run(&faults::Options::short()));
         stages.run("quickstart", || {
             quickstart::run(&quickstart::Options { down: true })
         });

@@ -11,7 +11,15 @@ use super::entry::{Entry, Image};
 use super::format;
 
 /// A journal is written anew when it is larger than this and than four times what it needs.
-const COMPACT_ABOVE: u64 = 1 << 20;
+const COMPACT_ABOVE: u64 = if cfg!(feature = "faults") {
+    // So that deaths between its steps are seen often.
+    64 << 10
+} else {
+    1 << 20
+};
+
+/// See [`COMPACT_ABOVE`].
+const COMPACT_TIMES: u64 = if cfg!(feature = "faults") { 2 } else { 4 };
 
 /// What could not be read of a journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -92,7 +100,7 @@ impl Journal {
     /// Whether it has grown so long that it is worth writing anew.
     #[must_use]
     pub fn is_long(&self) -> bool {
-        self.len > COMPACT_ABOVE && self.len > self.compact_len.saturating_mul(4)
+        self.len > COMPACT_ABOVE && self.len > self.compact_len.saturating_mul(COMPACT_TIMES)
     }
 
     /// Writes what the journal adds up to into a new file, and goes on there. Killed at any instant,
