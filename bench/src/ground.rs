@@ -73,7 +73,8 @@ impl Ground {
     pub fn session(&mut self) -> Result<PathBuf, String> {
         self.sessions += 1;
         let dir = self.root.join(self.sessions.to_string());
-        make(&dir)?;
+        // Not with those above it: they are gone when the benchmark was interrupted, and stay so.
+        fs::create_dir(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
         Ok(dir)
     }
 

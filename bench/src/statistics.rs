@@ -39,13 +39,11 @@ pub fn summary(samples: &[f64]) -> Option<Summary> {
     })
 }
 
-/// Three significant digits, and no more zeros than a reader needs.
+/// Three significant digits; what is whole as it is.
 #[must_use]
 pub fn shown(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 {
-        "0".to_owned()
-    } else if size >= 99.95 {
+    if size.fract() == 0.0 || size >= 99.95 {
         format!("{value:.0}")
     } else if size >= 9.995 {
         format!("{value:.1}")

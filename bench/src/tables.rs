@@ -42,8 +42,13 @@ pub fn all(results: &Results) -> String {
             "circus",
         ],
     );
-    text.push_str("\n### Keeping programs\n\n");
-    table(results, bars::KEEPING, &keepers, &mut text);
+    table(
+        "Keeping programs",
+        results,
+        bars::KEEPING,
+        &keepers,
+        &mut text,
+    );
     let capturers = measured(
         results,
         &[
@@ -58,10 +63,14 @@ pub fn all(results: &Results) -> String {
             "circus",
         ],
     );
-    text.push_str("\n### Capturing what they write\n\n");
-    table(results, bars::CAPTURING, &capturers, &mut text);
+    table(
+        "Capturing what they write",
+        results,
+        bars::CAPTURING,
+        &capturers,
+        &mut text,
+    );
     pipes(results, &mut text);
-    text.push_str("\n### `kill -9` of the supervisor\n\n");
     deaths(results, &mut text);
     if !results.remarks.is_empty() {
         text.push_str("\n### What could not be measured\n\n");
@@ -135,24 +144,32 @@ fn cell(results: &Results, row: &Row, peer: &str) -> String {
     text
 }
 
-fn table(results: &Results, rows: &[Row], peers: &[&str], text: &mut String) {
-    let _ = writeln!(text, "| | {} | bar | met |", peers.join(" | "));
-    let _ = writeln!(text, "|---|{}---|---|", "---|".repeat(peers.len()));
+/// A table of those rows for which there is anything.
+fn table(title: &str, results: &Results, rows: &[Row], peers: &[&str], text: &mut String) {
+    let mut lines = String::new();
     for row in rows {
         let cells: Vec<String> = peers.iter().map(|peer| cell(results, row, peer)).collect();
         if cells.iter().all(|cell| cell == "–") {
             continue;
         }
-        let (bar, met) = bars::judge(row.bar, row.of(results, "abide"), |peer| {
-            row.of(results, peer)
-        });
+        let value = row.of(results, "abide");
+        let (bar, met) = bars::judge(row.bar, value, |peer| row.of(results, peer));
         let _ = writeln!(
-            text,
+            lines,
             "| {} | {} | {bar} | {} |",
             row.title,
             cells.join(" | "),
             verdict(&bar, met)
         );
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n### {title}\n\n| | {} | bar | met |\n|---|{}---|---|",
+            peers.join(" | "),
+            "---|".repeat(peers.len())
+        );
+        text.push_str(&lines);
     }
 }
 
@@ -182,10 +199,6 @@ fn pipes(results: &Results, text: &mut String) {
 }
 
 fn deaths(results: &Results, text: &mut String) {
-    text.push_str(
-        "| who | dies | copies | units restarted | lines lost | nobody minds for, ms |\n",
-    );
-    text.push_str("|---|---|---|---|---|---|\n");
     let mut seen: Vec<(String, String)> = Vec::new();
     for samples in &results.samples {
         let name = samples
@@ -199,6 +212,14 @@ fn deaths(results: &Results, text: &mut String) {
             }
         }
     }
+    if seen.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n### `kill -9` of the supervisor\n\n\
+         | who | dies | copies | units restarted | lines lost | nobody minds for, ms |\n\
+         |---|---|---|---|---|---|\n",
+    );
     let order = |peer: &str| crate::peers::NAMES.iter().position(|name| *name == peer);
     seen.sort_by_key(|(peer, _)| order(peer));
     for (peer, name) in seen {
@@ -266,7 +287,7 @@ mod tests {
     #[test]
     fn a_lost_line_is_not_hidden() {
         let text = all(&results());
-        assert!(text.contains("**3.00** (≤ 0 not met)"), "{text}");
+        assert!(text.contains("**3** (≤ 0 not met)"), "{text}");
     }
 
     #[test]

@@ -93,10 +93,10 @@ fn mains(session: &mut Session, time: Duration) -> Vec<(usize, u32, u64)> {
     let until = clock::now() + u64::try_from(time.as_nanos()).unwrap_or(0);
     let mut came = Vec::new();
     while let Some(left) = until.checked_sub(clock::now()) {
-        if let Some(report) = session.ground.reports.next(Duration::from_nanos(left)) {
-            if report.what == What::Main {
-                came.push((report.unit, report.pid, report.at));
-            }
+        if let Some(report) = session.ground.reports.next(Duration::from_nanos(left))
+            && report.what == What::Main
+        {
+            came.push((report.unit, report.pid, report.at));
         }
     }
     came
