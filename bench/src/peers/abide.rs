@@ -94,11 +94,9 @@ impl Guard for Running {
     fn launch(&mut self) -> Result<(), String> {
         let file = self.file.display().to_string();
         let mut up = self.command(&["up", &file]);
-        if tool::within(&mut up, Duration::from_secs(120))? {
-            Ok(())
-        } else {
-            Err("abide did not come up".to_owned())
-        }
+        // Whether all units came up is told by the units. What it complains of is for the reader.
+        up.stderr(std::process::Stdio::inherit());
+        tool::within(&mut up, Duration::from_secs(120)).map(|_| ())
     }
 
     /// Keeper and daemon bring each other back. If both are gone, `abide up` does.
