@@ -52,7 +52,8 @@ impl Journal {
     /// know; nothing was touched then. Damage inside is no error: it is told in [`Loss`].
     pub fn open(dir: &Path) -> io::Result<(Self, Image, Loss)> {
         look(dir)?;
-        let number = newest(dir)?.unwrap_or(1);
+        let newest = newest(dir)?;
+        let number = newest.unwrap_or(1);
         let path = dir.join(format!("journal.{number}"));
         let file = OpenOptions::new()
             .read(true)
@@ -61,6 +62,10 @@ impl Journal {
             .truncate(false)
             .mode(0o600)
             .open(&path)?;
+        if newest.is_none() {
+            // Else a loss of power could take the file with all that was synced into it.
+            File::open(dir)?.sync_all()?;
+        }
         let (image, loss, len) = read(&file)?;
         // A torn line must not swallow the next one.
         file.set_len(len)?;

@@ -18,6 +18,8 @@
 mod entry;
 pub mod format;
 mod journal;
+#[cfg(test)]
+mod power;
 mod thread;
 
 pub use entry::{Entry, Image, SourceRecord};
