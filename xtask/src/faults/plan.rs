@@ -132,11 +132,14 @@ impl Coverage {
         let (name, who, _) = POINTS[point];
         let own = victim == Victim::Passing && who == "daemon" && !name.starts_with("handover");
         let stop = own && dice.one_in(12);
+        // The others are passed once in a round.
+        let area = name.split('.').next().unwrap_or(name);
+        let often = ["spawn", "exit", "store", "capture", "rotate", "pack"].contains(&area);
         Fault::Point {
             point,
             action: if stop { Action::Stop } else { Action::Kill },
             victim,
-            pass: if dice.one_in(3) { 2 } else { 1 },
+            pass: if often && dice.one_in(3) { 2 } else { 1 },
         }
     }
 
