@@ -195,7 +195,17 @@ impl<'a> Chapter<'a> {
             }
         }
         self.faults.disarm();
-        let alone = self.settle(&unsure)?;
+        let settled_alone = self.settle(&unsure)?;
+        // A command of the round may have found nobody and started both; a keeper that is killed alone is
+        // succeeded, and that must lose nothing.
+        let succeeded = matches!(
+            fault,
+            Fault::Random {
+                victim: Victim::Keeper,
+                ..
+            }
+        );
+        let alone = settled_alone || (self.who().keeper != who.keeper && !succeeded);
         for unit in renewed.difference(&unsure) {
             let run = |of: &BTreeMap<String, (u64, u32)>| of.get(unit).map_or(0, |(run, _)| *run);
             let now = inspect::alive(&self.dir, &self.units);
