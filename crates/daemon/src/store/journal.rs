@@ -349,8 +349,8 @@ mod tests {
             by: "9.9.9".into(),
         }]));
         // What only a later version has a word for, and a line that a loss of power tore.
-        let later = br#"{"later":1}"#;
-        writeln!(text, "{:08x} {}", crc32fast::hash(later), r#"{"later":1}"#).expect("write");
+        let later = r#"{"later":1}"#;
+        writeln!(text, "{:08x} {later}", crc32fast::hash(later.as_bytes())).expect("write");
         text.extend(b"0123");
         let path = dir.path().join("journal.1");
         std::fs::write(&path, &text).expect("write");

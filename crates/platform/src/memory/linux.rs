@@ -96,7 +96,7 @@ mod tests {
         for _ in 0..3 {
             release();
             assert_eq!(format!("{text} and {}", 7), "a heap block and 7");
-            assert!(std::panic::catch_unwind(|| release()).is_ok());
+            assert!(std::panic::catch_unwind(release).is_ok());
         }
     }
 }

@@ -63,6 +63,10 @@ struct State {
 }
 
 /// What a thread does next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are orders, and one alive at a time in each worker"
+)]
 enum Next {
     Spawn(Order),
     MakeWay(RunTree),

@@ -13,6 +13,10 @@ pub enum Change {
 }
 
 /// What a daemon is started with.
+#[cfg_attr(
+    test,
+    expect(dead_code, reason = "the fake of the kernel starts nothing")
+)]
 pub struct Program {
     pub argv: Vec<CString>,
     /// `NAME=value`, without the variables that are set anew for each start.
@@ -24,6 +28,10 @@ pub struct Program {
 
 /// How it is started this time.
 #[derive(Default)]
+#[cfg_attr(
+    test,
+    expect(dead_code, reason = "the fake of the kernel starts nothing")
+)]
 pub struct How<'a> {
     /// Another file than the keeper's own.
     pub exe: Option<&'a OwnedFd>,

@@ -17,7 +17,7 @@ use super::super::socket::{Out, Received, Sent, receive};
 use super::program::{Change, Program};
 use super::system::{end, process, with};
 use super::{Id, Keeper, Talk, Upgrade};
-use crate::keeper::wire::{Frame, Kind, SIZE};
+use crate::keeper::wire::{Frame, Kind};
 use crate::keeper::{Key, RunEntry, RunState};
 use crate::signals::Signals;
 use crate::spawn::Step;
