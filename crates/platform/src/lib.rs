@@ -13,6 +13,7 @@ pub mod exit;
 pub mod fault;
 pub mod identity;
 pub mod keeper;
+mod kernel_file;
 pub mod limits;
 pub mod listen;
 pub mod lock;

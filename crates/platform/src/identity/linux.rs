@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use abide_model::{ExitStatus, Signal};
@@ -11,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::{Identity, Probe, Record};
 use crate::clock::boot;
 use crate::exit::from_wait_status;
+use crate::kernel_file;
 
 /// A hold on one process that never means another one, where the kernel has pidfds (5.3 and later);
 /// else its identity, compared anew before each use.
@@ -165,7 +167,7 @@ pub(crate) struct Stat {
 }
 
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = kernel_file::bytes(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
     parse_stat(&text)
 }
 

@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Halt, Io, OsState, Usage};
 use crate::identity::{Stat, stat_of};
+use crate::kernel_file;
 use crate::limits::{Controller, Site, Version};
-use crate::tree::{RunTree, number, pids, read_tag, value};
+use crate::tree::{RunTree, number, number_in, pids, read_tag, value};
 
 /// What each of these runs uses now, in the same order. One look at the system for all of them: the
 /// members of control groups, and all processes if some of the runs have none.
@@ -84,7 +86,7 @@ fn add(usage: &mut Usage, pid: u32, stat: &Stat, main: bool) {
 
 /// proc_pid_io(5). `None`: it may not be seen. A process that has ended has used nothing.
 fn io_of(pid: u32) -> Option<Io> {
-    let text = match fs::read_to_string(format!("/proc/{pid}/io")) {
+    let text = match kernel_file::text(Path::new(&format!("/proc/{pid}/io"))) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Some(Io::default()),
         Err(e) if e.raw_os_error() == Some(libc::ESRCH) => return Some(Io::default()),
@@ -103,14 +105,15 @@ fn io_of(pid: u32) -> Option<Io> {
 /// What the run's control groups count is exact, and covers processes that have ended.
 fn counted(run: &RunTree, usage: &mut Usage) {
     if let Some(Site { version, path }) = run.counted(Controller::Cpu) {
+        let stat = kernel_file::text(&path.join("cpu.stat")).unwrap_or_default();
         let cpu = match version {
-            Version::V2 => number(&path, "cpu.stat", "usage_usec").map(Duration::from_micros),
+            Version::V2 => number_in(&stat, "usage_usec").map(Duration::from_micros),
             Version::V1 => value(&path, "cpuacct.usage").map(Duration::from_nanos),
         };
         usage.cpu = cpu.unwrap_or(usage.cpu);
         usage.throttled = match version {
-            Version::V2 => number(&path, "cpu.stat", "throttled_usec").map(Duration::from_micros),
-            Version::V1 => number(&path, "cpu.stat", "throttled_time").map(Duration::from_nanos),
+            Version::V2 => number_in(&stat, "throttled_usec").map(Duration::from_micros),
+            Version::V1 => number_in(&stat, "throttled_time").map(Duration::from_nanos),
         };
     }
     if let Some(Site { version, path }) = run.counted(Controller::Memory) {

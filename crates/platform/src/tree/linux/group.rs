@@ -10,6 +10,7 @@ use abide_model::UnitId;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::room;
+use crate::kernel_file;
 use crate::limits::Controller;
 
 /// The group of a home; units have theirs in it.
@@ -213,13 +214,17 @@ fn delegated(path: &Path) -> bool {
 
 /// Processes directly in this group.
 pub(super) fn members(path: &Path) -> Vec<u32> {
-    let text = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    let text = kernel_file::text(&path.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Processes in this group and in those that programs have made below it.
 pub(super) fn all_members(path: &Path) -> Vec<u32> {
     let mut all = members(path);
+    // A directory of the kernel's has a link for itself, one in its parent and one for each directory in it.
+    if rustix::fs::stat(path).is_ok_and(|stat| stat.st_nlink == 2) {
+        return all;
+    }
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             all.extend(all_members(&entry.path()));

@@ -1,6 +1,5 @@
 //! The control groups of a run as far as they limit it, and tell what it uses.
 
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -10,6 +9,7 @@ use abide_model::{CgroupLimits, LimitUnsupported};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{RunTree, legacy};
+use crate::kernel_file;
 use crate::limits::{self, Controller, OutOfMemory, Site, Version};
 
 /// Where a child is to be born.
@@ -145,13 +145,17 @@ impl RunTree {
 
 /// The number in a file of one.
 pub(crate) fn value(group: &Path, file: &str) -> Option<u64> {
-    let text = fs::read_to_string(group.join(file)).ok()?;
+    let text = kernel_file::text(&group.join(file)).ok()?;
     text.trim().parse().ok()
 }
 
 /// The number after this word, in a file of lines "WORD NUMBER".
 pub(crate) fn number(group: &Path, file: &str, word: &str) -> Option<u64> {
-    let text = fs::read_to_string(group.join(file)).ok()?;
+    number_in(&kernel_file::text(&group.join(file)).ok()?, word)
+}
+
+/// The same, of such a file's text.
+pub(crate) fn number_in(text: &str, word: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(' ')?;
         (name == word).then(|| value.trim().parse().ok())?

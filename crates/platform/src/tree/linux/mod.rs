@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use abide_model::{RunId, Signal, UnitId, UnitName};
 
 pub(super) use self::hunt::{Hunt, hunt};
-pub(crate) use self::limited::{Place, number, value};
+pub(crate) use self::limited::{Place, number, number_in, value};
 pub(crate) use self::scan::pids;
 pub(super) use self::wake::{Wake, wait};
 
