@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use abide_model::{Launch, LogSpec, Refusal, Spec, Streams as Wanted, UnitId};
+use abide_platform::spawn::kept_numbers;
 use rustix::process::{Resource, getrlimit};
 
 use super::run::Daemon;
@@ -13,8 +14,13 @@ use super::unit::Unit;
 use crate::capture::open_segments;
 
 /// What the daemon has open for itself, and may have for a moment: its own threads and files, programs that
-/// are being started, a few requests and followers.
+/// are being started, a few requests and followers; without [`kept_numbers`].
 const OWN: u64 = 80;
+
+/// [`OWN`], and what is kept for programs that are being started.
+fn for_itself() -> u64 {
+    OWN + kept_numbers() as u64
+}
 
 /// For each stream: the FIFO of the driver and that of the capture, and the stage.
 const STREAM: u64 = 3;
@@ -56,7 +62,7 @@ impl Daemon {
             .filter(|(id, unit)| !named.contains(id) && !files.contains(&&*unit.spec.file));
         let (others, kept) = others.fold((0, 0_u64), |(sum, n), (_, unit)| (sum + of(unit), n + 1));
         let needed = others + asked.sum::<u64>();
-        let own = OWN + 2 * open_segments() as u64;
+        let own = for_itself() + 2 * open_segments() as u64;
         if needed <= now || needed + own <= limit {
             return Ok(());
         }
@@ -64,7 +70,7 @@ impl Daemon {
         let each = needed.div_ceil(units.max(1));
         let fit = limit.saturating_sub(own) / each.max(1);
         // Segments have a quarter of what there is, see `open_segments`.
-        let enough = ((needed + OWN) * 4 / 3 + 1).next_power_of_two();
+        let enough = ((needed + for_itself()) * 4 / 3 + 1).next_power_of_two();
         let prlimit = |pid: u32| format!("`prlimit --pid {pid} --nofile={enough}:{enough}`");
         let both = self.keeper_pid.into_iter().chain([std::process::id()]);
         let at_once = both.map(prlimit).collect::<Vec<_>>().join(" and ");
@@ -84,10 +90,10 @@ impl Daemon {
             .iter()
             .map(|(_, unit)| descriptors(unit.spec.around(), &unit.spec.log))
             .sum();
-        let own = OWN + 2 * open_segments() as u64;
+        let own = for_itself() + 2 * open_segments() as u64;
         if let Some(limit) = limit.filter(|limit| needed + own > *limit) {
             let units = self.units.iter().count();
-            let enough = ((needed + OWN) * 4 / 3 + 1).next_power_of_two();
+            let enough = ((needed + for_itself()) * 4 / 3 + 1).next_power_of_two();
             self.warn(
                 None,
                 format!(

@@ -19,7 +19,7 @@ use abide_platform::lock::{self, LockError};
 use abide_platform::notify::NotifySocket;
 use abide_platform::pipe;
 use abide_platform::signals::Signals;
-use abide_platform::spawn::Workers;
+use abide_platform::spawn::{Workers, keep_tables_small};
 use abide_platform::timer::{CalendarWatch, Timer};
 use abide_platform::tree::{Sweep, Sweeper, Trees};
 use rustix::event::epoll;
@@ -133,6 +133,8 @@ impl Daemon {
         let successor = await_turn(&home)?;
         let lock = lock::acquire(home.root(), LOCK_WAIT)?;
         point("adopt.locked");
+        // Before it has the descriptors of all units.
+        keep_tables_small(lock.as_fd());
         let (mut keeper, table) = Link::connect()?;
         point("adopt.connected");
         let now = clock::now();

@@ -21,7 +21,7 @@ use linux::reap;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::reserve_read_ends;
 #[cfg(target_os = "linux")]
-pub use linux::{spawn, spawn_auxiliary, surroundings};
+pub use linux::{keep_tables_small, kept_numbers, spawn, spawn_auxiliary, surroundings};
 
 pub use auxiliary::{Auxiliary, AuxiliaryOrder};
 pub use workers::Workers;

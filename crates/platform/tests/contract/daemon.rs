@@ -185,6 +185,7 @@ pub fn main(home: &Path) -> ! {
             exit(1)
         }
     };
+    abide_platform::spawn::keep_tables_small(std::os::fd::AsFd::as_fd(&lock));
     let signals = Signals::new(&[Signal::TERM, Signal::HUP]).expect("signals");
     let (mut link, table) = Link::connect().expect("a keeper");
     let groups = home.join("groups").exists();

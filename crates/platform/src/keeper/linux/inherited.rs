@@ -13,6 +13,9 @@ pub(super) const BASE: &str = "ABIDE_BASE";
 /// More descriptors than any daemon needs.
 const MOST_DESCRIPTORS: u64 = 1 << 20;
 
+/// The hard limit of the first process, which most processes still have (`INR_OPEN_MAX` of the kernel).
+const DEFAULT_HARD: u64 = 4096;
+
 /// Takes over a descriptor that was passed by number, and lets no program inherit it. `None`: that
 /// number is not open.
 ///
@@ -53,15 +56,16 @@ pub(super) fn expect_children() {
 pub(super) struct Base {
     /// `oom_score_adj`.
     pub oom_score: Option<i32>,
-    /// The soft limit of open files.
-    pub open_files: Option<u64>,
+    /// The limits of open files, soft and hard.
+    pub open_files: Option<(u64, u64)>,
 }
 
 impl Base {
     /// As the keeper passes it to its daemon.
     pub(super) fn to_variable(self) -> String {
         let oom = self.oom_score.map_or(String::new(), |n| n.to_string());
-        let files = self.open_files.map_or(String::new(), |n| n.to_string());
+        let files = self.open_files;
+        let files = files.map_or(String::new(), |(soft, hard)| format!("{soft}/{hard}"));
         format!("{BASE}={oom}:{files}")
     }
 
@@ -70,7 +74,9 @@ impl Base {
         let (oom, files) = value.split_once(':')?;
         Some(Self {
             oom_score: oom.parse().ok(),
-            open_files: files.parse().ok(),
+            open_files: files
+                .split_once('/')
+                .and_then(|(soft, hard)| Some((soft.parse().ok()?, hard.parse().ok()?))),
         })
     }
 
@@ -82,21 +88,25 @@ impl Base {
         let before = oom_score();
         let lowest = before.map(lower_oom_score);
         let files = getrlimit(Resource::Nofile);
-        let most = files
-            .maximum
-            .map_or(MOST_DESCRIPTORS, |hard| hard.min(MOST_DESCRIPTORS));
-        let raised = files.current.is_some_and(|soft| soft < most)
-            && setrlimit(
-                Resource::Nofile,
-                Rlimit {
-                    current: Some(most),
-                    maximum: files.maximum,
-                },
-            )
-            .is_ok();
+        let raise = |most: u64, hard: u64| {
+            let limit = Rlimit {
+                current: Some(most),
+                maximum: Some(hard),
+            };
+            setrlimit(Resource::Nofile, limit).is_ok()
+        };
+        // Without a limit, as the kernel tells it; it allows no number above `fs.nr_open`, whoever asks.
+        let hard = files.maximum.unwrap_or(u64::MAX);
+        let most = hard.min(MOST_DESCRIPTORS);
+        // Who may raise the hard limit (CAP_SYS_RESOURCE) has room for units without being told. One that is lower than
+        // what every system begins with is somebody's will.
+        let raised = files.current.is_some_and(|soft| soft < MOST_DESCRIPTORS)
+            && ((DEFAULT_HARD..MOST_DESCRIPTORS).contains(&hard)
+                && raise(MOST_DESCRIPTORS, MOST_DESCRIPTORS)
+                || raise(most, hard));
         let base = inherited.unwrap_or(Self {
             oom_score: before.filter(|_| lowest != before),
-            open_files: files.current.filter(|_| raised),
+            open_files: files.current.map(|soft| (soft, hard)).filter(|_| raised),
         });
         let daemon = lowest.is_some_and(|score| score < -900).then_some(c"-900");
         (base, daemon)

@@ -53,8 +53,8 @@ impl KeeperSocket {
         self.base.oom_score
     }
 
-    /// The same for the soft limit of open files.
-    pub(crate) fn open_files(&self) -> Option<u64> {
+    /// The same for the limits of open files, soft and hard.
+    pub(crate) fn open_files(&self) -> Option<(u64, u64)> {
         self.base.open_files
     }
 }

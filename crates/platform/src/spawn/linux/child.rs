@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::Ordering;
 
 use super::plan::Plan;
+use super::table::leave;
 use crate::fault::point;
 use crate::identity::record_size;
 use crate::keeper::wire::Frame;
@@ -257,8 +258,11 @@ unsafe fn write_file(path: &std::ffi::CStr, text: &[u8]) -> Result<(), i32> {
 /// until then), but for what the program is to find.
 unsafe fn descriptors(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     const CLOEXEC: u32 = 1 << 2; // CLOSE_RANGE_CLOEXEC, Linux 5.11
-    // SAFETY: system calls on numbers.
+    // SAFETY: system calls on numbers; in a table of its own if it leaves the shared one, and in none other.
     unsafe {
+        if let Some(small) = &plan.small {
+            leave(small.cut()).map_err(|errno| (Step::Descriptors, errno))?;
+        }
         if libc::syscall(libc::SYS_close_range, 3, u32::MAX, CLOEXEC) != 0 {
             close_all_on_exec();
         }

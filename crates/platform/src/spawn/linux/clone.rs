@@ -89,7 +89,7 @@ impl Drop for Blocked {
 }
 
 /// Makes a child, of our parent when `of_parent`, that calls `begin(argument)` in our memory while
-/// this thread waits until it has executed a program or ended.
+/// this thread waits until it has executed a program or ended. With `shares_table` it begins in our table of descriptors, and not with a copy.
 ///
 /// # Safety
 /// `begin` must not return, and must do nothing that may not be done between vfork and exec.
@@ -97,13 +97,18 @@ pub(super) unsafe fn clone(
     begin: extern "C" fn(*mut c_void) -> libc::c_int,
     argument: *mut c_void,
     of_parent: bool,
+    shares_table: bool,
     into: Into,
 ) -> io::Result<Cloned> {
     let mut stack = Stack([MaybeUninit::uninit(); STACK]);
     let bottom: *mut u8 = (&raw mut stack).cast();
     let _blocked = Blocked::new();
     let mut pidfd: RawFd = -1;
-    let base = libc::CLONE_VM | libc::CLONE_VFORK | if of_parent { libc::CLONE_PARENT } else { 0 };
+    let flag = |wanted: bool, flag| if wanted { flag } else { 0 };
+    let base = libc::CLONE_VM
+        | libc::CLONE_VFORK
+        | flag(of_parent, libc::CLONE_PARENT)
+        | flag(shares_table, libc::CLONE_FILES);
 
     let group = match into {
         Into::Group(group) => Some(Some(group)),

@@ -138,6 +138,11 @@ impl Layout {
         })
     }
 
+    /// The numbers in this process of what the program finds.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &AtomicI32> {
+        self.places.iter().map(|place| &place.from)
+    }
+
     /// In the child, when all is close-on-exec: puts everything in its place. What this process has
     /// under one of those numbers goes elsewhere first: it may be what belongs in another place, the
     /// keeper's socket, or the home's lock, which are needed until the program is executed. Errors: the

@@ -10,6 +10,7 @@ mod known;
 mod plan;
 mod reserve;
 mod scarce;
+mod table;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -21,6 +22,7 @@ pub(super) use auxiliary::reap;
 pub use auxiliary::spawn_auxiliary;
 pub use plan::surroundings;
 pub(crate) use reserve::reserve_read_ends;
+pub use table::{keep_tables_small, kept_numbers};
 
 use self::clone::{Cloned, Into, clone};
 use self::descriptors::Ends;
@@ -123,11 +125,20 @@ fn is_refused(error: &io::Error) -> bool {
 
 fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
     let of_parent = plan.keeper.is_some();
+    let shares = plan.small.is_some();
     plan.handled_signals = false;
     if let Some(group) = plan.group.as_ref().map(AsRawFd::as_raw_fd) {
         let argument = std::ptr::from_mut(plan).cast();
         // SAFETY: `begin` never returns and makes system calls only.
-        match unsafe { clone(child::begin, argument, of_parent, Into::Group(group)) } {
+        match unsafe {
+            clone(
+                child::begin,
+                argument,
+                of_parent,
+                shares,
+                Into::Group(group),
+            )
+        } {
             // The child enters by itself.
             Err(e) if is_refused(&e) => {}
             // Ended at birth: the group was killed before, and could not be made anew. A process
@@ -148,14 +159,22 @@ fn start(plan: &mut Plan<'_>) -> io::Result<Cloned> {
     }
     let argument = std::ptr::from_mut(plan).cast();
     // SAFETY: as above.
-    match unsafe { clone(child::begin, argument, of_parent, Into::Nothing) } {
+    match unsafe { clone(child::begin, argument, of_parent, shares, Into::Nothing) } {
         Err(e) if is_refused(&e) => {}
         result => return result,
     }
     plan.handled_signals = true;
     let argument = std::ptr::from_mut(plan).cast();
     // SAFETY: as above.
-    unsafe { clone(child::begin, argument, of_parent, Into::NothingByClone) }
+    unsafe {
+        clone(
+            child::begin,
+            argument,
+            of_parent,
+            shares,
+            Into::NothingByClone,
+        )
+    }
 }
 
 /// One that is on its last steps; a second is for ever.

@@ -15,6 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use super::account::{Account, by_name, by_number, group, groups_of};
 use super::descriptors::{Ends, Layout, PidLine, listen_variables};
 use super::known;
+use super::table::Small;
 use crate::exit::errno_text;
 use crate::identity::Record;
 use crate::keeper::KeeperSocket;
@@ -85,6 +86,8 @@ pub(super) struct Plan<'a> {
     pub envp: Strings,
     pub directory: CString,
     pub layout: Layout,
+    /// The child shares our table, and leaves it with what it needs.
+    pub small: Option<Small>,
     /// Its socket, which the child may have to move.
     pub keeper: Option<AtomicI32>,
     /// The control group's directory.
@@ -214,16 +217,15 @@ impl<'a> Plan<'a> {
         );
         let mut limits: Vec<Limit> = launch.limits.process.iter().map(limit).collect();
         let keeper = order.keeper.as_ref();
-        if let Some(soft) = keeper.and_then(KeeperSocket::open_files)
+        if let Some((soft, hard)) = keeper.and_then(KeeperSocket::open_files)
             && !limits
                 .iter()
                 .any(|l| l.resource == libc::RLIMIT_NOFILE as libc::c_int)
         {
-            let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
             limits.push(Limit {
                 resource: libc::RLIMIT_NOFILE as libc::c_int,
                 soft,
-                hard: hard.unwrap_or(u64::MAX),
+                hard,
                 name: "open_files",
                 optional: true,
             });
@@ -242,6 +244,8 @@ impl<'a> Plan<'a> {
             (None, Some(base)) => Some((base, false)),
             (None, None) => None,
         };
+        let keeper_number = keeper.map(|keeper| AtomicI32::new(keeper.raw()));
+        let small = Small::new(&layout, keeper_number.as_ref());
         Ok(Self {
             unit: order.unit,
             run: order.run,
@@ -250,7 +254,8 @@ impl<'a> Plan<'a> {
             envp: Strings::new(strings(lines, "the environment")?, pid_line),
             directory: c_string(directory, "the directory")?,
             layout,
-            keeper: keeper.map(|keeper| AtomicI32::new(keeper.raw())),
+            small,
+            keeper: keeper_number,
             group: place.directory,
             group_procs: place.legacy,
             record,
