@@ -500,8 +500,10 @@ impl Daemon {
         // Last of all, so that nothing competes with what was started.
         self.publish_dirty(now);
         self.publish_operations(now.mono);
-        self.store.flush();
+        // In this order: an exit that is written down as seen, and of which no event tells, is one that
+        // nobody hears of if the daemon is killed here.
         self.events.wake();
+        self.store.flush();
         let due = self.core.poll_timeout().mono.map(|(at, _)| at);
         let shown = self.changed_operations.values().min().copied();
         let next = [due, shown, self.tidying.due()].into_iter().flatten().min();

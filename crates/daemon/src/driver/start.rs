@@ -155,6 +155,7 @@ impl Daemon {
             "start a thread",
             Store::start(
                 journal,
+                events.barrier(),
                 move |w| written.send(Message::Written(w)),
                 move |s| storing.send(Message::Storing(s)),
             ),

@@ -24,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use abide_model::{Event, EventKind, RunId, UnitName, Wall};
 use tokio::sync::watch;
@@ -37,6 +38,9 @@ const WAITING: usize = 1024;
 
 /// So many are not queued without waking the writer.
 const UNWOKEN: usize = 128;
+
+/// How long a disk that takes no events may hold up the state.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The log of one home. Ends its thread when it is dropped, after all is written.
 #[derive(Debug)]
@@ -60,6 +64,10 @@ struct Shared {
 struct State {
     queue: VecDeque<Unnumbered>,
     dropped: u64,
+    /// How many were ever queued.
+    queued: u64,
+    /// How many of those were written, or could not be.
+    settled: u64,
     busy: bool,
     end: bool,
     recent: VecDeque<Arc<Event>>,
@@ -159,7 +167,22 @@ impl EventLog {
             state.dropped += 1;
         }
         state.queue.push_back(event);
+        state.queued += 1;
         state.queue.len()
+    }
+
+    /// Something to call on another thread: blocks until all that was queued by then is written, or could
+    /// not be, or [`PATIENCE`] is over.
+    pub fn barrier(&self) -> impl Fn() + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let state = shared.lock();
+            let until = state.queued;
+            // Whichever way it ends, there is nothing better to do than to go on.
+            let _ = shared
+                .idle
+                .wait_timeout_while(state, PATIENCE, |state| state.settled < until);
+        }
     }
 
     /// The number of the last event; 0 when there was none.

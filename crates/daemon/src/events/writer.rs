@@ -28,6 +28,8 @@ pub(super) struct Writer {
 struct Batch {
     items: VecDeque<Unnumbered>,
     dropped: u64,
+    /// How many were ever queued up to these.
+    taken: u64,
     end: bool,
 }
 
@@ -48,7 +50,7 @@ impl Writer {
             let fresh = self.number(batch.items, batch.dropped);
             self.unwritten.extend(fresh.iter().cloned());
             self.write();
-            self.show(fresh);
+            self.show(fresh, batch.taken);
             if batch.end {
                 return;
             }
@@ -77,6 +79,7 @@ impl Writer {
         Batch {
             items: std::mem::take(&mut state.queue),
             dropped: std::mem::take(&mut state.dropped),
+            taken: state.queued,
             end: state.end,
         }
     }
@@ -128,11 +131,13 @@ impl Writer {
         }
     }
 
-    fn show(&self, fresh: Vec<Arc<Event>>) {
+    fn show(&self, fresh: Vec<Arc<Event>>, taken: u64) {
+        let mut state = self.shared.lock();
+        state.settled = taken;
+        self.shared.idle.notify_all();
         let Some(last) = fresh.last().map(|event| event.seq) else {
             return;
         };
-        let mut state = self.shared.lock();
         state.recent.extend(fresh);
         let keep = RECENT.max(self.unwritten.len());
         let surplus = state.recent.len().saturating_sub(keep);

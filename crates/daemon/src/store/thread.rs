@@ -39,13 +39,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the thread. `report` is called on it for every write that names an effect, and for
-    /// every change between working and failing (`Err` with the reason, then `Ok`).
+    /// Starts the thread. On it `before` is called before lines are written: what they say is not to be
+    /// known to a new daemon before what `before` waits for. `report` is called for every write that
+    /// names an effect, and `trouble` for every change between working and failing (`Err` with the
+    /// reason, then `Ok`).
     ///
     /// # Errors
     /// The thread could not be started.
     pub fn start(
         journal: Journal,
+        before: impl Fn() + Send + 'static,
         report: impl Fn(Written) + Send + 'static,
         trouble: impl Fn(Result<(), String>) + Send + 'static,
     ) -> io::Result<Self> {
@@ -58,7 +61,7 @@ impl Store {
                     journal,
                     unwritten: BTreeMap::new(),
                 }
-                .run(&receiver, &report, &trouble)
+                .run(&receiver, &before, &report, &trouble)
             })?;
         Ok(Self {
             queued: RefCell::default(),
@@ -115,6 +118,7 @@ impl Writer {
     fn run(
         mut self,
         receiver: &Receiver<Vec<Write>>,
+        before: &dyn Fn(),
         report: &dyn Fn(Written),
         trouble: &dyn Fn(Result<(), String>),
     ) {
@@ -146,6 +150,7 @@ impl Writer {
                 effects.extend(write.effect);
                 durable |= write.durable;
             }
+            before();
             let result = self.append(lines, durable).map_err(|e| e.to_string());
             if result.is_err() != failing {
                 failing = result.is_err();
