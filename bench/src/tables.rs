@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::bars::{self, Figure, Row};
 use crate::measure::death;
+use crate::peers::NAMES;
 use crate::results::Results;
 use crate::statistics::shown;
 
@@ -23,25 +24,17 @@ pub fn put(document: &str, tables: &str) -> Result<String, String> {
     Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
 }
 
+/// They keep no programs.
+const CATS: [&str; 2] = ["cat", "cat-wide"];
+/// They capture no output.
+const SILENT: [&str; 2] = ["floor", "dinit"];
+
 /// All tables.
 #[must_use]
 pub fn all(results: &Results) -> String {
     let mut text = String::new();
     conditions(results, &mut text);
-    let keepers = measured(
-        results,
-        &[
-            "floor",
-            "abide",
-            "dinit",
-            "runit",
-            "s6",
-            "systemd",
-            "supervisord",
-            "pm2",
-            "circus",
-        ],
-    );
+    let keepers = measured(results, |peer| !CATS.contains(&peer));
     table(
         "Keeping programs",
         results,
@@ -49,20 +42,7 @@ pub fn all(results: &Results) -> String {
         &keepers,
         &mut text,
     );
-    let capturers = measured(
-        results,
-        &[
-            "cat",
-            "cat-wide",
-            "abide",
-            "runit",
-            "s6",
-            "systemd",
-            "supervisord",
-            "pm2",
-            "circus",
-        ],
-    );
+    let capturers = measured(results, |peer| !SILENT.contains(&peer));
     table(
         "Capturing what they write",
         results,
@@ -82,10 +62,12 @@ pub fn all(results: &Results) -> String {
 }
 
 /// Those of whom there is anything.
-fn measured<'a>(results: &Results, names: &[&'a str]) -> Vec<&'a str> {
-    names
+/// Those of [`NAMES`] that belong into a table and were measured.
+fn measured(results: &Results, belongs: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    NAMES
         .iter()
         .copied()
+        .filter(|name| belongs(name))
         .filter(|name| results.samples.iter().any(|samples| samples.peer == *name))
         .collect()
 }

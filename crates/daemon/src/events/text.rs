@@ -79,7 +79,10 @@ pub fn describe(event: &Event) -> String {
             kept,
             took_ms,
             ..
-        } => format!("abide {from} → {to}: {kept} runs kept, took {took_ms} ms"),
+        } => format!(
+            "abide {from} → {to}: {kept} {} kept, took {took_ms} ms",
+            if *kept == 1 { "run" } else { "runs" }
+        ),
         EventKind::UpgradeFailed {
             from, to, reason, ..
         } => format!("cannot upgrade to abide {to}: {reason}; abide {from} goes on"),
