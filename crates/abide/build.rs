@@ -1,5 +1,5 @@
 //! Finds the name of this build: `ABIDE_BUILD` if whoever builds it set that, else the commit if the sources
-//! are a checkout with git at hand, else none.
+//! are a checkout with git at hand, else none. And says how the binary is linked.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +13,15 @@ fn main() {
         version = format!("{version} ({})", build.trim());
     }
     println!("cargo::rustc-env=ABIDE_VERSION_TEXT={version}");
+    link_at_a_fixed_place();
+}
+
+/// Tables of addresses then are as they are in the file, and not each process's own copy, relocated at its
+/// start. Libraries, heap and stacks lie at random places as ever (docs/decisions/0023).
+fn link_at_a_fixed_place() {
+    if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+    }
 }
 
 fn commit() -> Option<String> {

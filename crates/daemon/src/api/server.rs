@@ -130,10 +130,10 @@ impl Server {
             ending: ending.clone(),
             used: Arc::default(),
         });
-        let tidying = tidying::after_use(Arc::clone(&shared.used));
         let socket = UnixListener::from_std(self.socket)?;
         let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
         let handle = context.handle().clone();
+        let tidying = tidying::after_use(Arc::clone(&shared.used), handle.clone());
         let reports = tokio::spawn(report::follow(handle.clone(), tally, ending.clone()));
         let monitor = tokio::spawn(monitor::follow(
             remotes,

@@ -1,4 +1,4 @@
-//! Memory is given back when the last connection has been over for a moment.
+//! The API's part in giving memory back when its last connection has been over for a moment.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use abide_platform::memory;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
-/// So long without a connection is the end of a burst.
-const QUIET: Duration = Duration::from_secs(1);
-/// Not more often than this, so that a client that asks every second does not find everything put away.
+use crate::handle::Handle;
+
+/// So long without a connection is the end of a burst. Shorter than what the driver waits for, so that the
+/// driver is the last to work.
+const QUIET: Duration = Duration::from_millis(300);
+/// With use that never pauses, this often.
 const APART: Duration = Duration::from_secs(10);
 
-/// Waits for use, then for its end, then gives back what it needed; for ever. Sets no timer while nobody
-/// uses the API.
-pub(super) async fn after_use(used: Arc<Notify>) -> Infallible {
-    let mut earliest = Instant::now();
+/// Waits for use, then for its end, then gives this thread's stack back and has the driver do the rest; for
+/// ever. Sets no timer while nobody uses the API.
+pub(super) async fn after_use(used: Arc<Notify>, handle: Handle) -> Infallible {
     loop {
         used.notified().await;
-        let latest = earliest.max(Instant::now()) + APART;
-        sleep_until(earliest).await;
-        // With use that never pauses, too.
+        let latest = Instant::now() + APART;
         while Instant::now() < latest && timeout(QUIET, used.notified()).await.is_ok() {}
-        memory::release();
-        earliest = Instant::now() + APART;
+        memory::release_stack();
+        handle.used();
     }
 }

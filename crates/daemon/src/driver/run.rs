@@ -193,6 +193,7 @@ impl Daemon {
         self.settle(clock::now());
         let mut events = Vec::with_capacity(64);
         while !self.halted && !self.keeper_lost && !self.yielded {
+            self.tidying.before_sleep();
             match epoll::wait(
                 &self.epoll,
                 rustix::buffer::spare_capacity(&mut events),

@@ -26,6 +26,8 @@ pub struct Tidying {
     last_use: Mono,
     /// When to look.
     due: Option<Mono>,
+    /// The time has come.
+    now: bool,
 }
 
 impl Tidying {
@@ -35,6 +37,7 @@ impl Tidying {
             latest: None,
             last_use: now,
             due: None,
+            now: false,
         };
         tidying.used(now);
         tidying
@@ -68,8 +71,15 @@ impl Tidying {
             self.due = Some(quiet);
             return;
         }
-        memory::release();
         self.due = None;
         self.latest = Some(now.after(APART));
+        self.now = true;
+    }
+
+    /// Gives memory back, if it is time. Whatever else runs until this thread sleeps would bring pages back.
+    pub fn before_sleep(&mut self) {
+        if std::mem::take(&mut self.now) {
+            memory::release();
+        }
     }
 }

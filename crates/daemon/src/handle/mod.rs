@@ -189,6 +189,11 @@ impl Handle {
         self.ask(|reply| Request::Plan { sources, reply }).await
     }
 
+    /// Work was done that the driver does not see: when it is quiet again, memory is given back.
+    pub fn used(&self) {
+        (self.wake)();
+    }
+
     /// Beats: noted here, they reach the driver with the next [`Handle::pass_beats_on`].
     #[must_use]
     pub fn beats(&self) -> &BeatDesk {

@@ -7,4 +7,4 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{configure, release};
+pub use linux::{configure, release, release_stack};

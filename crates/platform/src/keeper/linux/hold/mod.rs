@@ -73,6 +73,9 @@ const CHANGES: usize = 256;
 /// When to look again whether there is memory.
 const SHORTAGE: Duration = Duration::from_secs(1);
 
+/// When nothing has happened for so long, memory is given back.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Descriptors that are waited for: signals, daemon, successor, and sockets of dead daemons. What more of
 /// those there are is read whenever something else happens.
 const POLLED: usize = 16;
@@ -177,6 +180,8 @@ pub(super) struct Keeper {
     rolled_back: Option<crate::keeper::UpgradeFailure>,
     /// The daemon's file is to be executed by the keeper too.
     renew: bool,
+    /// When memory is given back; `None`: nothing happened since the last time.
+    rest: Option<Mono>,
 }
 
 impl Keeper {
@@ -211,6 +216,7 @@ impl Keeper {
             pending: 0,
             rolled_back: None,
             renew: false,
+            rest: None,
         }
     }
 
@@ -253,7 +259,11 @@ impl Keeper {
     }
 
     /// Sleeps until a signal, a message or a deadline.
-    fn wait(&self, signals: &Signals) {
+    fn wait(&mut self, signals: &Signals) {
+        if self.rest.is_some_and(|at| at <= now()) {
+            self.rest = None;
+            crate::memory::release();
+        }
         let mut fds: [PollFd<'_>; POLLED] =
             std::array::from_fn(|_| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN));
         let mut used = 1;
@@ -281,7 +291,10 @@ impl Keeper {
             }
         });
         // An interrupted or failed wait is a short one.
-        let _ = poll(fds.get_mut(..used).unwrap_or(&mut []), timeout.as_ref());
+        let happened = poll(fds.get_mut(..used).unwrap_or(&mut []), timeout.as_ref());
+        if happened.is_ok_and(|events| events > 0) {
+            self.rest = Some(now().after(QUIET));
+        }
     }
 
     fn due(&self) -> Option<Mono> {
@@ -292,7 +305,7 @@ impl Keeper {
             .map(|(Stopped::Waiting(at) | Stopped::Continued(at))| at.after(STOPPED_FOR));
         let changes = self.more_changes.then_some(Mono(0));
         let memory = self.short.then(|| now().after(SHORTAGE));
-        let soon = [start, stopped, changes, memory, self.upgrade.due()];
+        let soon = [start, stopped, changes, memory, self.rest, self.upgrade.due()];
         soon.into_iter().flatten().min()
     }
 
@@ -393,8 +406,6 @@ impl Keeper {
     fn ready(&mut self) {
         self.restarts.was_ready = true;
         self.restarts.is_ready = true;
-        // From here on it only waits: what it needed to come up is not needed again.
-        crate::memory::release();
         self.starter = None;
         self.rolled_back = None;
         self.upgraded();
