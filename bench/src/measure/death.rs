@@ -50,6 +50,11 @@ pub fn measure(
         return Ok(false);
     };
     let before = session.pids.clone();
+    // As they are called here, while somebody knows: in a container that is booted anew the numbers come again.
+    let old: Vec<(usize, Option<u32>)> = before
+        .iter()
+        .map(|(unit, pid)| (*unit, session.guard.pid_here(*pid)))
+        .collect();
     let begun = clock::now();
     for pid in victims {
         // One may take another along.
@@ -69,9 +74,11 @@ pub fn measure(
         .filter(|unit| *unit != 0)
         .collect();
     let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
-    let old = before.iter().map(|(unit, pid)| (*unit, *pid));
-    for (unit, pid) in old.chain(came.iter().map(|(unit, pid, _)| (*unit, *pid))) {
-        if session.guard.pid_here(pid).is_some_and(processes::lives) {
+    let new = came
+        .iter()
+        .map(|(unit, pid, _)| (*unit, session.guard.pid_here(*pid)));
+    for (unit, pid) in old.into_iter().chain(new) {
+        if pid.is_some_and(processes::lives) {
             *copies.entry(unit).or_default() += 1;
         }
     }

@@ -57,8 +57,12 @@ impl Peer for Systemd {
             wants.push_str(&format!("Wants={name}.service\n"));
         }
         ground::write(&files.join("bench.target"), &wants)?;
-        let journal = dir.join("journald.conf");
-        ground::write(&journal, "[Journal]\nRateLimitIntervalSec=0\n")?;
+        let settings = dir.join("journald.conf");
+        ground::write(&settings, "[Journal]\nRateLimitIntervalSec=0\n")?;
+        // Where everybody's logs lie, and empty: the container's own would be on a disk, with what earlier
+        // sessions wrote, whose pids come again.
+        let journal = dir.join("journal");
+        ground::make(&journal)?;
         let mut boot = tool::quiet(&machine.nspawn);
         boot.env("LD_LIBRARY_PATH", &machine.libraries)
             .arg("-q")
@@ -70,8 +74,9 @@ impl Peer for Systemd {
             .arg(format!("--bind-ro={}:/etc/systemd/system", files.display()))
             .arg(format!(
                 "--bind-ro={}:/etc/systemd/journald.conf",
-                journal.display()
-            ));
+                settings.display()
+            ))
+            .arg(format!("--bind={}:/var/log/journal", journal.display()));
         let mut running = Running {
             boot,
             children: Vec::new(),
