@@ -103,6 +103,7 @@ pub const CAPTURING: &[Row] = &[
     row("50 writers, 64 KiB a write, MB/s", "capture 50 writers, 64 KiB MB/s", 50, Median, AtLeastTimes(1.0, "cat"), "cat"),
     row("the same: CPU s/GiB", "capture 50 writers, 64 KiB CPU s/GiB", 50, Median, AtMostTimes(1.0, "cat"), "cat"),
     row("the same: lines lost or doubled", "capture 50 writers, 64 KiB lines wrong", 50, Max, AtMost(0.0), "cat"),
+    row("200 lines of two writes each, 5 ms apart: not whole", "line in two halves lines wrong", 1, Max, AtMost(0.0), "cat"),
     row("a line each 100 µs: context switches a second", "line by line switches/s", 1, Median, Bar::None, "cat"),
     row("the same: CPU %", "line by line CPU %", 1, Median, Bar::None, "cat"),
     row("on a disk: one writer, 64 KiB a write, MB/s", "disk: 1 writer, 64 KiB MB/s", 1, Median, Bar::None, "cat"),

@@ -32,7 +32,7 @@ pub struct Options {
     /// Whom to measure, such as `abide,dinit,floor`; all that can be had unless told.
     #[arg(long, value_delimiter = ',')]
     pub peers: Vec<String>,
-    /// What to measure: launch, memory, status, storm, idle, crash, restart, capture, disk, pace, death.
+    /// What to measure: launch, memory, status, storm, idle, crash, restart, capture, halves, disk, pace, death.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// With how many units.

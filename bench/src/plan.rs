@@ -254,8 +254,18 @@ fn tasks(options: &Options, amount: &Amount) -> Vec<Task> {
                 writers,
                 block,
                 lines: if block == 100 { lines / 4 } else { lines },
+                pace: Duration::ZERO,
             }));
         }
+    }
+    if wants("halves") {
+        tasks.push(Task::Capture(Load {
+            name: "line in two halves",
+            writers: 1,
+            block: 50,
+            lines: 200,
+            pace: Duration::from_millis(5),
+        }));
     }
     if wants("disk") {
         let lines = amount.megabytes.0 * 10_000;
@@ -268,6 +278,7 @@ fn tasks(options: &Options, amount: &Amount) -> Vec<Task> {
                 writers: 1,
                 block,
                 lines: if block == 100 { lines / 4 } else { lines },
+                pace: Duration::ZERO,
             }));
         }
     }
@@ -326,7 +337,7 @@ impl Task {
             Self::Fleet(units, what) => fleet(ground, peer, *units, what, amount, out),
             Self::Capture(load) | Self::Disk(load) => {
                 let mut load = load.clone();
-                if !peer.quick() {
+                if !peer.quick() && load.pace.is_zero() {
                     load.lines = amount.megabytes.1 * 10_000;
                 }
                 capture::measure(ground, peer, &load, out)

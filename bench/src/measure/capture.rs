@@ -26,6 +26,8 @@ pub struct Load {
     pub block: usize,
     /// Lines of all programs together.
     pub lines: u64,
+    /// Between two writes.
+    pub pace: Duration,
 }
 
 /// The FIFO that writers wait for.
@@ -68,7 +70,7 @@ pub fn measure(
         gate: Some(gate.clone()),
         block: load.block,
         lines: each,
-        pace_us: 0,
+        pace_us: u64::try_from(load.pace.as_micros()).unwrap_or(u64::MAX),
     };
     let units: Vec<Unit> = (0..load.writers)
         .map(|id| ground.writer(id, &writing))
@@ -85,6 +87,12 @@ pub fn measure(
     let cpu = cost.cpu.as_secs_f64();
     let switches = cost.switches as f64;
     let name = load.name;
+    let wrong = verify(&session, each)?.min(load.lines);
+    session.say(out, &format!("{name} lines wrong"), &[wrong as f64]);
+    if !load.pace.is_zero() {
+        // How fast it writes is the program's own doing.
+        return session.end();
+    }
     session.say(out, &format!("{name} MB/s"), &[bytes / 1e6 / seconds]);
     session.say(
         out,
@@ -99,8 +107,6 @@ pub fn measure(
     if let Some(size) = pipe {
         session.say(out, &format!("{name} pipe KiB"), &[size as f64 / 1024.0]);
     }
-    let wrong = verify(&session, each)?;
-    session.say(out, &format!("{name} lines wrong"), &[wrong as f64]);
     session.end()
 }
 

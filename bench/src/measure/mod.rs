@@ -13,6 +13,6 @@ pub mod storm;
 
 /// Names for `--only`.
 pub const NAMES: &[&str] = &[
-    "launch", "memory", "status", "storm", "idle", "crash", "restart", "capture", "disk", "pace",
-    "death",
+    "launch", "memory", "status", "storm", "idle", "crash", "restart", "capture", "halves", "disk",
+    "pace", "death",
 ];
