@@ -4,7 +4,8 @@
  * Waits until somebody opens GATE ("-": does not wait), then writes LINES numbered lines of 100 bytes to
  * stdout, BLOCK bytes a write, with PACE_US between two writes, and waits to be killed. Says when it is in
  * main() (M), when it begins (S) and when it has written all, with how many lines (E). SIGUSR1 ends the
- * writing early.
+ * writing early. With a BLOCK of 0 each line is a write, and its number is the time of that write in µs,
+ * of which the last nine digits.
  */
 #include "report.h"
 #include <signal.h>
@@ -14,6 +15,7 @@
 
 #define LINE 100
 #define DIGITS 10
+#define STAMP 1000000000ull
 
 static volatile sig_atomic_t enough;
 
@@ -76,7 +78,14 @@ int main(int argc, char **argv)
 	if (!buffer)
 		return 1;
 	report(argv[1], 'S', argv[2], now_ns(), 0);
-	while (written < lines && !enough) {
+	for (; block == 0 && written < lines && !enough; written++) {
+		usleep(pace);
+		head = snprintf(line, sizeof line, "#%08d:%0*llu", (int)getpid(), DIGITS, now_ns() / 1000 % STAMP);
+		line[head] = ' ';
+		if (put(line, LINE) != 0)
+			return 1;
+	}
+	while (block > 0 && written < lines && !enough) {
 		memcpy(buffer + filled, line, LINE);
 		filled += LINE;
 		written++;

@@ -106,6 +106,8 @@ pub const CAPTURING: &[Row] = &[
     row("200 lines of two writes each, 5 ms apart: not whole", "line in two halves lines wrong", 1, Max, AtMost(0.0), "cat"),
     row("a line each 100 µs: context switches a second", "line by line switches/s", 1, Median, Bar::None, "cat"),
     row("the same: CPU %", "line by line CPU %", 1, Median, Bar::None, "cat"),
+    row("a line each ms: until who follows has it, median, ms", "line by line delay ms", 1, Median, Bar::None, "cat"),
+    row("the same, p99, ms", "line by line delay ms", 1, P99, AtMost(50.0), "cat"),
     row("on a disk: one writer, 64 KiB a write, MB/s", "disk: 1 writer, 64 KiB MB/s", 1, Median, Bar::None, "cat"),
     row("the same: CPU s/GiB", "disk: 1 writer, 64 KiB CPU s/GiB", 1, Median, Bar::None, "cat"),
     row("on a disk: one writer, a line of 100 bytes a write, MB/s", "disk: 1 writer, 100 B MB/s", 1, Median, Bar::None, "cat"),

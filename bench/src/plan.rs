@@ -342,7 +342,11 @@ impl Task {
                 }
                 capture::measure(ground, peer, &load, out)
             }
-            Self::Pace => pace::measure(ground, peer, Duration::from_secs(3), out),
+            Self::Pace => {
+                let time = Duration::from_secs(3);
+                pace::measure(ground, peer, time, out)?;
+                pace::delay(ground, peer, time, out)
+            }
             Self::Death(way) => death::measure(ground, peer, *way, FLEET, out).map(|_| ()),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::bars::{self, Figure, Row};
-use crate::measure::death;
+use crate::measure::{crash, death};
 use crate::peers::NAMES;
 use crate::results::Results;
 use crate::statistics::shown;
@@ -115,8 +115,9 @@ fn cell(results: &Results, row: &Row, peer: &str) -> String {
         let _ = write!(text, " ({}×)", shown(value / base));
     }
     let spread = results.summary(peer, row.what, row.units);
-    if let Some(few) = spread.filter(|s| row.figure == Figure::P99 && s.count < 300) {
-        let _ = write!(text, " of {} kills", few.count);
+    let few = |count: usize| row.what == crash::WHAT && row.figure == Figure::P99 && count < 300;
+    if let Some(spread) = spread.filter(|spread| few(spread.count)) {
+        let _ = write!(text, " of {} kills", spread.count);
     }
     if let Some(spread) = spread
         .filter(|s| row.figure == Figure::Median && s.count > 1 && s.max > s.min && peer == "abide")

@@ -139,6 +139,11 @@ impl Guard for Running {
         Some(self.command(&["logs", &unit.name(), "--lines", "all", "--format", "raw"]))
     }
 
+    fn follow(&self, unit: &Unit) -> Option<Command> {
+        let name = unit.name();
+        Some(self.command(&["logs", &name, "--lines", "0", "--format", "raw", "--follow"]))
+    }
+
     fn pipe(&self, unit: &Unit) -> Option<PathBuf> {
         Some(self.home.join("run").join(unit.name()).join("out"))
     }

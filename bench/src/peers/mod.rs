@@ -19,6 +19,7 @@ use std::process::Command;
 
 use crate::ground::{Ground, Unit};
 use crate::processes::{self, Process};
+use crate::tool;
 
 /// Where peers are found, and where they are put that the set-up installs.
 pub struct Places {
@@ -129,6 +130,15 @@ pub trait Guard {
     /// The command that prints the whole log of this unit, if that is more than its files.
     fn log_command(&self, _unit: &Unit) -> Option<Command> {
         None
+    }
+
+    /// The command that shows new lines of this unit's log as they come.
+    fn follow(&self, unit: &Unit) -> Option<Command> {
+        let mut command = tool::quiet("tail");
+        command
+            .args(["-n", "0", "-F"])
+            .arg(self.log_files(unit).pop()?);
+        Some(command)
     }
 
     /// The pipe that this unit writes to, if it has a name.

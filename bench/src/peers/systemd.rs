@@ -193,6 +193,12 @@ impl Guard for Running {
         Some(self.journal(unit))
     }
 
+    fn follow(&self, unit: &Unit) -> Option<Command> {
+        let mut command = self.journal(unit);
+        command.args(["-n", "0", "-f"]);
+        Some(command)
+    }
+
     fn stop(&mut self) -> Result<(), String> {
         Ok(())
     }
