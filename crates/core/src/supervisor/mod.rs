@@ -369,6 +369,13 @@ impl Supervisor {
         self.operations.get(id)
     }
 
+    /// Whether the result of this effect is still waited for. A `Spawn` that had to wait for something
+    /// must not be carried out when it is not: its run was ended before it began.
+    #[must_use]
+    pub fn awaits(&self, effect: EffectId) -> bool {
+        self.awaited.contains_key(&effect)
+    }
+
     /// Why a unit is in its state, and what would change it.
     #[must_use]
     pub fn explain(&self, id: UnitId, now: Now) -> Option<Explanation> {

@@ -98,8 +98,14 @@ fn a_unit_whose_spawn_hangs_is_killed_and_never_doubled() {
     bench.pass(seconds(1000));
     bench.start("web");
     assert_eq!(bench.moves(), ["+web"]);
+    let spawn = bench.spawn_of("web");
+    assert!(bench.core.awaits(spawn));
     bench.stop("web");
     assert_eq!(bench.state("web"), ActualState::Stopped);
+    assert!(
+        !bench.core.awaits(spawn),
+        "one that waits for a disk until now would begin a run that nobody knows"
+    );
 }
 
 #[test]

@@ -156,6 +156,11 @@ impl Daemon {
     }
 
     fn spawn(&mut self, id: EffectId, effect: Effect, unit_id: UnitId, run: RunId) {
+        // It waited for a write, for FIFOs or for sockets, and its run was ended meanwhile: nobody would
+        // know of its process.
+        if !self.core.awaits(id) {
+            return;
+        }
         if !self.is_prepared(unit_id, (id, &effect)) {
             return;
         }
