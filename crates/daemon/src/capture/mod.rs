@@ -36,6 +36,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use abide_log::Stream;
 use abide_model::{LogSpec, UnitId, UnitName};
@@ -151,6 +152,12 @@ impl Capture {
     /// not block. Does not block itself.
     pub fn flush(&self, unit: UnitId, then: impl FnOnce() + Send + 'static) {
         self.engine.flush(unit, Box::new(then));
+    }
+
+    /// Compresses and removes nothing from now on. Waits so long for what is under way, which would leave a
+    /// temporary file behind.
+    pub fn finish_tidying(&self, within: Duration) {
+        self.engine.tidying.finish(within);
     }
 
     /// What `status` says of this unit's log. Does not block.

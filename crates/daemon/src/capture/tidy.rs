@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::engine::{Engine, Key};
@@ -17,19 +17,24 @@ const STACK: usize = 256 << 10;
 
 /// Log directories to look at.
 #[derive(Default)]
-pub struct Tidying(Mutex<Work>);
+pub struct Tidying(Mutex<Work>, Condvar);
 
 #[derive(Default)]
 struct Work {
     queue: VecDeque<Key>,
     queued: HashSet<Key>,
     running: bool,
+    /// Everything goes down: what is under way is finished, and nothing is begun.
+    over: bool,
 }
 
 impl Tidying {
     /// Look at the directory of this stream. Does not block.
     pub fn ask(&self, engine: &Arc<Engine>, key: Key) {
         let mut work = held(&self.0);
+        if work.over {
+            return;
+        }
         if work.queued.insert(key) {
             work.queue.push_back(key);
         }
@@ -48,6 +53,15 @@ impl Tidying {
         }
     }
 
+    /// Begins nothing more, and waits so long for what is under way: it would leave a temporary file.
+    pub fn finish(&self, within: Duration) {
+        let mut work = held(&self.0);
+        work.over = true;
+        work.queue.clear();
+        // Who is not done by then is on a disk that hangs, and puts it right the next time.
+        drop(self.1.wait_timeout_while(work, within, |work| work.running));
+    }
+
     fn run(&self, engine: &Engine) {
         if let Err(error) =
             rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)
@@ -59,6 +73,7 @@ impl Tidying {
                 let mut work = held(&self.0);
                 let Some(key) = work.queue.pop_front() else {
                     work.running = false;
+                    self.1.notify_all();
                     return;
                 };
                 work.queued.remove(&key);

@@ -596,6 +596,7 @@ impl Daemon {
             self.hand_over();
             return Ended::KeeperLost;
         }
+        self.capture.finish_tidying(Duration::from_secs(2));
         self.trees.remove();
         for path in self.sockets.files() {
             let path = path.to_owned();

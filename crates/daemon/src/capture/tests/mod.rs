@@ -252,6 +252,31 @@ fn segments_are_sealed_at_their_size_and_compressed_in_the_background() {
 }
 
 #[test]
+fn a_capture_that_is_finished_leaves_no_temporary_file() {
+    let rig = Rig::new();
+    let (capture, _events) = start();
+    let small = LogSpec {
+        max_size: 100_000,
+        ..spec()
+    };
+    capture.add(rig.stream(1, small)).expect("added");
+    let mut program = rig.program();
+    for n in 0..400_000 {
+        writeln!(program, "{n:09}").expect("written");
+    }
+    flush(&capture, 1);
+    let of_kind = |end: &str| {
+        let files = std::fs::read_dir(&rig.logs).expect("is there").flatten();
+        files
+            .filter(|file| file.file_name().to_string_lossy().ends_with(end))
+            .count()
+    };
+    until("compression is under way", || of_kind(".zst") > 0);
+    capture.finish_tidying(PATIENCE);
+    assert_eq!(of_kind(".tmp"), 0);
+}
+
+#[test]
 fn a_removed_directory_and_a_truncated_segment_do_not_stop_the_log() {
     let rig = Rig::new();
     let (capture, _events) = start();
