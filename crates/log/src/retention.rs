@@ -15,7 +15,12 @@ use crate::packed::pack;
 
 /// A segment is compressed when it is sealed for so long. In a flood many are removed again before, and the
 /// processor is needed for other things.
-const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE: Duration = if cfg!(feature = "faults") {
+    // So that deaths between its steps are seen often.
+    Duration::from_millis(300)
+} else {
+    Duration::from_secs(3)
+};
 
 /// A sealed segment.
 struct Sealed {

@@ -305,7 +305,14 @@ impl Keeper {
             .map(|(Stopped::Waiting(at) | Stopped::Continued(at))| at.after(STOPPED_FOR));
         let changes = self.more_changes.then_some(Mono(0));
         let memory = self.short.then(|| now().after(SHORTAGE));
-        let soon = [start, stopped, changes, memory, self.rest, self.upgrade.due()];
+        let soon = [
+            start,
+            stopped,
+            changes,
+            memory,
+            self.rest,
+            self.upgrade.due(),
+        ];
         soon.into_iter().flatten().min()
     }
 
