@@ -268,6 +268,7 @@ impl Daemon {
             let ask: Ask = serde_json::from_str(&line).expect("a question");
             let upgrade = matches!(ask, Ask::Upgrade { .. });
             let tell = self.answer(ask);
+            self.link.flush();
             let mut line = serde_json::to_string(&tell).expect("json");
             line.push('\n');
             if (&mut &*stream).write_all(line.as_bytes()).is_err() {

@@ -12,9 +12,9 @@ use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
 
 use super::inherited::{Base, descriptor};
-use super::socket::{Received, Sent, receive, send};
+use super::socket::{Out, Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD};
-use crate::keeper::wire::{Frame, Kind, OLDEST, VERSION};
+use crate::keeper::wire::{BATCH, Frame, Kind, OLDEST, VERSION};
 use crate::keeper::{KeeperEvent, Key, LinkError, Table, UpgradeFailure};
 
 /// How long the keeper, which does nothing but answer, may take to answer.
@@ -24,8 +24,9 @@ const PATIENCE: Timespec = Timespec {
 };
 
 /// The daemon's end of the line to its keeper. Nothing here blocks but [`Link::connect`] and
-/// [`Link::leaving`]: what the socket does not take waits here; while [`Link::wants_write`], call
-/// [`Link::flush`] once the descriptor is writable.
+/// [`Link::leaving`]: what is said waits here until [`Link::flush`], to be called when nothing else is
+/// to be done for now, and again, while [`Link::wants_write`], once the descriptor is writable. So a
+/// keeper is woken once for all that a hundred exits let it forget.
 #[derive(Debug)]
 pub struct Link {
     socket: Arc<OwnedFd>,
@@ -83,7 +84,8 @@ impl Link {
             lost: false,
             version: OLDEST,
         };
-        link.push(Frame::new(Kind::HELLO, VERSION, [0; 4]), None);
+        link.push(Frame::new(Kind::HELLO, VERSION, [0; 4]));
+        link.flush();
         let table = link.read_table()?;
         Ok((link, table))
     }
@@ -148,6 +150,7 @@ impl Link {
     /// When the descriptor cannot be duplicated.
     pub fn hold(&mut self, key: Key, fd: BorrowedFd<'_>) -> io::Result<()> {
         let frame = Frame::of_key(Kind::HOLD, key, 0);
+        self.flush();
         if self.out.is_empty() && send(self.socket.as_fd(), frame, Some(fd)) != Sent::Later {
             return Ok(());
         }
@@ -157,13 +160,13 @@ impl Link {
 
     /// Has the keeper close what it holds under `key`.
     pub fn release(&mut self, key: Key) {
-        self.push(Frame::of_key(Kind::RELEASE, key, 0), None);
+        self.push(Frame::of_key(Kind::RELEASE, key, 0));
     }
 
     /// The exit of this run is known for good: the keeper may forget it. Also right for a run that is
     /// still alive in the keeper's table and no longer of interest.
     pub fn taken(&mut self, unit: UnitId, run: RunId) {
-        self.push(Frame::about((unit, run), Kind::TAKEN, [0; 4]), None);
+        self.push(Frame::about((unit, run), Kind::TAKEN, [0; 4]));
     }
 
     /// From now on `pid` is the main process of this run: its exit is the run's exit, that of the one
@@ -177,20 +180,22 @@ impl Link {
     /// ([`crate::identity::parent`]), that one may reap it, and the keeper never hears of its exit: then
     /// the daemon sees it by the pidfd, and says [`Link::taken`].
     pub fn main_changed(&mut self, unit: UnitId, run: RunId, pid: u32) {
-        self.push(Frame::about((unit, run), Kind::MAIN, [pid, 0, 0, 0]), None);
+        self.push(Frame::about((unit, run), Kind::MAIN, [pid, 0, 0, 0]));
     }
 
     /// The daemon serves: whoever waits for it is told, and from now on it is brought back whatever
     /// its exit code, but for 0 and [`crate::keeper::EXIT_REFUSED`].
     pub fn ready(&mut self) {
-        self.push(Frame::new(Kind::READY, 0, [0; 4]), None);
+        self.push(Frame::new(Kind::READY, 0, [0; 4]));
+        self.flush();
         write_to_starter("ready\n");
     }
 
     /// The daemon will exit on purpose: the keeper ends with it, with the same code. Does not
     /// return before the keeper was told, or is gone.
     pub fn leaving(&mut self) {
-        self.push(Frame::new(Kind::LEAVING, 0, [0; 4]), None);
+        self.push(Frame::new(Kind::LEAVING, 0, [0; 4]));
+        self.flush();
         while self.wants_write() {
             let waited = poll(
                 &mut [PollFd::new(&*self.socket, PollFlags::OUT)],
@@ -245,9 +250,8 @@ impl Link {
         self.events.pop_front()
     }
 
-    fn push(&mut self, frame: Frame, fd: Option<OwnedFd>) {
-        self.out.push_back((frame, fd));
-        self.flush();
+    fn push(&mut self, frame: Frame) {
+        self.out.push_back((frame, None));
     }
 
     /// Something waits to be sent.
@@ -256,14 +260,19 @@ impl Link {
         !self.out.is_empty()
     }
 
-    /// Sends what the socket takes now.
+    /// Sends what the socket takes now, as many frames in a message as it may have: keepers of every
+    /// version read them one after the other.
     pub fn flush(&mut self) {
-        while let Some((frame, fd)) = self.out.front() {
-            match send(self.socket.as_fd(), *frame, fd.as_ref().map(AsFd::as_fd)) {
-                Sent::Later => return,
-                // A keeper that is gone is told by `recv`.
-                Sent::Yes | Sent::Never => drop(self.out.pop_front()),
+        while !self.out.is_empty() {
+            let mut message = Out::to(self.socket.as_fd());
+            for (frame, fd) in self.out.iter().take(BATCH) {
+                message.push(*frame, fd.as_ref().map(AsFd::as_fd));
             }
+            if message.send() == Sent::Later {
+                return;
+            }
+            // A keeper that is gone is told by `recv`.
+            self.out.drain(..BATCH.min(self.out.len()));
         }
     }
 }

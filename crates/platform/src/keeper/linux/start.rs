@@ -16,7 +16,7 @@ use std::time::Duration;
 use abide_model::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::hold::{FORWARDED, Keeper, Program};
+use super::hold::{CHILD, FORWARDED, Keeper, Program};
 use super::inherited::{BASE, Base, close_on_exec, descriptor, expect_children};
 use super::socket::{Out, Sent, pair};
 use super::{KEEPER, KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR, TABLE_FD};
@@ -88,7 +88,7 @@ fn keep(
         rustix::process::set_child_subreaper(Some(me))
             .map_err(|e| format!("become the parent of orphans: {e}"))?;
         expect_children();
-        let signals: Vec<Signal> = FORWARDED.into_iter().chain([Signal(17)]).collect();
+        let signals: Vec<Signal> = FORWARDED.into_iter().chain([CHILD]).collect();
         let signals = Signals::new(&signals).map_err(|e| format!("listen to signals: {e}"))?;
         rustix::process::chdir("/").map_err(|e| format!("enter /: {e}"))?;
         Ok(signals)

@@ -63,6 +63,9 @@ pub(super) const FORWARDED: [Signal; 6] = [
     Signal(12),
 ];
 
+/// Some child has ended, was stopped or goes on.
+pub(super) const CHILD: Signal = Signal(17);
+
 /// How long a stopped daemon may stay stopped before it is continued, and then before it is killed.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
 
@@ -173,8 +176,12 @@ pub(super) struct Keeper {
     restarts: Restarts,
     upgrade: Upgrade,
     stopped: Option<Stopped>,
-    /// There may be more stops and continuations than were looked at.
-    more_changes: bool,
+    /// There may be children that have ended: SIGCHLD came since the kernel was last asked until it had
+    /// none. One signal stands for any number of them, and the question costs as much as there are
+    /// children.
+    ended: bool,
+    /// The same for stops and continuations.
+    changed: bool,
     /// Which of [`FORWARDED`] came while no daemon could take them, a bit each.
     pending: u64,
     rolled_back: Option<crate::keeper::UpgradeFailure>,
@@ -212,7 +219,9 @@ impl Keeper {
             restarts: Restarts::default(),
             upgrade: Upgrade::No,
             stopped: None,
-            more_changes: false,
+            // Signals of before tell us nothing.
+            ended: true,
+            changed: true,
             pending: 0,
             rolled_back: None,
             renew: false,
@@ -237,7 +246,10 @@ impl Keeper {
 
     /// Does all that there is to do.
     fn step(&mut self, signals: &Signals) -> Option<i32> {
-        while let Some(signal) = signals.take() {
+        while let Some(signal) = system::next_signal(signals) {
+            if signal == CHILD {
+                (self.ended, self.changed) = (true, true);
+            }
             for (known, bit) in FORWARDED.iter().zip(0_u32..) {
                 if *known == signal {
                     self.pending |= 1_u64.checked_shl(bit).unwrap_or(0);
@@ -303,7 +315,7 @@ impl Keeper {
         let stopped = self
             .stopped
             .map(|(Stopped::Waiting(at) | Stopped::Continued(at))| at.after(STOPPED_FOR));
-        let changes = self.more_changes.then_some(Mono(0));
+        let changes = self.changed.then_some(Mono(0));
         let memory = self.short.then(|| now().after(SHORTAGE));
         let soon = [
             start,
@@ -490,7 +502,11 @@ impl Keeper {
 
     /// Collects what has ended. Returns the exit code when the daemon ended and is to stay away.
     fn reap(&mut self) -> Option<i32> {
-        while let Some((pid, unexecuted)) = system::next_ended() {
+        while self.ended {
+            let Some((pid, unexecuted)) = system::next_ended() else {
+                self.ended = false;
+                break;
+            };
             let daemon = self.daemon.as_ref().is_some_and(|d| d.pid == pid);
             // What a child writes, it writes before it ends: whatever this process had to say of itself
             // is in a socket by now, and that it was not executed may be all that is not read.
@@ -570,10 +586,9 @@ impl Keeper {
 
     /// Collects who was stopped, and who goes on. Nothing is kept for a daemon that is not there.
     fn watch_changes(&mut self) {
-        self.more_changes = true;
         for _ in 0..CHANGES {
-            let Some((pid, change)) = system::next_change() else {
-                self.more_changes = false;
+            let Some((pid, change)) = self.changed.then(system::next_change).flatten() else {
+                self.changed = false;
                 break;
             };
             if self.daemon.as_ref().is_some_and(|d| d.pid == pid) {

@@ -12,9 +12,15 @@ use super::super::socket::send;
 use super::super::{KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR};
 use super::program::{Change, How, Program};
 use crate::keeper::wire::{Frame, Kind};
+use crate::signals::Signals;
 
 pub fn now() -> Mono {
     crate::clock::now().mono
+}
+
+/// The next signal that came.
+pub fn next_signal(signals: &Signals) -> Option<Signal> {
+    signals.take()
 }
 
 /// Of some child: its pid, `si_code` and `si_status`.

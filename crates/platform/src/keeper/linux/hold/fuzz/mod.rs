@@ -15,7 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use super::super::socket::{Out, Received, Sent, receive};
 use super::program::{Change, Program};
-use super::system::{end, process, with};
+use super::system::{change, end, process, with};
 use super::{Id, Keeper, Talk, Upgrade};
 use crate::keeper::wire::{Frame, Kind};
 use crate::keeper::{Key, RunEntry, RunState};
@@ -123,7 +123,8 @@ impl Test {
             if now.as_ref().map(|(pid, _)| *pid) != before {
                 self.view.clear();
             }
-            if !now.is_some_and(|(_, socket)| self.hear(&socket)) && !self.keeper.blocked {
+            let heard = now.is_some_and(|(_, socket)| self.hear(&socket));
+            if !heard && !self.keeper.blocked && !with(|world| world.child) {
                 return;
             }
         }
@@ -184,10 +185,11 @@ impl Test {
                 let status = [0, 9, 1 << 8, 127 << 8][self.dice.below(4) as usize];
                 let real = self.runs.get_mut(&id).expect("it is there");
                 if real.state == RunState::Running {
-                    end(real.pid, status);
+                    let pid = real.pid;
                     real.state = RunState::Ended {
                         wait_status: status,
                     };
+                    self.end(pid, status);
                 }
             }
             (9, Some((_, socket))) => {
@@ -235,11 +237,10 @@ impl Test {
                 let Some(pid) = self.dice.pick(&pids) else {
                     return;
                 };
-                let change = match self.dice.below(2) {
-                    0 => Change::Stopped(Signal(19)),
-                    _ => Change::Continued,
-                };
-                with(|world| world.changes.push_back((pid, change)));
+                match self.dice.below(2) {
+                    0 => change(pid, Change::Stopped(Signal(19))),
+                    _ => change(pid, Change::Continued),
+                }
             }
             (18, Some((_, socket))) => {
                 let null = std::fs::File::open("/dev/null").expect("null");
@@ -270,6 +271,20 @@ impl Test {
             }
             _ => {}
         }
+    }
+
+    /// A process ends: now, or in the middle of the keeper's next look for such ones.
+    fn end(&mut self, pid: u32, status: i32) {
+        let before = match self.dice.below(3) {
+            0 => with(|world| world.early.replace((pid, status))),
+            1 => with(|world| world.late.replace((pid, status))),
+            _ => Some((pid, status)),
+        };
+        if let Some((pid, status)) = before {
+            end(pid, status);
+        }
+        // The keeper looks.
+        with(|world| world.child = true);
     }
 
     /// A child that says that it runs, and perhaps that it cannot be executed.

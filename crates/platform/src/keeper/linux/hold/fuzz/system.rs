@@ -8,7 +8,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use abide_model::{Mono, Signal};
 use rustix::io::Errno;
 
+use super::super::CHILD;
 use super::super::program::{Change, How, Program};
+use crate::signals::Signals;
 
 #[derive(Default)]
 pub struct World {
@@ -22,6 +24,12 @@ pub struct World {
     /// No process can be made.
     pub full: bool,
     pub executed: u32,
+    /// SIGCHLD: one for however many changes, until it is read.
+    pub child: bool,
+    /// Ends as soon as the keeper has been told that nobody has.
+    pub late: Option<(u32, i32)>,
+    /// Ends as soon as the keeper has read its signals.
+    pub early: Option<(u32, i32)>,
 }
 
 thread_local! {
@@ -45,8 +53,25 @@ pub fn end(pid: u32, status: i32) {
     with(|world| {
         if let Some(ended @ None) = world.processes.get_mut(&pid) {
             *ended = Some(status);
+            world.child = true;
         }
     });
+}
+
+/// A process is stopped, or goes on.
+pub fn change(pid: u32, change: Change) {
+    with(|world| {
+        world.changes.push_back((pid, change));
+        world.child = true;
+    });
+}
+
+pub fn next_signal(_: &Signals) -> Option<Signal> {
+    let child = with(|world| std::mem::take(&mut world.child));
+    if !child && let Some((pid, status)) = with(|world| world.early.take()) {
+        end(pid, status);
+    }
+    child.then_some(CHILD)
 }
 
 pub fn now() -> Mono {
@@ -54,11 +79,17 @@ pub fn now() -> Mono {
 }
 
 pub fn next_ended() -> Option<(u32, bool)> {
-    with(|world| {
+    let found = with(|world| {
         let mut all = world.processes.iter();
         let (pid, status) = all.find_map(|(pid, ended)| Some((*pid, (*ended)?)))?;
         Some((pid, status == 127 << 8))
-    })
+    });
+    if found.is_none()
+        && let Some((pid, status)) = with(|world| world.late.take())
+    {
+        end(pid, status);
+    }
+    found
 }
 
 pub fn reap(pid: u32) -> Option<i32> {
