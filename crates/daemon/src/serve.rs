@@ -1,7 +1,8 @@
 //! The daemon's life, from its start to its exit code.
 
 use crate::api::Api;
-use crate::driver::{Daemon, Ended, Options, Started};
+use crate::driver::{Daemon, Ended, Options, StartError, Started};
+use abide_platform::keeper::LinkError;
 use abide_platform::{keeper, memory};
 
 /// Runs a daemon in this process until it is taken down; returns the exit code, whose meaning for
@@ -20,6 +21,8 @@ pub fn serve(options: &Options) -> i32 {
         safe_mode,
     } = match Daemon::start(options) {
         Ok(started) => started,
+        // A new keeper brings a new daemon.
+        Err(StartError::Keeper(LinkError::Replaced)) => return 0,
         Err(error) => return refuse(&error.to_string()),
     };
     // A panic of the API must not end the daemon, and a daemon that keeps dying goes without.

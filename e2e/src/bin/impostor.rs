@@ -10,7 +10,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use abide_platform::keeper::Successor;
+use abide_platform::keeper::{Launch, Successor};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -34,8 +34,13 @@ fn main() -> Outcome {
         }
         ("short-lived", false) => {
             let successor = Successor::here().ok_or("nobody to follow")?;
-            successor.prepared()?;
-            successor.turn()?;
+            // It never brings a keeper back.
+            let launch = Launch {
+                home: "/nowhere".into(),
+                daemon: Vec::new(),
+            };
+            successor.prepared(&launch)?;
+            successor.turn(&launch)?;
             std::process::exit(3)
         }
         _ => std::process::exit(3),

@@ -1,7 +1,6 @@
 //! The loop: what happened goes into the core, what it wants is carried out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -147,8 +146,8 @@ pub struct Daemon {
     pub(super) events: Arc<EventLog>,
     pub(super) recorder: Option<Recorder>,
     pub(super) beats: Option<Beats>,
-    /// Of this process, for a keeper that starts the next one.
-    pub(super) arguments: Vec<OsString>,
+    /// For a keeper that starts the next one.
+    pub(super) launch: Launch,
 
     /// Writes on their way, and what waits for each.
     pub(super) unwritten: BTreeMap<EffectId, Vec<(EffectId, Effect)>>,
@@ -576,7 +575,7 @@ impl Daemon {
     fn end(mut self) -> Ended {
         // A new daemon would end them, too, and ask for them again.
         self.assistants.finish(Duration::from_secs(6));
-        if self.yielded {
+        if self.yielded && !self.keeper_lost {
             // Output is taken by whoever comes next, exactly from where this process stops.
             self.take_beats();
             self.settle(clock::now());
@@ -592,6 +591,7 @@ impl Daemon {
             if let Some(api) = &self.api_end {
                 api.stay();
             }
+            self.leave_note();
             self.store.close();
             self.hand_over();
             return Ended::KeeperLost;
@@ -631,11 +631,7 @@ impl Daemon {
         descriptors.extend(self.held.iter());
         let listeners = self.sockets.iter();
         descriptors.extend(listeners.map(|(key, fd)| (key, fd.as_fd())));
-        let launch = Launch {
-            home: self.home.root().to_owned(),
-            daemon: self.arguments.clone(),
-        };
-        if let Err(error) = abide_platform::keeper::hand_over(&launch, &descriptors) {
+        if let Err(error) = abide_platform::keeper::hand_over(&self.launch, &descriptors) {
             tracing::error!(%error, "cannot start a new keeper; `abide up` adopts what runs");
         }
     }

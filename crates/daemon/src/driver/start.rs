@@ -14,7 +14,7 @@ use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
 use abide_platform::fault::point;
-use abide_platform::keeper::{Key, Link, LinkError, Successor};
+use abide_platform::keeper::{Key, Launch, Link, LinkError, Successor};
 use abide_platform::lock::{self, LockError};
 use abide_platform::notify::NotifySocket;
 use abide_platform::pipe;
@@ -130,12 +130,16 @@ impl Daemon {
         )?;
         let home = Home::new(options.home.clone());
         home.create().map_err(StartError::Home)?;
-        let successor = await_turn(&home)?;
+        let launch = Launch {
+            home: home.root().to_owned(),
+            daemon: options.arguments.clone(),
+        };
+        let successor = await_turn(&home, &launch)?;
         let lock = lock::acquire(home.root(), LOCK_WAIT)?;
         point("adopt.locked");
         // Before it has the descriptors of all units.
         keep_tables_small(lock.as_fd());
-        let (mut keeper, table) = Link::connect()?;
+        let (mut keeper, table) = Link::connect(&launch)?;
         point("adopt.connected");
         let now = clock::now();
         let boot = clock::boot().to_string();
@@ -297,7 +301,7 @@ impl Daemon {
             events,
             recorder,
             beats: None,
-            arguments: options.arguments.clone(),
+            launch,
             unwritten: BTreeMap::new(),
             takes: BTreeMap::new(),
             spawning: HashMap::new(),
@@ -564,7 +568,7 @@ impl Daemon {
 
 /// If this process is to take over from another daemon: does beside it what can be done, and waits until
 /// it is gone. Says whether it was so.
-fn await_turn(home: &Home) -> Result<bool, StartError> {
+fn await_turn(home: &Home, launch: &Launch) -> Result<bool, StartError> {
     let Some(successor) = Successor::here() else {
         return Ok(false);
     };
@@ -574,9 +578,9 @@ fn await_turn(home: &Home) -> Result<bool, StartError> {
         source,
     })?;
     point("upgrade.prepare");
-    successor.prepared()?;
+    successor.prepared(launch)?;
     point("upgrade.prepared");
-    successor.turn()?;
+    successor.turn(launch)?;
     point("upgrade.turn");
     Ok(true)
 }

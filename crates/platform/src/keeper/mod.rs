@@ -15,6 +15,10 @@
 //! How a program uses it: [`enter`] first of all in `main`; [`start_detached`] or [`become_keeper`]
 //! from the command line; in the daemon [`crate::lock::acquire`], then [`Link::connect`], and
 //! [`Link::ready`] when it serves.
+//!
+//! A keeper may die at any instant, too. Whoever of its daemons notices makes a new one: a daemon that works
+//! with [`hand_over`], one that is on its way up in [`Link::connect`], one that is to take over from another
+//! in [`Successor`], if no other daemon is left.
 
 mod launch;
 mod upgrade;
@@ -184,6 +188,10 @@ pub enum LinkError {
         "reach the keeper: this process was not started by one; start the daemon with `abide up` or `abide daemon`"
     )]
     NoKeeper,
+    /// It died before it had handed over its table. A new one was started, which starts another daemon when
+    /// this process has ended: it is to end at once, with code 0, and to tell nobody.
+    #[error("go on: the keeper died, and a new one starts another daemon")]
+    Replaced,
     /// It speaks another version.
     #[error(
         "work with the keeper: it speaks version {theirs} of the protocol, this daemon {ours}; `abide down`, then `abide up`"

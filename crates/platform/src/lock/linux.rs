@@ -37,16 +37,16 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// # Errors
 /// [`LockError`].
 pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
-    acquire_file(home, "lock", wait)
+    acquire_file(home, "lock", wait, false)
 }
 
 /// The keeper's own lock. A keeper that was just killed may hold it for an instant longer than its
-/// socket.
-pub(crate) fn acquire_keeper(home: &Path) -> Result<Lock, LockError> {
-    acquire_file(home, "keeper.lock", Duration::from_secs(2))
+/// socket. `insist`: waits for another keeper, too, that may be about to end.
+pub(crate) fn acquire_keeper(home: &Path, insist: bool) -> Result<Lock, LockError> {
+    acquire_file(home, "keeper.lock", Duration::from_secs(2), insist)
 }
 
-fn acquire_file(home: &Path, name: &str, wait: Duration) -> Result<Lock, LockError> {
+fn acquire_file(home: &Path, name: &str, wait: Duration, insist: bool) -> Result<Lock, LockError> {
     let path = home.join(name);
     let io = |source| LockError::Io {
         path: path.clone(),
@@ -61,13 +61,14 @@ fn acquire_file(home: &Path, name: &str, wait: Duration) -> Result<Lock, LockErr
             Err(rustix::io::Errno::INTR) => continue,
             Err(e) => return Err(io(e.into())),
         }
-        if let Some(pid) = live_holder(&mut file) {
+        let over = now().mono >= deadline;
+        if let Some(pid) = live_holder(&mut file).filter(|_| over || !insist) {
             return Err(LockError::Held {
                 home: home.to_owned(),
                 pid,
             });
         }
-        if now().mono >= deadline {
+        if over {
             return Err(LockError::Busy {
                 home: home.to_owned(),
             });

@@ -17,7 +17,7 @@ use abide_model::{
 };
 use abide_platform::identity::{Handle, Identity, Record};
 use abide_platform::keeper::{
-    EXIT_YIELDED, KeeperEvent, Key, Link, RunEntry, Successor, Table, tell_starter,
+    self, EXIT_YIELDED, KeeperEvent, Key, Link, LinkError, RunEntry, Successor, Table, tell_starter,
 };
 use abide_platform::notify::NotifySocket;
 use abide_platform::signals::Signals;
@@ -26,6 +26,8 @@ use abide_platform::tree::{Answer, RunTree, Sweep, SweepEvent, Sweeper, Trees};
 use abide_platform::{clock, listen, lock, usage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
+
+use crate::linux::{to_launch, wait_for};
 
 /// Every wait of a test ends by then.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -170,10 +172,31 @@ struct Daemon {
     home: std::path::PathBuf,
 }
 
+/// Ends if another daemon is to go on.
+fn unless_replaced<T>(result: Result<T, LinkError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(LinkError::Replaced) => exit(0),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Says that it is there, and waits for the test to take its word back.
+fn pause(home: &Path, name: &str) {
+    let asked = home.join(name);
+    if asked.exists() {
+        let there = home.join(format!("{name}-there"));
+        std::fs::write(&there, std::process::id().to_string()).expect("a file");
+        wait_for("going on", || (!asked.exists()).then_some(()));
+        std::fs::remove_file(there).expect("its file");
+    }
+}
+
 pub fn main(home: &Path) -> ! {
+    let launch = to_launch(home);
     if let Some(successor) = Successor::here() {
-        succeed(&successor, home);
-        successor.turn().expect("a keeper");
+        succeed(&successor, home, &launch);
+        unless_replaced(successor.turn(&launch));
         if home.join("fail-late").exists() {
             exit(4);
         }
@@ -187,7 +210,8 @@ pub fn main(home: &Path) -> ! {
     };
     abide_platform::spawn::keep_tables_small(std::os::fd::AsFd::as_fd(&lock));
     let signals = Signals::new(&[Signal::TERM, Signal::HUP]).expect("signals");
-    let (mut link, table) = Link::connect().expect("a keeper");
+    pause(home, "pause");
+    let (mut link, table) = unless_replaced(Link::connect(&launch));
     let groups = home.join("groups").exists();
     let trees = if groups {
         Trees::new(home)
@@ -228,14 +252,14 @@ pub fn main(home: &Path) -> ! {
 }
 
 /// Does as the test wants before it takes over.
-fn succeed(successor: &Successor, home: &Path) {
+fn succeed(successor: &Successor, home: &Path, launch: &keeper::Launch) {
     if home.join("fail-early").exists() {
         exit(3);
     }
     if home.join("abort-early").exists() {
         std::process::abort();
     }
-    successor.prepared().expect("a keeper");
+    unless_replaced(successor.prepared(launch));
 }
 
 impl Daemon {
@@ -275,6 +299,7 @@ impl Daemon {
                 return;
             }
             if upgrade && tell == Tell::Done {
+                pause(&self.home, "linger");
                 exit(EXIT_YIELDED);
             }
         }

@@ -110,8 +110,8 @@ impl Linux {
     pub fn connect(&mut self) -> bool {
         let path = self.home.path().join("ctl");
         let found = wait_for("a daemon", || {
-            let keeper = self.keeper.as_mut().expect("it was started");
-            if keeper.try_wait().expect("our child").is_some() {
+            let keeper = self.keeper.as_mut();
+            if keeper.is_some_and(|keeper| keeper.try_wait().expect("our child").is_some()) {
                 return Some(None);
             }
             UnixStream::connect(&path).ok().map(Some)
@@ -316,6 +316,44 @@ impl Platform for Linux {
 }
 
 type Test = fn() -> Outcome;
+
+impl Linux {
+    /// The next keeper is not our child.
+    pub fn keeper_dies(&mut self) {
+        let mut keeper = self.keeper.take().expect("it was started");
+        keeper.kill().expect("our child");
+        keeper.wait().expect("our child");
+    }
+
+    /// Finds the daemon of a keeper that is not our child.
+    pub fn find(home: tempfile::TempDir) -> Self {
+        let mut linux = Self {
+            home,
+            keeper: None,
+            stream: None,
+        };
+        linux.reconnect();
+        linux
+    }
+
+    /// Finds the current daemon, whose keeper is not our child.
+    pub fn reconnect(&mut self) {
+        let path = self.home.path().join("ctl");
+        let stream = wait_for("a daemon", || UnixStream::connect(&path).ok());
+        self.stream = Some(BufReader::new(stream));
+    }
+
+    /// Ends a daemon whose keeper is not our child, and the keeper with it.
+    pub fn leave_detached(mut self) {
+        for run in 1..=10 {
+            let _ = self.say(&Ask::Kill { run });
+        }
+        assert_eq!(self.say(&Ask::Leave { code: 0 }), None);
+        wait_for("the keeper's end", || {
+            lock::keeper(self.home.path()).is_none().then_some(())
+        });
+    }
+}
 
 pub const ALL: &[(&str, &dyn Fn() -> Outcome)] = &[
     (
@@ -550,7 +588,7 @@ fn second_keeper() -> Outcome {
     Ok(())
 }
 
-fn to_launch(home: &Path) -> keeper::Launch {
+pub fn to_launch(home: &Path) -> keeper::Launch {
     keeper::Launch {
         home: home.to_owned(),
         daemon: vec!["daemon".into(), home.into()],
@@ -582,16 +620,7 @@ fn detached() -> Outcome {
         std::fs::read_link(format!("/proc/{keeper}/cwd")).expect("proc"),
         Path::new("/")
     );
-    let stream = UnixStream::connect(home.path().join("ctl")).expect("it listens");
-    let mut linux = Linux {
-        home,
-        keeper: None,
-        stream: Some(BufReader::new(stream)),
-    };
-    assert_eq!(linux.say(&Ask::Leave { code: 0 }), None);
-    wait_for("the keeper's end", || {
-        lock::keeper(linux.home.path()).is_none().then_some(())
-    });
+    Linux::find(home).leave_detached();
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod daemon;
 mod fake;
 mod linux;
 mod main_process;
+mod orphaned;
 mod passing;
 mod platform;
 mod programs;

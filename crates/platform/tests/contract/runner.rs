@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, exit};
 
 use crate::platform::Platform;
-use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, passing, upgrade};
+use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, orphaned, passing, upgrade};
 
 /// A test that needs the real thing, with and without control groups.
 pub type Both = (&'static str, fn(&mut Linux));
@@ -91,7 +91,7 @@ pub fn main() {
             &on(true),
         );
     }
-    for (name, test) in linux::ALL {
+    for (name, test) in linux::ALL.iter().chain(orphaned::ALL) {
         run(format!("linux::{me}::{name}"), test);
     }
     let ok = if me == "root" {

@@ -13,11 +13,11 @@ use rustix::net::sockopt::socket_type;
 
 use super::inherited::{Base, descriptor};
 use super::socket::{Out, Received, Sent, receive, send};
-use super::{KEEPER_FD, READY_FD};
+use super::{KEEPER_FD, READY_FD, hand_over};
 use crate::keeper::wire::{BATCH, Frame, Kind, OLDEST, VERSION};
-use crate::keeper::{KeeperEvent, Key, LinkError, Table, UpgradeFailure};
+use crate::keeper::{KeeperEvent, Key, Launch, LinkError, Table, UpgradeFailure};
 
-/// How long the keeper, which does nothing but answer, may take to answer.
+/// How long a daemon that leaves waits for its keeper to hear it.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 10,
     tv_nsec: 0,
@@ -66,8 +66,8 @@ impl Link {
     /// after [`crate::signals::Signals::new`]: from now on the keeper passes signals on.
     ///
     /// # Errors
-    /// [`LinkError`].
-    pub fn connect() -> Result<(Self, Table), LinkError> {
+    /// [`LinkError`]. After [`LinkError::Replaced`], for which `launch` is needed, this process is to end.
+    pub fn connect(launch: &Launch) -> Result<(Self, Table), LinkError> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         let number = std::env::var(KEEPER_FD).map_err(|_| LinkError::NoKeeper)?;
         if TAKEN.swap(true, Ordering::Relaxed) {
@@ -86,24 +86,29 @@ impl Link {
         };
         link.push(Frame::new(Kind::HELLO, VERSION, [0; 4]));
         link.flush();
-        let table = link.read_table()?;
-        Ok((link, table))
+        let mut table = Table::default();
+        if link.read_table(&mut table)? {
+            return Ok((link, table));
+        }
+        let held = table.descriptors.iter();
+        let held: Vec<_> = held.map(|(key, fd)| (*key, fd.as_fd())).collect();
+        hand_over(launch, &held)?;
+        Err(LinkError::Replaced)
     }
 
-    fn read_table(&mut self) -> Result<Table, LinkError> {
-        let mut table = Table::default();
+    /// False: the keeper died in the middle of it. One that is stopped is waited for.
+    fn read_table(&mut self, table: &mut Table) -> Result<bool, LinkError> {
         let mut complete = false;
         while !complete {
             let mut fds = [PollFd::new(&*self.socket, PollFlags::IN)];
-            match poll(&mut fds, Some(&PATIENCE)) {
-                Ok(0) => return Err(LinkError::Io(io::ErrorKind::TimedOut.into())),
+            match poll(&mut fds, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(LinkError::Io(e.into())),
             }
             let message = match receive(self.socket.as_fd()) {
                 Received::Message(message) => message,
                 Received::Nothing => continue,
-                Received::End => return Err(LinkError::Io(io::ErrorKind::UnexpectedEof.into())),
+                Received::End => return Ok(false),
             };
             for (frame, fd) in message.into_frames() {
                 match frame.kind {
@@ -131,7 +136,7 @@ impl Link {
                 }
             }
         }
-        Ok(table)
+        Ok(true)
     }
 
     /// For spawns.
@@ -316,15 +321,18 @@ pub fn tell_starter(error: &str) {
 }
 
 fn write_to_starter(text: &str) {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    let Ok(number) = std::env::var(READY_FD) else {
-        return;
-    };
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    if let Some(fd) = descriptor(&number) {
+    if let Some(fd) = take_starter() {
         // A starter that does not wait any longer need not know.
         let _ = std::fs::File::from(fd).write_all(text.as_bytes());
     }
+}
+
+/// Where somebody waits for this daemon, until that was told something.
+pub(super) fn take_starter() -> Option<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let number = std::env::var(READY_FD).ok()?;
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    descriptor(&number)
 }

@@ -18,10 +18,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::hold::{CHILD, FORWARDED, Keeper, Program};
 use super::inherited::{BASE, Base, close_on_exec, descriptor, expect_children};
-use super::socket::{Out, Sent, pair};
+use super::link::take_starter;
+use super::socket::{Out, Received, Sent, pair, receive, send};
 use super::{KEEPER, KEEPER_FD, READY_FD, SAFE_MODE, SUCCESSOR, TABLE_FD};
 use crate::fault::point;
-use crate::keeper::wire::{BATCH, Frame, Kind};
+use crate::keeper::wire::{BATCH, Frame, Kind, VERSION};
 use crate::keeper::{Key, Launch, StartError};
 use crate::signals::Signals;
 
@@ -102,8 +103,16 @@ fn keep(
     };
     let keeper = match table {
         Some(table) => again(program(home, arguments), &table),
-        None => match crate::lock::acquire_keeper(home) {
+        None => match crate::lock::acquire_keeper(home, adopt.is_some()) {
             Ok(lock) => {
+                if let Some(daemon) = &adopt {
+                    // Whoever does not hear it takes this keeper for one that was refused.
+                    send(
+                        daemon.as_fd(),
+                        Frame::new(Kind::WELCOME, VERSION, [0; 4]),
+                        None,
+                    );
+                }
                 let lock = OwnedFd::from(lock);
                 Ok(Keeper::new(program(home, arguments), lock, starter, adopt))
             }
@@ -184,15 +193,17 @@ fn command(launch: &Launch, starter: Option<RawFd>, adopt: Option<RawFd>) -> Com
     command
 }
 
-/// In a session of its own, with this descriptor.
-fn detach(command: &mut Command, passed: RawFd) {
+/// In a session of its own, with these descriptors.
+fn detach<const N: usize>(command: &mut Command, passed: [Option<RawFd>; N]) {
     // SAFETY: between fork and exec only system calls are made.
     unsafe {
         command.pre_exec(move || {
             libc::setsid();
             libc::umask(0o022);
-            if libc::fcntl(passed, libc::F_SETFD, 0) == -1 {
-                return Err(io::Error::last_os_error());
+            for fd in passed.iter().flatten() {
+                if libc::fcntl(*fd, libc::F_SETFD, 0) == -1 {
+                    return Err(io::Error::last_os_error());
+                }
             }
             Ok(())
         });
@@ -222,7 +233,7 @@ pub fn start_detached(launch: &Launch, log: &Path) -> Result<Starting, StartErro
             command.env(name, value);
         }
     }
-    detach(&mut command, writer.as_raw_fd());
+    detach(&mut command, [Some(writer.as_raw_fd())]);
     point("cli.launch");
     let keeper = command.spawn()?.id();
     point("cli.launched");
@@ -298,18 +309,28 @@ impl Starting {
 }
 
 /// The keeper is gone: starts a new one, gives it these descriptors, and has it start a new daemon as
-/// soon as this process ends, which it should at once (runs go on and are adopted).
+/// soon as this process ends, which it should at once (runs go on and are adopted). Whoever waits for this
+/// daemon to be ready waits for that one then. When this returns the new keeper has the home.
 ///
 /// # Errors
-/// Those of starting the keeper.
+/// Those of starting the keeper; another keeper has the home, and keeps it.
 pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedFd<'_>)]) -> io::Result<()> {
     point("handover.begin");
+    let starter = take_starter();
+    let starter = starter.as_ref().map(AsRawFd::as_raw_fd);
     let (ours, theirs) = pair()?;
-    let mut command = command(launch, None, Some(theirs.as_raw_fd()));
-    detach(&mut command, theirs.as_raw_fd());
+    let mut command = command(launch, starter, Some(theirs.as_raw_fd()));
+    detach(&mut command, [starter, Some(theirs.as_raw_fd())]);
     command.spawn()?;
     drop(theirs);
     point("handover.started");
+    poll(&mut [PollFd::new(&ours, PollFlags::IN)], None)?;
+    if !matches!(receive(ours.as_fd()), Received::Message(_)) {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "the new keeper found another one in this home, or was ended",
+        ));
+    }
     for batch in descriptors.chunks(BATCH) {
         let mut out = Out::to(ours.as_fd());
         for (key, fd) in batch {

@@ -1,14 +1,22 @@
 //! A daemon's start beside the one that it is to take over from.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::inherited::duplicate;
 use super::socket::{Received, Sent, receive, send};
-use super::{KEEPER_FD, SUCCESSOR};
+use super::{KEEPER_FD, SUCCESSOR, hand_over};
 use crate::keeper::wire::{Frame, Kind, TABLE};
-use crate::keeper::{KEEPER_VERSION, LinkError};
+use crate::keeper::{KEEPER_VERSION, Launch, LinkError};
+use crate::{clock, lock};
+
+/// How long the daemon before may take to end, once it has been told to.
+const LET_GO_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often to look whether it has.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// This process was started to take over from another daemon, which still has the home. In this order:
 /// what can be done without the home's lock; [`Successor::prepared`]; [`Successor::turn`]; and then as any
@@ -31,21 +39,21 @@ impl Successor {
     /// 30 s of this process's start.
     ///
     /// # Errors
-    /// The keeper is gone.
-    pub fn prepared(&self) -> Result<(), LinkError> {
+    /// The keeper is gone: [`LinkError::Replaced`].
+    pub fn prepared(&self, launch: &Launch) -> Result<(), LinkError> {
         let prepared = Frame::new(Kind::PREPARED, KEEPER_VERSION, [TABLE, 0, 0, 0]);
         // The first message of this socket: there is room.
         match send(self.socket.as_fd(), prepared, None) {
             Sent::Yes => Ok(()),
-            Sent::Later | Sent::Never => Err(LinkError::NoKeeper),
+            Sent::Later | Sent::Never => Err(without_keeper(launch)),
         }
     }
 
     /// Blocks until the old daemon is gone. From then on, 60 s are left to be ready.
     ///
     /// # Errors
-    /// The keeper is gone, or its line broke.
-    pub fn turn(self) -> Result<(), LinkError> {
+    /// The keeper is gone: [`LinkError::Replaced`]; or its line broke.
+    pub fn turn(self, launch: &Launch) -> Result<(), LinkError> {
         loop {
             let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
             match poll(&mut fds, None) {
@@ -59,8 +67,32 @@ impl Successor {
                     }
                 }
                 Received::Nothing => {}
-                Received::End => return Err(LinkError::NoKeeper),
+                Received::End => return Err(without_keeper(launch)),
             }
         }
+    }
+}
+
+/// The keeper is gone. The daemon before, as long as it works, makes a new one, and that one's daemon goes
+/// on; if it has ended already, nobody else is left to do so.
+fn without_keeper(launch: &Launch) -> LinkError {
+    let deadline = clock::now().mono.after(LET_GO_WITHIN);
+    while lock::holder(&launch.home).is_some() && clock::now().mono < deadline {
+        if lock::keeper(&launch.home).is_some() {
+            return LinkError::Replaced;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the end of a process that is no child of ours, on kernels without pidfds too"
+        )]
+        std::thread::sleep(PAUSE);
+    }
+    // Before that one ended, its keeper had the home, if it made one.
+    if lock::keeper(&launch.home).is_some() {
+        return LinkError::Replaced;
+    }
+    match hand_over(launch, &[]) {
+        Ok(()) => LinkError::Replaced,
+        Err(error) => error.into(),
     }
 }
