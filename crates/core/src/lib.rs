@@ -76,6 +76,8 @@ pub enum ObservedState {
     },
     /// Ended; others of its tree may be left.
     Exited(ExitStatus),
+    /// The same, while nobody held its output: what it wrote last may be lost.
+    ExitedUnheld(ExitStatus),
 }
 
 /// When the supervisor wants to be woken, on each clock, and why.

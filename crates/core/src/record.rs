@@ -172,6 +172,9 @@ pub enum SavedPhase {
         asked: bool,
         /// When the tree is killed.
         deadline: Mono,
+        /// When that step's time is over; `None`: the version that wrote this did not say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step_due: Option<Mono>,
         /// It was ready before.
         ready: bool,
     },

@@ -21,6 +21,10 @@ pub fn serve(options: &Options) -> i32 {
         safe_mode,
     } = match Daemon::start(options) {
         Ok(started) => started,
+        Err(error) if error.is_shortage() => {
+            refuse(&error.to_string());
+            return keeper::EXIT_SHORT;
+        }
         // A new keeper brings a new daemon.
         Err(StartError::Keeper(LinkError::Replaced)) => return 0,
         Err(error) => return refuse(&error.to_string()),

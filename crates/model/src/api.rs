@@ -45,6 +45,9 @@ pub struct DaemonStatus {
     pub stopping: bool,
     /// How many times the keeper brought the daemon back since the keeper began.
     pub recoveries: u32,
+    /// How this daemon came back after the one before had died, in words; null: none had died.
+    #[serde(default)]
+    pub recovered: Option<String>,
     /// TCP addresses that it listens on.
     pub listen: Vec<String>,
     /// How many units it keeps.

@@ -29,6 +29,22 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// What died, so that a daemon had to come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Died {
+    /// The daemon; the keeper brought it back.
+    #[default]
+    Daemon,
+    /// The keeper; its daemon started a new one, and with it the next daemon.
+    Keeper,
+    /// Keeper and daemon; somebody started both again.
+    Both,
+    /// The machine was restarted without taking abide down; nothing was left alive.
+    Machine,
+}
+
 /// What happened. The tag `event` is stable; fields are only ever added.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
@@ -56,6 +72,9 @@ pub enum EventKind {
         /// Trace ids in the last lines that it wrote, oldest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         trace_ids: Vec<String>,
+        /// It ended while neither keeper nor daemon was there, so what it wrote last may be missing from its log.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        output_may_be_lost: bool,
     },
     /// It will be started again.
     RestartScheduled {
@@ -209,6 +228,30 @@ pub enum EventKind {
         pid: u32,
         /// Runs that were found alive.
         adopted: u32,
+        /// What died.
+        #[serde(default)]
+        died: Died,
+        /// When it died, in RFC 3339, where somebody saw it.
+        #[serde(default)]
+        died_at: Option<String>,
+        /// How it died, where somebody saw it.
+        #[serde(default)]
+        died_by: Option<ExitStatus>,
+        /// Else when it was last seen at work, in RFC 3339: it died then or later.
+        #[serde(default)]
+        last_seen_at: Option<String>,
+        /// Daemons that died since one was ready; more than one: those in between did not come that far.
+        #[serde(default)]
+        deaths: u32,
+        /// Runs that ended meanwhile.
+        #[serde(default)]
+        ended: u32,
+        /// How many of those ended in a way that nobody knows.
+        #[serde(default)]
+        ended_unknown: u32,
+        /// Of how many of those the last output may be lost.
+        #[serde(default)]
+        output_may_be_lost: u32,
     },
     /// The daemon goes down as it was asked to.
     DaemonStopping,

@@ -107,4 +107,7 @@ pub struct LastExit {
     pub ran_for: std::time::Duration,
     /// In words: the status, and why abide ended it if abide did ("stopped by hand: killed by SIGTERM").
     pub reason: String,
+    /// It ended while neither keeper nor daemon was there, so what it wrote last may be missing from its log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_may_be_lost: bool,
 }

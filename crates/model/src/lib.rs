@@ -22,7 +22,7 @@ mod spec;
 mod status;
 mod time;
 
-pub use event::{EVENTS_VERSION, Event, EventKind, Severity};
+pub use event::{Died, EVENTS_VERSION, Event, EventKind, Severity};
 pub use exit::{ExitClass, ExitStatus, LastExit, SuccessExit};
 pub use health::{
     HealthCheck, HealthProbe, Heartbeat, HttpProbe, NotifyAccess, OnUnhealthy, ProbeKind, Ready,

@@ -180,6 +180,9 @@ pub struct LastExitStatus {
     pub reason: String,
     /// Which run.
     pub run_id: u64,
+    /// It ended while neither keeper nor daemon was there, so what it wrote last may be missing from its log.
+    #[serde(default)]
+    pub output_may_be_lost: bool,
 }
 
 /// `heartbeat` of [`UnitStatus`].

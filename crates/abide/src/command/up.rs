@@ -32,6 +32,9 @@ pub(super) async fn run(context: &mut Context<'_>, args: &UpArgs) -> Answer {
         .daemon()
         .await
         .map_err(|error| context.client.failure(error))?;
+    if launched && let Some(recovered) = &daemon.recovered {
+        say(context, args, recovered)?;
+    }
     let environment = match environment {
         Some(environment) => environment,
         None => files::inherited(&daemon.sources, &files::caller()?),

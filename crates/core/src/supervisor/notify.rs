@@ -114,8 +114,10 @@ impl Supervisor {
             }
         };
         let reasons: &[WakeReason] = match &mut run.stage {
-            Stage::Asked { deadline, .. } => {
-                *deadline = later(*deadline);
+            Stage::Asked {
+                until, deadline, ..
+            } => {
+                (*until, *deadline) = (later(*until), later(*deadline));
                 &[WakeReason::Stop]
             }
             Stage::Alive if !run.exited => {

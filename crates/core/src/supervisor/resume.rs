@@ -24,6 +24,7 @@ use abide_model::{
 use crate::record::{EndWhy, SavedPhase, UnitRecord};
 use crate::supervisor::graph::find_cycle;
 use crate::supervisor::rolling::is_leaving;
+use crate::supervisor::run::Output;
 use crate::supervisor::unit::{
     Goal, Held, Holding, Phase, Run, RunIds, Stage, Told, Unit, names_needed,
 };
@@ -258,7 +259,7 @@ impl Supervisor {
             run.ready = ready;
             run.exited = unit.last_exit.as_ref().is_some_and(|exit| exit.run == id);
             run.end = end;
-            run.old_stop = old_stop;
+            run.old_stop = old_stop.clone();
             run.stage = stage;
             Phase::Live(Box::new(run))
         };
@@ -283,15 +284,23 @@ impl Supervisor {
                 step,
                 asked,
                 deadline,
+                step_due,
                 ready,
             } => {
                 let step = usize::try_from(step).unwrap_or(usize::MAX);
+                let stop = old_stop.as_ref().unwrap_or(&unit.policy.stop);
+                let anew = || {
+                    let within = stop.steps.get(step).and_then(|step| step.within);
+                    within.map_or(deadline, |within| self.now.mono.after(within))
+                };
+                let until = step_due.unwrap_or_else(anew).min(deadline);
                 live(
                     ready,
                     Stage::Asked {
                         step,
                         effect: None,
                         confirmed: asked,
+                        until,
                         deadline,
                     },
                 )
@@ -411,12 +420,15 @@ impl Supervisor {
                 return;
             }
             Some(ObservedState::Exited(status)) => self.note_exit(id, status),
+            Some(ObservedState::ExitedUnheld(status)) => {
+                self.note_exit_held(id, status, Output::Unheld);
+            }
             None if planted(Fault::LostRunTakenForAlive) => {
                 self.adopt(id);
                 return;
             }
             None if known_exit => {}
-            None if confirmed => self.note_exit(id, ExitStatus::Unknown),
+            None if confirmed => self.note_exit_held(id, ExitStatus::Unknown, Output::Unheld),
             None if run.end.is_none() => run.end = Some(EndWhy::NeverBegan),
             None => {}
         }
@@ -426,11 +438,15 @@ impl Supervisor {
         let within = unit.policy.stop.within;
         let Some(run) = unit.run_mut() else { return };
         let within = run.old_stop.as_ref().map_or(within, |stop| stop.within);
-        if let Stage::Asked { deadline, .. } = &mut run.stage {
+        if let Stage::Asked {
+            until, deadline, ..
+        } = &mut run.stage
+        {
             // What it left behind has what is left of the stop's time, and never more than all of it:
             // the record may be of another boot's clock.
             *deadline = now.mono.after(within).min(*deadline);
-            let until = *deadline;
+            *until = (*deadline).min(*until);
+            let until = *until;
             self.timers.set(Some(id), WakeReason::Stop, until);
             self.intents.push(Effect::WatchTree {
                 unit: id,
@@ -487,10 +503,7 @@ impl Supervisor {
                     self.ask_step(id, step, deadline);
                 }
             }
-            Stage::Asked { step, deadline, .. } => {
-                let plan = run.old_stop.as_ref().unwrap_or(&plan);
-                let within = plan.steps.get(step).and_then(|step| step.within);
-                let until = within.map_or(deadline, |within| now.after(within).min(deadline));
+            Stage::Asked { until, .. } => {
                 self.timers.set(Some(id), WakeReason::Stop, until);
             }
             Stage::Hook(ref held) => {

@@ -19,6 +19,15 @@ const MEMORY_DEATH: Duration = Duration::from_secs(5);
 /// was overdue with may have no time at all.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Whether anybody held a run's output when its main process ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Keeper or daemon did: all of it is in its log, or will be.
+    Held,
+    /// Neither was there: what it wrote last may be lost.
+    Unheld,
+}
+
 /// What follows for the tree when its main process has exited.
 enum Follow {
     Nothing,
@@ -245,7 +254,13 @@ impl Supervisor {
 
     /// Writes down how the run's main process ended.
     pub(super) fn note_exit(&mut self, id: UnitId, status: ExitStatus) {
+        self.note_exit_held(id, status, Output::Held);
+    }
+
+    /// The same, and what became of its output.
+    pub(super) fn note_exit_held(&mut self, id: UnitId, status: ExitStatus, output: Output) {
         let now = self.now;
+        let output_may_be_lost = output == Output::Unheld;
         let Some(unit) = self.units.get_mut(&id) else {
             return;
         };
@@ -271,13 +286,17 @@ impl Supervisor {
                 matches!(&status, ExitStatus::Signal { signal, .. } if *signal == Signal::KILL);
             killed && now.mono.since(*at) < MEMORY_DEATH
         });
-        let reason = describe_exit(asked, &status, ran_for, memory.map(|(_, limit)| limit));
+        let reason = match output {
+            Output::Held => describe_exit(asked, &status, ran_for, memory.map(|(_, limit)| limit)),
+            Output::Unheld => describe_unheld(asked, &status),
+        };
         unit.last_exit = Some(Box::new(LastExit {
             status: status.clone(),
             at: now.wall,
             run: run_id,
             ran_for,
             reason: reason.clone(),
+            output_may_be_lost,
         }));
         self.disarm(id);
         self.event(
@@ -287,6 +306,7 @@ impl Supervisor {
                 status,
                 reason,
                 trace_ids: Vec::new(),
+                output_may_be_lost,
             },
         );
         self.save(id, false);
@@ -467,4 +487,15 @@ fn describe_exit(
         (None, ExitStatus::SpawnFailed(_)) => status.to_string(),
         (None, status) => format!("{status}{memory} {}", crate::words::after(ran_for)),
     }
+}
+
+/// "exit 3 while abide was gone (what it wrote last may be lost)". Nobody saw when, so it is not said how long
+/// it had run.
+fn describe_unheld(asked: Option<&EndWhy>, status: &ExitStatus) -> String {
+    let asked = asked.map(|why| format!("{why}: ")).unwrap_or_default();
+    let ended = match status {
+        ExitStatus::Unknown => "ended while abide was gone, exit status unknown".to_owned(),
+        status => format!("{status} while abide was gone"),
+    };
+    format!("{asked}{ended} (what it wrote last may be lost)")
 }

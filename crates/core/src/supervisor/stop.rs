@@ -62,6 +62,7 @@ impl Supervisor {
             step: 0,
             effect: None,
             confirmed: true,
+            until: deadline,
             deadline,
         };
         let run = run.id;
@@ -102,6 +103,7 @@ impl Supervisor {
             step,
             effect: None,
             confirmed: false,
+            until,
             deadline,
         };
         self.timers.set(Some(id), WakeReason::Stop, until);

@@ -135,6 +135,9 @@ pub(super) enum Stage {
         effect: Option<EffectId>,
         /// The step was carried out.
         confirmed: bool,
+        /// When the step's time is over.
+        until: Mono,
+        /// When all of it is over.
         deadline: Mono,
     },
     /// Its tree is being killed, for the `tries`th time.
@@ -393,12 +396,14 @@ impl Unit {
                 &Stage::Asked {
                     step,
                     confirmed,
+                    until,
                     deadline,
                     ..
                 } => SavedPhase::Stopping {
                     step: u32::try_from(step).unwrap_or(u32::MAX),
                     asked: confirmed,
                     deadline,
+                    step_due: Some(until),
                     ready: run.ready,
                 },
                 Stage::Killing { .. } => SavedPhase::Killing { ready: run.ready },

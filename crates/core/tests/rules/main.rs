@@ -5,6 +5,7 @@ mod beats;
 mod bench;
 mod cost;
 mod dependencies;
+mod gap;
 mod health;
 mod hooks;
 mod notify;

@@ -46,6 +46,7 @@ pub(super) async fn show(
         started_at: rfc3339(daemon.started_at),
         stopping: daemon.stopping,
         recoveries: daemon.recoveries,
+        recovered: daemon.recovered,
         listen: context
             .listeners
             .bound()

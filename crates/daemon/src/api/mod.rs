@@ -47,6 +47,7 @@ pub use document::{document, routes};
 pub use doors::{Door, Doors, adopt_socket, open_socket};
 pub use socket::socket_address;
 pub use thread::{Api, ApiEnd};
+pub(crate) use times::rfc3339;
 
 use std::sync::Arc;
 

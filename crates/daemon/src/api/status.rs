@@ -115,5 +115,6 @@ fn last_exit(exit: &LastExit) -> LastExitStatus {
         at: rfc3339(exit.at),
         reason: exit.reason.clone(),
         run_id: exit.run.0,
+        output_may_be_lost: exit.output_may_be_lost,
     }
 }

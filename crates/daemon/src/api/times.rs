@@ -3,7 +3,7 @@
 use abide_model::Wall;
 
 /// RFC 3339 in UTC with milliseconds: `2026-01-01T00:00:00.123Z`.
-pub(super) fn rfc3339(at: Wall) -> String {
+pub(crate) fn rfc3339(at: Wall) -> String {
     let text = jiff::Timestamp::from_nanosecond(i128::from(at.0))
         .map(|timestamp| format!("{timestamp:.3}"));
     // Every i64 of nanoseconds lies within the years 1677 to 2262, which are all shown.

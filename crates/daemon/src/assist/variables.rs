@@ -75,6 +75,7 @@ mod tests {
             at: Wall(0),
             run: RunId(7),
             ran_for: Duration::from_secs(3),
+            output_may_be_lost: false,
             reason: "killed by SIGSEGV (core dumped)".into(),
         };
         let about = About {

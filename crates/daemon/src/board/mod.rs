@@ -99,6 +99,8 @@ pub struct DaemonInfo {
     pub stopping: bool,
     /// How many times the keeper brought the daemon back.
     pub recoveries: u32,
+    /// How this one came back after the one before had died, in words.
+    pub recovered: Option<String>,
     /// TCP addresses that it should listen on; the API follows changes.
     pub listen: Vec<SocketAddr>,
     /// What it was given to keep, in the order it was given.

@@ -1,13 +1,18 @@
 //! What is there of the runs that an earlier daemon began: in the keeper's table, or only in the
 //! record that each child wrote.
 
+use std::collections::HashSet;
+use std::io;
+
 use abide_core::{Observed, ObservedState, SavedPhase, UnitRecord};
-use abide_model::{ExitStatus, RunId, UnitId};
+use abide_model::{ExitStatus, RunId, UnitId, UnitName};
 use abide_platform::clock;
 use abide_platform::identity::{self, Handle, Probe, Record};
 use abide_platform::keeper::{RunEntry, RunState, Table};
 use abide_platform::tree::{RunTree, Trees};
 
+use super::recovery::is_shortage;
+use super::streams::FIFO;
 use super::unit::{Main, Run};
 use crate::home::Home;
 use crate::store::Image;
@@ -23,26 +28,45 @@ pub struct Found {
     pub ended: Vec<(UnitId, RunId)>,
     /// Known to the keeper, and of no interest.
     pub settled: Vec<(UnitId, RunId)>,
+    /// Units whose FIFOs the keeper holds: what their runs wrote is there.
+    held: HashSet<UnitId>,
+}
+
+/// It cannot be told whether a run still lives. Reads after "cannot".
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "tell whether run {run} of {unit} still lives: {source}; so as not to start it twice nothing is done until that can be told"
+)]
+pub struct Doubt {
+    unit: UnitName,
+    run: RunId,
+    source: io::Error,
 }
 
 /// Looks for everything that the state and the keeper know of.
-pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Found {
+///
+/// # Errors
+/// [`Doubt`]; nothing was changed.
+pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Result<Found, Doubt> {
     let mut found = Found::default();
+    let fifos = table.descriptors.iter().map(|(key, _)| key);
+    let fifos = fifos.filter(|key| key.kind == FIFO);
+    found.held = fifos.map(|key| UnitId(key.unit)).collect();
     let mut entries: Vec<&RunEntry> = table.runs.iter().collect();
     entries.sort_by_key(|e| (e.unit, e.run));
     for entry in entries {
         match image.units.get(&entry.unit) {
             Some(unit) if may_live(unit, entry.run) => {
-                found.add_kept(home, trees, unit, entry, table.keeper);
+                found.add_kept(home, trees, unit, entry, table.keeper)?;
             }
             // Of a unit that nobody knows any more, or an end that is written down already.
             _ => found.settled.push((entry.unit, entry.run)),
         }
     }
     for unit in image.units.values() {
-        found.add_recorded(home, trees, unit);
+        found.add_recorded(home, trees, unit)?;
     }
-    found
+    Ok(found)
 }
 
 impl Found {
@@ -54,8 +78,8 @@ impl Found {
         unit: &UnitRecord,
         entry: &RunEntry,
         keeper: u32,
-    ) {
-        let record = record_of(home, unit).filter(|r| r.run == entry.run);
+    ) -> Result<(), Doubt> {
+        let record = record_of(home, unit)?.filter(|r| r.run == entry.run);
         let tree = match &record {
             Some(record) => trees.adopt(&unit.name, record),
             None => trees.known(unit.id, &unit.name, entry.run, entry.pid),
@@ -63,6 +87,9 @@ impl Found {
         let recorded = record.filter(|record| record.process.pid == entry.pid);
         let handle = match (entry.state, recorded.as_ref().map(identity::probe)) {
             (RunState::Running, Some(Probe::Alive(handle))) => Some(handle),
+            (RunState::Running, Some(Probe::Doubtful(error))) => {
+                return Err(doubt(unit, entry.run, error));
+            }
             // Another process had taken its place, and that was not written down.
             (RunState::Running, None) => Handle::open(entry.pid).ok(),
             // Ended, perhaps this instant: then the keeper will say so.
@@ -79,20 +106,27 @@ impl Found {
             None => ObservedState::Alive { pid: entry.pid },
         };
         self.add(unit.id, entry.run, state, tree, handle, stranger);
+        Ok(())
     }
 
     /// A run that only its child's own record knows: keeper and daemon were both gone.
-    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) {
-        let Some(record) = record_of(home, unit) else {
-            return;
+    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) -> Result<(), Doubt> {
+        let Some(record) = record_of(home, unit)? else {
+            return Ok(());
         };
         let known = self
             .observed
             .iter()
             .any(|o| o.unit == unit.id && o.run == record.run);
         if known || record.process.boot != clock::boot() || !may_live(unit, record.run) {
-            return;
+            return Ok(());
         }
+        // Somebody who lives on may still hold its output, but nobody says whether all of it.
+        let exited = if self.held.contains(&unit.id) {
+            ObservedState::Exited
+        } else {
+            ObservedState::ExitedUnheld
+        };
         let (state, handle) = match identity::probe(&record) {
             Probe::Alive(handle) => (
                 ObservedState::Alive {
@@ -100,11 +134,9 @@ impl Found {
                 },
                 Some(handle),
             ),
-            Probe::Gone(status) => (
-                ObservedState::Exited(status.unwrap_or(ExitStatus::Unknown)),
-                None,
-            ),
-            Probe::NotOurs => (ObservedState::Exited(ExitStatus::Unknown), None),
+            Probe::Gone(status) => (exited(status.unwrap_or(ExitStatus::Unknown)), None),
+            Probe::NotOurs => (exited(ExitStatus::Unknown), None),
+            Probe::Doubtful(error) => return Err(doubt(unit, record.run, error)),
         };
         self.add(
             unit.id,
@@ -114,6 +146,7 @@ impl Found {
             handle,
             true,
         );
+        Ok(())
     }
 
     fn add(
@@ -127,7 +160,7 @@ impl Found {
     ) {
         let main = match state {
             ObservedState::Alive { .. } => Main::Alive,
-            ObservedState::Exited(_) => Main::Ended,
+            ObservedState::Exited(_) | ObservedState::ExitedUnheld(_) => Main::Ended,
         };
         self.observed.push(Observed { unit, run, state });
         let run = Run {
@@ -139,14 +172,23 @@ impl Found {
     }
 }
 
-fn record_of(home: &Home, unit: &UnitRecord) -> Option<Record> {
+fn record_of(home: &Home, unit: &UnitRecord) -> Result<Option<Record>, Doubt> {
     match Record::read(&home.unit_run(&unit.name).join("record")) {
-        Ok(record) => record.filter(|r| r.unit == unit.id),
+        Ok(record) => Ok(record.filter(|r| r.unit == unit.id)),
+        Err(error) if is_shortage(&error) => {
+            let run = unit.run.unwrap_or(RunId(0));
+            Err(doubt(unit, run, error))
+        }
         Err(error) => {
             tracing::warn!(unit = %unit.name, %error, "cannot read the record of its last run");
-            None
+            Ok(None)
         }
     }
+}
+
+fn doubt(unit: &UnitRecord, run: RunId, source: io::Error) -> Doubt {
+    let unit = unit.name.clone();
+    Doubt { unit, run, source }
 }
 
 /// Whether the end of this run is still to be learnt. The state may be older than the run: it is

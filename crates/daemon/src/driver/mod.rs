@@ -27,6 +27,7 @@ mod prepare;
 mod publish;
 mod ready;
 mod recorder;
+mod recovery;
 mod request;
 mod room;
 mod run;

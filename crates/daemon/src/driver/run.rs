@@ -591,6 +591,11 @@ impl Daemon {
             if let Some(api) = &self.api_end {
                 api.stay();
             }
+            let text = "the keeper is gone; a new one takes over what runs".to_owned();
+            self.event(None, None, EventKind::Warning { text });
+            self.events.wake();
+            // A disk that hangs must not keep what runs without a keeper.
+            self.events.barrier()();
             self.leave_note();
             self.store.close();
             self.hand_over();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::recording::Line;
-use abide_core::{ObservedState, Saved, Supervisor};
+use abide_core::{Saved, Supervisor};
 use abide_log::Stream;
 use abide_model::{EventKind, RunId, Signal, UnitId};
 use abide_platform::clock;
@@ -26,10 +26,11 @@ use rustix::event::epoll;
 
 use super::apply::source_info;
 use super::doors::Held;
-use super::find::find;
+use super::find::{Doubt, find};
 use super::inbox::inbox;
 use super::job::Jobs;
 use super::recorder::Recorder;
+use super::recovery::{self, Census, Gap};
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
 use super::strangers::Strangers;
@@ -43,7 +44,7 @@ use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo, Keep};
 use crate::capture::Capture;
-use crate::events::EventLog;
+use crate::events::{EventLog, in_words};
 use crate::handle::Handle as Front;
 use crate::home::Home;
 use crate::probe::Prober;
@@ -87,6 +88,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Whether a run lives cannot be told.
+    #[error("{0}")]
+    Doubt(#[from] Doubt),
     /// The kernel refuses something that nothing goes without.
     #[error("{what}: {source}")]
     System {
@@ -148,6 +152,8 @@ impl Daemon {
             dir: home.state(),
             source,
         };
+        // Before it is opened, which counts as a change of it.
+        let last_seen = recovery::last_seen(&home);
         let (journal, image, loss) = Journal::open(&home.state()).map_err(state)?;
         point("adopt.loaded");
         let events = Arc::new(EventLog::open(&home.events()).map_err(state)?);
@@ -191,6 +197,7 @@ impl Daemon {
             started_at: now.wall,
             stopping: false,
             recoveries: table.starts.saturating_sub(1),
+            recovered: None,
             listen: Vec::new(),
             sources: image.sources.iter().map(source_info).collect(),
         }));
@@ -228,19 +235,22 @@ impl Daemon {
             reports.send(Message::Report(report));
         });
         let prober = Prober::new(assistants.clone(), capture.clone(), home.clone());
-        let found = find(&home, &trees, &image, &table);
+        let found = find(&home, &trees, &image, &table)?;
         point("adopt.found");
         for (unit, run) in &found.settled {
             keeper.taken(*unit, *run);
         }
         let saved = saved(&image, &boot);
         let same_boot = saved.same_boot;
-        let recovered = same_boot && !saved.halted && table.starts > 1;
-        let adopted = found
-            .observed
-            .iter()
-            .filter(|o| matches!(o.state, ObservedState::Alive { .. }))
-            .count();
+        let gap = Gap {
+            first: image.boot.is_none(),
+            halted: saved.halted,
+            same_boot,
+            successor,
+            last_seen,
+            census: Census::of(&found.observed),
+        };
+        let beginning = gap.told(&table, now);
         if image.boot.as_deref() != Some(&*boot) || image.seed.is_none() || image.halted {
             store.write(
                 Entry::Boot {
@@ -339,12 +349,8 @@ impl Daemon {
         }
         daemon.sources_changed();
         daemon.serve_beats_if_wanted();
-        daemon.take_note(
-            table.rolled_back,
-            u32::try_from(adopted).unwrap_or(u32::MAX),
-        );
-        let recovered = recovered && !successor;
-        daemon.tell(loss, recovered, adopted, table.safe_mode);
+        daemon.take_note(table.rolled_back, gap.census.adopted);
+        daemon.tell(loss, beginning, table.safe_mode);
         daemon.warn_of_limits();
         if !options.files.is_empty() {
             daemon.load_files(options.files.clone());
@@ -520,20 +526,15 @@ impl Daemon {
         }
     }
 
-    fn tell(&self, loss: crate::store::Loss, recovered: bool, adopted: usize, safe_mode: bool) {
-        let pid = std::process::id();
-        let adopted = u32::try_from(adopted).unwrap_or(u32::MAX);
-        let kind = if recovered || adopted > 0 {
-            EventKind::DaemonRecovered { pid, adopted }
-        } else {
-            EventKind::DaemonStarted {
-                version: env!("CARGO_PKG_VERSION").into(),
-                pid,
-            }
-        };
+    fn tell(&self, loss: crate::store::Loss, beginning: EventKind, safe_mode: bool) {
+        if matches!(beginning, EventKind::DaemonRecovered { .. }) {
+            let words = in_words(&beginning);
+            self.board
+                .update_daemon(|daemon| daemon.recovered = Some(words));
+        }
         // One that took over says so when it serves.
         if !matches!(self.upgraded, Some((_, EventKind::Upgraded { .. }))) {
-            self.event(None, None, kind);
+            self.event(None, None, beginning);
         }
         if loss.damaged > 0 {
             self.warn(

@@ -16,7 +16,7 @@ mod text;
 mod trace;
 mod writer;
 
-pub use text::describe;
+pub use text::{describe, in_words};
 pub use trace::last_ids;
 
 use std::collections::VecDeque;

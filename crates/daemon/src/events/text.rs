@@ -1,11 +1,21 @@
 //! Events in words.
 
-use abide_model::{Event, EventKind};
+use abide_model::{Died, Event, EventKind, ExitStatus};
 
 /// What happened, as a line for people: "web: exit 1 after 0.2 s".
 #[must_use]
 pub fn describe(event: &Event) -> String {
-    let what = match &event.kind {
+    let what = in_words(&event.kind);
+    match &event.unit {
+        Some(unit) => format!("{unit}: {what}"),
+        None => what,
+    }
+}
+
+/// What happened, without saying to which unit.
+#[must_use]
+pub fn in_words(kind: &EventKind) -> String {
+    match kind {
         EventKind::Added => "added".into(),
         EventKind::Changed => "its settings changed".into(),
         EventKind::Removed => "removed".into(),
@@ -69,9 +79,7 @@ pub fn describe(event: &Event) -> String {
         EventKind::DaemonStarted { version, pid } => {
             format!("abide {version} started as process {pid}")
         }
-        EventKind::DaemonRecovered { pid, adopted } => {
-            format!("the daemon came back as process {pid} and found {adopted} runs alive")
-        }
+        EventKind::DaemonRecovered { .. } => recovered(kind),
         EventKind::DaemonStopping => "the daemon goes down".into(),
         EventKind::Upgraded {
             from,
@@ -95,11 +103,77 @@ pub fn describe(event: &Event) -> String {
         }
         EventKind::Warning { text } => text.clone(),
         EventKind::Unknown => "something that this version of abide has no word for".into(),
-    };
-    match &event.unit {
-        Some(unit) => format!("{unit}: {what}"),
-        None => what,
     }
+}
+
+/// "the daemon was killed by SIGKILL at …; it came back as process 4180 and adopted 3 runs; 1 ended meanwhile".
+fn recovered(kind: &EventKind) -> String {
+    let EventKind::DaemonRecovered {
+        pid,
+        adopted,
+        died,
+        died_at,
+        died_by,
+        last_seen_at,
+        deaths,
+        ended,
+        ended_unknown,
+        output_may_be_lost,
+    } = kind
+    else {
+        return String::new();
+    };
+    let seen = match last_seen_at {
+        Some(at) => format!(" and was last seen at {at}"),
+        None => String::new(),
+    };
+    let mut text = match (died, died_at, died_by) {
+        (Died::Daemon, Some(at), Some(how @ ExitStatus::Code(_))) => {
+            format!("the daemon ended with {how} at {at}")
+        }
+        (Died::Daemon, Some(at), Some(how)) => format!("the daemon was {how} at {at}"),
+        (Died::Daemon, Some(at), None) => format!("the daemon died at {at}"),
+        (Died::Daemon, None, _) => format!("the daemon died{seen}"),
+        (Died::Keeper, ..) => match last_seen_at {
+            Some(at) => format!("the keeper died at about {at}, and a new one took over"),
+            None => "the keeper died, and a new one took over".to_owned(),
+        },
+        (Died::Both, ..) => match last_seen_at {
+            Some(at) => format!("keeper and daemon died after {at}, when they were last seen"),
+            None => "keeper and daemon died".to_owned(),
+        },
+        (Died::Machine, ..) => match last_seen_at {
+            Some(at) => format!("the machine was restarted after {at}, when abide was last seen"),
+            None => "the machine was restarted".to_owned(),
+        },
+    };
+    if *deaths > 1 {
+        text.push_str(&format!(
+            ", and {} after it before one was ready",
+            deaths - 1
+        ));
+    }
+    let runs = if *adopted == 1 { "run" } else { "runs" };
+    text.push_str(&format!(
+        "; the daemon came back as process {pid} and adopted {adopted} {runs}"
+    ));
+    if *ended > 0 {
+        text.push_str(&format!("; {ended} ended meanwhile"));
+        if *ended_unknown > 0 {
+            text.push_str(&format!(", how is unknown of {ended_unknown}"));
+        }
+        if *output_may_be_lost > 0 {
+            text.push_str(&format!(
+                "; what {} wrote last may be lost",
+                if output_may_be_lost == ended {
+                    "they".to_owned()
+                } else {
+                    format!("{output_may_be_lost} of them")
+                }
+            ));
+        }
+    }
+    text
 }
 
 fn remote(service: &str, host: Option<&str>) -> String {

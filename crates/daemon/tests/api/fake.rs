@@ -46,6 +46,7 @@ pub fn start() -> Fake {
         home: path.clone(),
         started_at: Wall(1_767_225_600_000_000_000),
         stopping: false,
+        recovered: None,
         recoveries: 0,
         listen: Vec::new(),
         sources: Vec::new(),

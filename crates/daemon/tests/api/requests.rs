@@ -20,6 +20,7 @@ fn a_status_has_every_field_and_null_for_what_is_not_known() {
             at: Wall(1_767_225_600_000_000_000),
             run: RunId(7),
             ran_for: std::time::Duration::from_millis(200),
+            output_may_be_lost: false,
             reason: "killed by SIGSEGV after 0.2 s".into(),
         }));
     });
@@ -46,6 +47,7 @@ fn a_status_has_every_field_and_null_for_what_is_not_known() {
         json!({
             "code": null, "signal": "SIGSEGV", "at": "2026-01-01T00:00:00.000Z",
             "reason": "killed by SIGSEGV after 0.2 s", "run_id": 7,
+            "output_may_be_lost": false,
         })
     );
     assert_eq!(status["cpu_percent"], Value::Null);

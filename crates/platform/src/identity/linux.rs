@@ -167,8 +167,18 @@ pub(crate) struct Stat {
 }
 
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    let text = kernel_file::bytes(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
-    parse_stat(&text)
+    look(pid).ok().flatten()
+}
+
+/// The same, telling "there is no such process" from "it cannot be looked at".
+fn look(pid: u32) -> io::Result<Option<Stat>> {
+    match kernel_file::bytes(Path::new(&format!("/proc/{pid}/stat"))) {
+        Ok(text) => Ok(parse_stat(&text)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        // It ended while it was read.
+        Err(e) if e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 pub(crate) fn parse_stat(text: &[u8]) -> Option<Stat> {
@@ -244,22 +254,34 @@ pub fn probe(record: &Record) -> Probe {
         return Probe::Gone(None);
     }
     let pidfd = match open(recorded.pid) {
-        Ok(fd) => Some(fd),
+        Ok(fd) => Ok(fd),
         Err(e) if e.raw_os_error() == Some(libc::ESRCH) => return Probe::Gone(None),
-        Err(_) => None, // no pidfds here
+        Err(e) => Err(e), // no pidfds here, or none just now
     };
-    let now_inode = pidfd.as_ref().and_then(|fd| inode(fd.as_fd()));
+    let now_inode = pidfd.as_ref().ok().and_then(|fd| inode(fd.as_fd()));
     let same = match (recorded.inode, now_inode) {
         (Some(then), Some(now)) => then == now,
-        _ => same_by_start_time(&recorded),
+        _ => {
+            let now = match look(recorded.pid) {
+                Ok(Some(stat)) => stat,
+                Ok(None) => return Probe::Gone(None),
+                Err(error) => return Probe::Doubtful(error),
+            };
+            match (recorded.start, pidfd.as_ref().err()) {
+                (Some(start), _) => start == now.start,
+                // There is nothing to compare but what cannot be had.
+                (None, Some(error)) if recorded.inode.is_some() => {
+                    let again = error.raw_os_error().unwrap_or(libc::EMFILE);
+                    return Probe::Doubtful(io::Error::from_raw_os_error(again));
+                }
+                (None, _) => recorded.inode.is_none(),
+            }
+        }
     };
     if !same {
-        return if stat(recorded.pid).is_none() {
-            Probe::Gone(None)
-        } else {
-            Probe::NotOurs
-        };
+        return Probe::NotOurs;
     }
+    let pidfd = pidfd.ok();
     let handle = Handle::new(recorded, pidfd);
     if handle.alive() {
         Probe::Alive(handle)

@@ -43,4 +43,60 @@ pub enum Probe {
     Gone(Option<abide_model::ExitStatus>),
     /// The number belongs to another process now: it ended, and nobody knows how.
     NotOurs,
+    /// There is a process of that number, and it cannot be told whether it is the one: not to be taken for
+    /// ended, and not to be started again.
+    Doubtful(std::io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use abide_model::{RunId, UnitId};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::*;
+
+    const ALONE: &str = "ABIDE_TEST_ALONE";
+
+    /// In a process of its own, as the limit is that of all its threads.
+    #[test]
+    fn a_process_that_cannot_be_looked_at_for_want_of_descriptors_is_in_doubt_and_not_another_one()
+    {
+        if std::env::var_os(ALONE).is_none() {
+            let own = std::env::current_exe().expect("this is a program");
+            let name = std::thread::current().name().expect("a test").to_owned();
+            let ended = Command::new(own)
+                .args(["--exact", &name])
+                .env(ALONE, "1")
+                .output();
+            let ended = ended.expect("it can be run");
+            return assert!(ended.status.success(), "{ended:?}");
+        }
+        let process = identify(std::process::id()).expect("this one lives");
+        let record = Record {
+            unit: UnitId(1),
+            run: RunId(1),
+            process,
+            leader: None,
+            tagged: false,
+            group: None,
+        };
+        let by_inode_only = Record {
+            process: Identity {
+                start: None,
+                ..process
+            },
+            ..record.clone()
+        };
+        let before = getrlimit(Resource::Nofile);
+        let current = Some(0);
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).expect("it may be lowered");
+        let short = [probe(&record), probe(&by_inode_only)];
+        setrlimit(Resource::Nofile, before).expect("and raised again");
+        for found in short {
+            assert!(matches!(found, Probe::Doubtful(_)), "{found:?}");
+        }
+        assert!(matches!(probe(&record), Probe::Alive(_)));
+    }
 }

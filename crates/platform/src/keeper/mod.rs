@@ -34,7 +34,7 @@ pub use linux::{
 
 use std::os::fd::OwnedFd;
 
-use abide_model::{ExitStatus, RunId, Signal, UnitId};
+use abide_model::{ExitStatus, Mono, RunId, Signal, UnitId};
 
 pub use launch::{Launch, StartError};
 pub use upgrade::UpgradeFailure;
@@ -47,6 +47,11 @@ pub const KEEPER_VERSION: u32 = 1;
 /// I refuse to run (`EX_CONFIG` of sysexits.h). Code 0 says the same without a complaint. Until the
 /// first daemon of a keeper was ready, every exit code but 101 (a panic) has this meaning.
 pub const EXIT_REFUSED: i32 = 78;
+
+/// The exit code of a daemon that the machine is too short of something to start (`EX_TEMPFAIL` of
+/// sysexits.h): it is tried again, and that is no crash. Before the first daemon of a keeper was ready it is
+/// a refusal as any other.
+pub const EXIT_SHORT: i32 = 75;
 
 /// The exit code of a daemon that was told [`KeeperEvent::Yield`] and has let go of everything: it is
 /// its successor's turn.
@@ -133,6 +138,19 @@ pub struct Table {
     /// The last daemon was one that an upgrade brought, and it failed: this is the executable of before.
     /// Told again until a daemon was ready.
     pub rolled_back: Option<UpgradeFailure>,
+    /// How the daemon before died; `None`: there was none, or the keeper is too old to say.
+    pub died: Option<Death>,
+}
+
+/// The end of a daemon, as its keeper saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Death {
+    /// When the keeper learnt of it.
+    pub at: Mono,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Daemons that ended since one was ready: those after the first did not come that far.
+    pub deaths: u32,
 }
 
 /// What the keeper tells its daemon.
@@ -202,6 +220,11 @@ pub enum LinkError {
         /// Ours.
         ours: u32,
     },
+    /// This process may not open as many files as the keeper holds.
+    #[error(
+        "take over what the keeper holds: it is more files than this process may open (RLIMIT_NOFILE, `prlimit --nofile`); what runs goes on, and the daemon is tried again"
+    )]
+    NoRoom,
     /// The connection broke.
     #[error("talk to the keeper: {0}")]
     Io(#[from] std::io::Error),

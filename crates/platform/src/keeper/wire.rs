@@ -101,6 +101,9 @@ impl Kind {
     pub const RENEWED: Self = Self(20);
     /// Keeper: it could not. `unit`: the error number.
     pub const NOT_RENEWED: Self = Self(21);
+    /// Keeper, after `WELCOME`: a daemon died since one was ready. `unit`: how the first one did, as wait(2)
+    /// gives it; `run`: when, in nanoseconds of the clock that never jumps; the first number: how many did.
+    pub const DIED: Self = Self(22);
 
     /// Table: begins it. `unit`: [`TABLE`]; daemon's pid, starts, the previous keeper's version.
     pub const HEAD: Self = Self(101);

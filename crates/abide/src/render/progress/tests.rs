@@ -127,6 +127,7 @@ fn a_unit_that_came_up_and_ended_is_found() {
         status: ExitStatus::Code(1),
         reason: "exit 1 after 0.1 s".into(),
         trace_ids: Vec::new(),
+        output_may_be_lost: false,
     };
     let mut progress = Progress::default();
     let names = ["dies", "restarted", "ready late"].map(|name| name.replace(' ', "-"));

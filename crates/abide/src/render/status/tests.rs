@@ -64,6 +64,7 @@ fn exit(reason: &str, at: &str) -> Option<LastExitStatus> {
         at: at.into(),
         reason: reason.into(),
         run_id: 1,
+        output_may_be_lost: false,
     })
 }
 

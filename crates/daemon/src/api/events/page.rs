@@ -62,6 +62,7 @@ fn kind_of_value(field: &Value) -> String {
         return match name {
             "ExitStatus" => "[status](#how-a-run-ended)".into(),
             "HookKind" => "name of the hook".into(),
+            "Died" => "`daemon`, `keeper`, `both` or `machine`".into(),
             other => other.to_owned(),
         };
     }
@@ -106,7 +107,10 @@ fn reference() -> String {
             text.push('\n');
         }
         for (key, field) in fields {
-            let what = first_sentence(field);
+            // Of what may be null the description stands with the other of the two.
+            let parts = field["oneOf"].as_array();
+            let described = parts.and_then(|of| of.iter().find(|of| of["description"].is_string()));
+            let what = first_sentence(described.unwrap_or(field));
             let _ = writeln!(text, "- `{key}` ({}): {what}", kind_of_value(field));
         }
         let line = serde_json::to_string(&example(entry)).expect("JSON");

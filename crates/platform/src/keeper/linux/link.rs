@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use abide_model::{RunId, Signal, UnitId};
+use abide_model::{Mono, RunId, Signal, UnitId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -14,8 +14,9 @@ use rustix::net::sockopt::socket_type;
 use super::inherited::{Base, descriptor};
 use super::socket::{Out, Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD, hand_over};
+use crate::exit::from_wait_status;
 use crate::keeper::wire::{BATCH, Frame, Kind, OLDEST, VERSION};
-use crate::keeper::{KeeperEvent, Key, Launch, LinkError, Table, UpgradeFailure};
+use crate::keeper::{Death, KeeperEvent, Key, Launch, LinkError, Table, UpgradeFailure};
 
 /// How long a daemon that leaves waits for its keeper to hear it.
 const PATIENCE: Timespec = Timespec {
@@ -129,7 +130,20 @@ impl Link {
                     Kind::ROLLED_BACK => {
                         table.rolled_back = UpgradeFailure::from_numbers(frame.numbers);
                     }
-                    Kind::HOLD => table.descriptors.extend(fd.map(|fd| (frame.key(), fd))),
+                    Kind::DIED => {
+                        let [deaths, ..] = frame.numbers;
+                        table.died = Some(Death {
+                            at: Mono(frame.run),
+                            status: from_wait_status(frame.unit.cast_signed()),
+                            deaths,
+                        });
+                    }
+                    // The kernel drops what there is no room for. The keeper still has it: better no daemon
+                    // now than one that takes it for lost.
+                    Kind::HOLD => match fd {
+                        Some(fd) => table.descriptors.push((frame.key(), fd)),
+                        None => return Err(LinkError::NoRoom),
+                    },
                     Kind::RUN if !complete => table.runs.extend(frame.entry()),
                     Kind::END => complete = true,
                     _ => self.events.extend(event(&frame)),

@@ -76,9 +76,11 @@ pub(super) fn catalogue() -> Vec<Entry> {
                 status: segv,
                 reason: text("killed by SIGSEGV after 3 min"),
                 trace_ids: vec![text("4bf92f3577b34da6a3ce929d0e0e4736")],
+                output_may_be_lost: false,
             },
             "Raised when its main process is gone, wanted or not; also when it could not be executed or \
-             `before_start` failed. `trace_ids` is there only if there are some.",
+             `before_start` failed. `trace_ids` is there only if there are some, `output_may_be_lost` only \
+             if it is true.",
             "`after_stop` is run, and `on_failure` where nobody asked for the end; then `restart_scheduled`, \
              `stopped` or `failed`, or nothing where the unit ended as it should.",
         ),
@@ -288,15 +290,29 @@ pub(super) fn catalogue() -> Vec<Entry> {
                 version: text("0.1.0"),
                 pid: 4100,
             },
-            "Raised when it begins where none died.",
+            "Raised when it begins where none died: in a new home, or after `abide down`.",
             "Units that are enabled, and were not stopped by hand, start.",
         ),
         home(
             EventKind::DaemonRecovered {
                 pid: 4180,
                 adopted: 3,
+                died: abide_model::Died::Daemon,
+                died_at: Some(text("2026-01-31T14:05:01.021Z")),
+                died_by: Some(ExitStatus::Signal {
+                    signal: Signal::KILL,
+                    core: false,
+                }),
+                last_seen_at: None,
+                deaths: 1,
+                ended: 0,
+                ended_unknown: 0,
+                output_may_be_lost: 0,
             },
-            "Raised by its successor, which the keeper started.",
+            "Raised by its successor, first of all. `died` says what died: `daemon` (the keeper brought it back, \
+             and says when and how it ended: `died_at`, `died_by`), `keeper` (its daemon started a new one), \
+             `both` (somebody started abide again) or `machine`; of the last three nobody saw the moment, and \
+             `last_seen_at` is when the daemon last wrote something down.",
             "`adopted` for each run that lives, `exited` for each that ended meanwhile.",
         ),
         home(

@@ -423,8 +423,7 @@ impl Keeper {
     }
 
     fn ready(&mut self) {
-        self.restarts.was_ready = true;
-        self.restarts.is_ready = true;
+        self.restarts.ready();
         self.starter = None;
         self.rolled_back = None;
         self.upgraded();

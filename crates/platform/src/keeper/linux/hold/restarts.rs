@@ -5,7 +5,7 @@ use std::time::Duration;
 use abide_model::{Mono, Signal};
 
 use super::system::now;
-use crate::keeper::EXIT_REFUSED;
+use crate::keeper::{EXIT_REFUSED, EXIT_SHORT};
 
 /// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
@@ -31,6 +31,9 @@ pub(super) struct Restarts {
     /// The current one is.
     pub is_ready: bool,
     pub leaving: bool,
+    /// When and how the first daemon died since one was ready, and how many did: for the next one to tell.
+    pub died: Option<(Mono, i32)>,
+    pub deaths: u32,
     /// Crashes in a row.
     row: u32,
     /// When the last ones were, oldest first.
@@ -55,6 +58,12 @@ impl Restarts {
         }
     }
 
+    /// The daemon is ready.
+    pub(super) fn ready(&mut self) {
+        (self.was_ready, self.is_ready) = (true, true);
+        (self.died, self.deaths) = (None, 0);
+    }
+
     pub(super) fn started(&mut self) {
         self.starts = self.starts.saturating_add(1);
         self.is_ready = false;
@@ -75,7 +84,13 @@ impl Restarts {
         if self.leaving || on_purpose {
             return Some(cause.unwrap_or_else(|signal| signal.0.saturating_add(128)));
         }
+        if cause == Ok(EXIT_SHORT) {
+            self.not_started();
+            return None;
+        }
         self.due = now();
+        self.died.get_or_insert((self.due, wait_status));
+        self.deaths = self.deaths.saturating_add(1);
         if self.is_ready && cause == Err(Signal::KILL) {
             // Somebody killed a daemon that worked: nothing to be wary of.
             self.row = 0;

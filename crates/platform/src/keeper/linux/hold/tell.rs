@@ -85,6 +85,11 @@ impl Keeper {
                 let safe_mode = u32::from(self.restarts.safe_mode());
                 let numbers = [keeper, self.restarts.starts, safe_mode, KEEPER_VERSION];
                 out.push(Frame::new(Kind::WELCOME, self.version, numbers), None);
+                if let Some((at, wait_status)) = self.restarts.died {
+                    let numbers = [self.restarts.deaths, 0, 0, 0];
+                    let frame = Frame::new(Kind::DIED, wait_status.cast_unsigned(), numbers);
+                    out.push(Frame { run: at.0, ..frame }, None);
+                }
                 if let Some(why) = self.rolled_back {
                     out.push(Frame::of_failure(Kind::ROLLED_BACK, why), None);
                 }
