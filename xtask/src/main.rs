@@ -11,6 +11,7 @@ mod quickstart;
 mod sim;
 mod stage;
 mod test;
+mod upgrades;
 mod vm;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Task {
     Old(old::Options),
     /// Kills daemon, keeper and commands at chosen instants while fifty programs write numbered lines.
     Faults(faults::Options),
+    /// Twenty upgrades in a row between two builds, under load, and one to a build that hangs.
+    Upgrades(upgrades::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::run(&options),
         Task::Old(options) => old::run(&options),
         Task::Faults(options) => faults::run(&options),
+        Task::Upgrades(options) => upgrades::run(&options),
         Task::Vm(options) => vm::run(&options),
     };
     match outcome {

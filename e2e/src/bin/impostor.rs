@@ -5,6 +5,7 @@
 //! - `older`, `newer`: reads other formats of the state only.
 //! - `unable`: reads the format, and cannot make sense of this state.
 //! - `stillborn`: says that it can, and ends at once when it is to.
+//! - `sleeper`: says that it can, and then hangs beside the daemon that it is to follow.
 //! - `short-lived`: takes over, and ends before it is ready.
 
 use std::os::unix::process::CommandExt;
@@ -19,7 +20,7 @@ fn main() -> Outcome {
     let name = own.file_name().unwrap_or_default().to_string_lossy();
     let asked = std::env::args().nth(1).as_deref() == Some("__upgrade-check");
     match (&*name, asked) {
-        ("hangs", _) => loop {
+        ("hangs", _) | ("sleeper", false) => loop {
             std::thread::park();
         },
         ("older", true) => say("[1, 2]", "true"),

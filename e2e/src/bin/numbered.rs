@@ -8,6 +8,8 @@
 //! - `stubborn`: the same, and SIGTERM is ignored.
 //! - `forker`: the same, with a child that holds the lock too and ignores SIGTERM.
 //! - `burst`: forty lines at once, each EVERY_US.
+//! - `leaver EVERY_US CODE`: `steady` until the file `DIR/leave` is there, then a last line, and CODE; `kill`
+//!   instead of a number: by a signal.
 //! - `crash`: ends in one of several ways after some lines.
 
 use std::fs::{File, OpenOptions};
@@ -86,7 +88,15 @@ fn main() -> Outcome {
             }
         }
     }
+    let leaves = (mode == "leaver").then(|| dir.join("leave"));
     loop {
+        if leaves.as_ref().is_some_and(|file| file.exists()) {
+            out.line()?;
+            let Some(code) = rest.get(1).and_then(|word| word.parse().ok()) else {
+                std::process::abort();
+            };
+            std::process::exit(code);
+        }
         for _ in 0..if mode == "burst" { 40 } else { 1 } {
             out.line()?;
         }

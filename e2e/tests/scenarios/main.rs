@@ -13,6 +13,7 @@ mod everyday;
 mod few_descriptors;
 mod foreground;
 mod full_disk;
+mod gap;
 mod health;
 mod heartbeats;
 mod hooks;
@@ -29,7 +30,9 @@ mod remembered;
 mod remotes;
 mod sockets;
 mod three_hundred;
+mod two_hundred;
 mod upgrade;
+mod upgrade_under_load;
 mod web_survives_kill;
 
 use std::net::TcpListener;

@@ -1,0 +1,57 @@
+//! `cargo xtask upgrades`: what takes too long for every day. Twenty upgrades back and forth between two builds
+//! under load, and a new daemon that hangs until its time is over.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{command, needs};
+
+/// What `upgrades` can be told.
+#[derive(Args, Default)]
+pub struct Options {
+    /// The other executable, built from another commit; without it these sources are built a second time
+    /// under another name.
+    #[arg(long, value_name = "FILE")]
+    pub next: Option<PathBuf>,
+}
+
+/// Builds both and runs the scenarios.
+///
+/// # Errors
+/// Something cannot be built, or a scenario failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    let next = match &options.next {
+        Some(file) => std::path::absolute(file).map_err(|e| format!("{}: {e}", file.display()))?,
+        None => {
+            let built = build(Some("next"))?;
+            let kept = built.with_file_name("abide-next");
+            std::fs::copy(&built, &kept).map_err(|e| {
+                format!("cannot keep {} as {}: {e}", built.display(), kept.display())
+            })?;
+            kept
+        }
+    };
+    let own = build(None)?;
+    let mut scenarios = command::cargo();
+    scenarios.args(["test", "--package", "abide-e2e", "--test", "scenarios"]);
+    scenarios.args(["upgrade_under_load", "--", "--include-ignored"]);
+    scenarios
+        .env("ABIDE_BIN", own)
+        .env("ABIDE_NEXT_BIN", next)
+        .env("ABIDE_VENV", needs::venv());
+    command::run(&mut scenarios)
+}
+
+/// `abide` of these sources, under the name of a build.
+fn build(name: Option<&str>) -> Result<PathBuf, String> {
+    let mut cargo = command::cargo();
+    cargo.args(["build", "--package", "abide"]);
+    if let Some(name) = name {
+        cargo.env("ABIDE_BUILD", name);
+    }
+    command::run(&mut cargo)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| command::root().join("target"));
+    Ok(target.join("debug").join("abide"))
+}
