@@ -2,10 +2,8 @@
 
 use std::process::Command;
 
-use abide_e2e::{Home, processes, skip, wait};
+use abide_e2e::{Home, processes};
 use rustix::process::Signal;
-
-use crate::events;
 
 const LIMIT: u32 = 256;
 
@@ -78,60 +76,6 @@ fn units_that_need_more_open_files_than_there_are_are_refused_together_and_harm_
             unit["state"] == "running" && unit["restarts"] == 1
         });
     }
-    home.ok(&["down"]);
-    assert_eq!(home.processes(), []);
-}
-
-#[test]
-fn a_daemon_that_may_not_open_what_its_keeper_holds_waits_and_takes_no_program_for_gone() {
-    if skip::program("prlimit").is_none() {
-        return skip::skip("few_descriptors", "prlimit is not installed");
-    }
-    let home = Home::new("short-of-descriptors");
-    home.write("abide.toml", &units(40));
-    home.ok(&["up"]);
-    let pids: Vec<u32> = (0..40)
-        .map(|n| home.wait_running(&format!("u{n}")))
-        .collect();
-    let keeper = home.keeper().expect("there is a keeper");
-    let limit = |files: &str| {
-        let mut command = Command::new("prlimit");
-        command.args(["--pid", &keeper.to_string(), &format!("--nofile={files}:")]);
-        let _ = home.finish(command, "prlimit").expect(0);
-    };
-    // Enough for itself, and not for what belongs to the units. Only the soft limit: anybody may raise it again.
-    limit("80");
-    let daemon = home.daemon().expect("there is a daemon");
-    processes::signal(daemon, Signal::KILL);
-    let log = home.home().join("daemon.log");
-    wait::until(
-        "the next one says why it does not begin",
-        wait::GENEROUS,
-        || {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            said.contains("cannot take over what the keeper holds")
-                .then_some(())
-        },
-    );
-    assert!(pids.iter().all(|pid| processes::lives(*pid)));
-    limit("4096");
-    wait::until("a daemon serves again", wait::GENEROUS, || home.daemon());
-    let after: Vec<u32> = (0..40)
-        .map(|n| home.wait_running(&format!("u{n}")))
-        .collect();
-    assert_eq!(after, pids);
-    let copies = home.processes();
-    let copies = copies.iter().filter(|p| p.command.contains("sleep 86400"));
-    assert_eq!(copies.count(), 40, "a program runs twice");
-    let all = events(&home);
-    assert!(all.iter().all(|event| event["event"] != "exited"));
-    let back = all.iter().rfind(|e| e["event"] == "daemon_recovered");
-    let back = back.expect("it is told");
-    assert_eq!(
-        (&back["adopted"], &back["deaths"]),
-        (&40.into(), &1.into()),
-        "{back}"
-    );
     home.ok(&["down"]);
     assert_eq!(home.processes(), []);
 }
