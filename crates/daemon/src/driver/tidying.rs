@@ -1,8 +1,8 @@
 //! When memory is given back: once after work, as soon as it is quiet.
 //!
 //! ```text
-//!  used ── QUIET without use ──► release        not sooner than APART after the last one,
-//!    ▲            │ used meanwhile              not later than APART after the first use
+//!  used ── QUIET without use ──► release        at the latest APART after the first use
+//!    ▲            │ used meanwhile
 //!    └────────────┘
 //! ```
 //!
@@ -21,22 +21,24 @@ const APART: Duration = Duration::from_secs(10);
 /// Whether, and when, there is something to give back.
 #[derive(Debug)]
 pub struct Tidying {
-    /// The latest time for it.
-    latest: Option<Mono>,
-    last_use: Mono,
-    /// When to look.
-    due: Option<Mono>,
+    /// The first and the last use since the last time, and when to look.
+    used: Option<Used>,
     /// The time has come.
     now: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    first: Mono,
+    last: Mono,
+    due: Mono,
 }
 
 impl Tidying {
     /// Starting up was work.
     pub fn begun(now: Mono) -> Self {
         let mut tidying = Self {
-            latest: None,
-            last_use: now,
-            due: None,
+            used: None,
             now: false,
         };
         tidying.used(now);
@@ -45,34 +47,31 @@ impl Tidying {
 
     /// There is work.
     pub fn used(&mut self, now: Mono) {
-        self.last_use = now;
-        if self.due.is_none() {
-            // Of what was done right after the last time, a while is waited for more.
-            self.due = Some(match self.latest {
-                Some(apart) if apart > now.after(QUIET) => apart,
-                _ => now.after(QUIET),
-            });
-            self.latest = Some(now.after(APART));
-        }
+        // The timer is not moved with each use: when it is due is time to look how long ago the last one was.
+        let new = Used {
+            first: now,
+            last: now,
+            due: now.after(QUIET),
+        };
+        self.used.get_or_insert(new).last = now;
     }
 
     /// When to be called.
     pub fn due(&self) -> Option<Mono> {
-        self.due
+        self.used.map(|used| used.due)
     }
 
     /// A deadline passed.
     pub fn time(&mut self, now: Mono) {
-        let Some(due) = self.due.filter(|due| *due <= now) else {
+        let Some(used) = self.used.as_mut().filter(|used| used.due <= now) else {
             return;
         };
-        let quiet = self.last_use.after(QUIET);
-        if quiet > due && self.latest.is_some_and(|latest| quiet <= latest) {
-            self.due = Some(quiet);
+        let due = used.last.after(QUIET).min(used.first.after(APART));
+        if due > now {
+            used.due = due;
             return;
         }
-        self.due = None;
-        self.latest = Some(now.after(APART));
+        self.used = None;
         self.now = true;
     }
 
@@ -81,5 +80,47 @@ impl Tidying {
         if std::mem::take(&mut self.now) {
             memory::release();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets time pass until memory is given back, with a use every `pause` until `until`; says when.
+    fn given_back(pause: Duration, until: Duration) -> Duration {
+        let begin = Mono(1);
+        let mut tidying = Tidying::begun(begin);
+        let (mut use_at, end) = (begin.after(pause), begin.after(until));
+        for _ in 0..1000 {
+            let due = tidying.due().expect("it was used");
+            if use_at <= due && use_at <= end {
+                tidying.used(use_at);
+                use_at = use_at.after(pause);
+                continue;
+            }
+            tidying.time(due);
+            if tidying.now {
+                assert_eq!(tidying.due(), None, "then it sleeps");
+                return due.since(begin);
+            }
+        }
+        panic!("it is never given back");
+    }
+
+    #[test]
+    fn memory_is_given_back_after_a_second_of_quiet() {
+        let pause = Duration::from_millis(300);
+        assert_eq!(given_back(pause, Duration::ZERO), QUIET);
+        assert_eq!(
+            given_back(pause, Duration::from_secs(3)),
+            Duration::from_secs(3) + QUIET
+        );
+    }
+
+    #[test]
+    fn work_that_never_pauses_does_not_keep_it() {
+        let pause = Duration::from_millis(300);
+        assert_eq!(given_back(pause, Duration::from_secs(3600)), APART);
     }
 }
