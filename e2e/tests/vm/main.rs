@@ -7,6 +7,7 @@ mod guarding;
 mod limits;
 mod machine;
 mod programs;
+mod survival;
 
 use std::panic::catch_unwind;
 use std::process::exit;
@@ -30,7 +31,7 @@ fn main() {
     };
     let only = arguments.first().map_or("", String::as_str);
     let mut failed = Vec::new();
-    for (name, machines, test) in guarding::ALL.iter().chain(limits::ALL) {
+    for (name, machines, test) in guarding::ALL.iter().chain(survival::ALL).chain(limits::ALL) {
         if !machines.contains(&groups) || !name.contains(only) {
             continue;
         }

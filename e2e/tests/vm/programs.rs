@@ -21,6 +21,7 @@ pub fn main(arguments: &[String]) -> ! {
             idle()
         }
         ["crowd", wanted] => crowd(number(wanted)),
+        ["count", every] => count(Duration::from_millis(number(every) as u64)),
         ["spin"] => loop {
             std::hint::spin_loop();
         },
@@ -38,6 +39,15 @@ fn idle() -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program that takes its time")]
+fn count(every: Duration) -> ! {
+    for number in 1_u64.. {
+        println!("{number}");
+        std::thread::sleep(every);
+    }
+    exit(0)
 }
 
 fn again(words: &[&str]) -> Command {
