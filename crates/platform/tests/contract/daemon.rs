@@ -95,8 +95,10 @@ pub enum Ask {
         run: u64,
         pid: u32,
     },
-    /// Waits for a stop or continuation.
-    Change,
+    /// Waits for a stop or continuation of a run.
+    Change {
+        run: u64,
+    },
     /// A signal to all of a run.
     Signal {
         run: u64,
@@ -164,7 +166,8 @@ struct Daemon {
     known: BTreeMap<u64, RunTree>,
     exits: BTreeMap<u64, RunEntry>,
     /// Stops and continuations.
-    changes: VecDeque<Tell>,
+    /// What stopped and went on, of which run.
+    changes: VecDeque<(u64, Tell)>,
     answers: VecDeque<KeeperEvent>,
     ready: Option<io::PipeReader>,
     notify: Option<NotifySocket>,
@@ -416,12 +419,16 @@ impl Daemon {
                 let tree = self.known.get(&run).expect("the run is known");
                 Tell::Member(tree.contains(pid))
             }
-            Ask::Change => {
-                while self.changes.is_empty() {
+            Ask::Change { run } => loop {
+                if let Some((of, change)) = self.changes.pop_front() {
+                    // Who ends is let go on first, which may be told of a run that is over.
+                    if of == run {
+                        return change;
+                    }
+                } else {
                     self.hear("nothing stops or goes on");
                 }
-                self.changes.pop_front().expect("there is one")
-            }
+            },
             Ask::Signal { run, signal } => {
                 let tree = self.known.get(&run).expect("the run is known");
                 tree.signal(Signal(signal)).expect("it may be signalled");
@@ -549,10 +556,12 @@ impl Daemon {
                         self.exits.insert(entry.run.0, entry);
                     }
                 }
-                KeeperEvent::Stopped { signal, .. } => {
-                    self.changes.push_back(Tell::Stopped(signal.0));
+                KeeperEvent::Stopped { run, signal, .. } => {
+                    self.changes.push_back((run.0, Tell::Stopped(signal.0)));
                 }
-                KeeperEvent::Continued { .. } => self.changes.push_back(Tell::Continued),
+                KeeperEvent::Continued { run, .. } => {
+                    self.changes.push_back((run.0, Tell::Continued));
+                }
                 KeeperEvent::Lost => panic!("the keeper is gone"),
                 answer => self.answers.push_back(answer),
             }

@@ -107,22 +107,22 @@ fn signalled(linux: &mut Linux) {
 fn stopped(linux: &mut Linux) {
     let pid = linux.spawn(1, Program::Idle).expect("it starts");
     kill(pid, Kill::STOP);
-    assert_eq!(linux.ask(&Ask::Change), Tell::Stopped(19));
+    assert_eq!(linux.ask(&Ask::Change { run: 1 }), Tell::Stopped(19));
     kill(pid, Kill::CONT);
-    assert_eq!(linux.ask(&Ask::Change), Tell::Continued);
+    assert_eq!(linux.ask(&Ask::Change { run: 1 }), Tell::Continued);
     // Ended while it is stopped.
     kill(pid, Kill::STOP);
-    assert_eq!(linux.ask(&Ask::Change), Tell::Stopped(19));
+    assert_eq!(linux.ask(&Ask::Change { run: 1 }), Tell::Stopped(19));
     kill(pid, Kill::TERM);
     kill(pid, Kill::CONT);
     assert_eq!(linux.exit(1), TERM);
     // What happens while there is no daemon is told to none.
     let pid = linux.spawn(2, Program::Idle).expect("it starts");
     kill(pid, Kill::STOP);
-    assert_eq!(linux.ask(&Ask::Change), Tell::Stopped(19));
+    assert_eq!(linux.ask(&Ask::Change { run: 2 }), Tell::Stopped(19));
     linux.daemon_dies();
     kill(pid, Kill::CONT);
-    assert_eq!(linux.ask(&Ask::Change), Tell::Continued);
+    assert_eq!(linux.ask(&Ask::Change { run: 2 }), Tell::Continued);
 }
 
 fn flickering(linux: &mut Linux) {
