@@ -96,14 +96,20 @@ pub fn command_line(pid: u32) -> String {
 /// Whether the process is there and not a zombie.
 #[must_use]
 pub fn lives(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        !matches!(
-            stat.rsplit(')')
-                .next()
-                .and_then(|rest| rest.split_whitespace().next()),
-            Some("Z" | "X")
-        )
-    })
+    state(pid).is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// Whether a SIGSTOP holds it.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state == "T")
+}
+
+/// The letter of proc_pid_stat(5).
+fn state(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let rest = stat.rsplit(')').next()?;
+    rest.split_whitespace().next().map(str::to_owned)
 }
 
 /// The parent's number.

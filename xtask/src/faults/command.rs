@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use abide_e2e::Home;
 
 /// After this a command is killed: whoever waits for an answer that cannot come has this long.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A command on its way.
 pub struct Running {
@@ -53,6 +53,11 @@ impl Ended {
     /// It was done, even if it says of others that they crash.
     pub fn done(&self) -> bool {
         self.code == Some(0) || (self.code == Some(1) && self.complained.contains("abide why"))
+    }
+
+    /// It found neither keeper nor daemon, and started both.
+    pub fn started(&self) -> bool {
+        self.said.contains("abide started in")
     }
 
     /// The last thing it said.

@@ -14,10 +14,12 @@ pub use points::POINTS;
 const SLOT: u64 = 32;
 
 /// What happens to who passes, or to others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Action {
     Kill = 1,
     Stop = 2,
+    /// Until [`FaultFile::disarm`].
+    Hang = 3,
 }
 
 pub struct FaultFile(File);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abide_e2e::{Home, processes, wait};
@@ -19,9 +19,10 @@ pub struct Held {
     units: usize,
 }
 
-/// A keeper and a daemon may hold so many more than after the first `up`: clients that are being
-/// served, files that are open just now.
+/// A daemon may hold so many more than after the first `up`: clients that are being served, files that are
+/// open just now. A keeper holds what it is given.
 const SPARE: usize = 24;
+const KEEPERS_SPARE: usize = 4;
 
 pub fn held(home: &Home) -> Held {
     let count = |pid: Option<u32>| {
@@ -109,7 +110,8 @@ pub fn desired(chapter: &Chapter<'_>, unsure: &BTreeSet<String>) -> Result<(), S
 pub fn round(chapter: &Chapter<'_>) -> Result<(), String> {
     nothing_doubled(chapter)?;
     no_zombies(chapter)?;
-    nothing_leaked(chapter)
+    nothing_leaked(chapter)?;
+    nothing_left(chapter)
 }
 
 fn nothing_doubled(chapter: &Chapter<'_>) -> Result<(), String> {
@@ -147,12 +149,78 @@ fn nothing_leaked(chapter: &Chapter<'_>) -> Result<(), String> {
         last = Some(now);
         // Each unit more has its share.
         let more = now.units.saturating_sub(first.units) * 4;
-        let fine =
-            now.keeper <= first.keeper + SPARE + more && now.daemon <= first.daemon + SPARE + more;
+        let fine = now.keeper <= first.keeper + KEEPERS_SPARE + more
+            && now.daemon <= first.daemon + SPARE + more;
         fine.then_some(())
     };
     wait::try_until("no descriptor is leaked", Duration::from_secs(10), look)
         .map_err(|error| format!("{error}: first {first:?}, now {last:?}"))
+}
+
+/// The control group of the home, where this machine has one for it.
+pub fn group(chapter: &Chapter<'_>) -> Option<PathBuf> {
+    let pid = current(&chapter.dir, "steady-0")?;
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    let root = roots
+        .into_iter()
+        .find(|root| Path::new(root).join("cgroup.procs").exists())?;
+    let run = Path::new(root).join(line);
+    let is_home = |dir: &&Path| {
+        let name = dir.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("abide-")
+    };
+    run.ancestors().find(is_home).map(Path::to_owned)
+}
+
+/// Of a home that has no process any more, and was not taken down.
+pub fn remove_group(group: Option<&Path>) {
+    let Some(group) = group else { return };
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        // Files of a group go with it.
+        let _ = fs::remove_dir(entry.path());
+    }
+    if let Err(error) = fs::remove_dir(group)
+        && group.exists()
+    {
+        eprintln!("cannot remove {}: {error}", group.display());
+    }
+}
+
+/// Folders of runs and control groups are of units that there are, and nothing temporary stays.
+fn nothing_left(chapter: &Chapter<'_>) -> Result<(), String> {
+    let names = chapter.wanted.names();
+    let left = || {
+        let mut left = Vec::new();
+        for name in entries(&chapter.home.home().join("run")) {
+            left.extend((!names.contains(&name)).then(|| format!("run/{name}")));
+        }
+        for name in entries(&chapter.home.home().join("state")) {
+            left.extend(name.ends_with(".tmp").then(|| format!("state/{name}")));
+        }
+        for name in chapter.group.iter().flat_map(|group| entries(group)) {
+            // A unit has two that take turns.
+            let unit = name
+                .strip_prefix("unit-")
+                .map(|name| name.trim_end_matches('~'));
+            let known = unit.is_none_or(|unit| names.iter().any(|name| name == unit));
+            left.extend((!known).then(|| format!("control group {name}")));
+        }
+        left
+    };
+    let nothing = || left().is_empty().then_some(());
+    wait::try_until("nothing is left behind", Duration::from_secs(10), nothing)
+        .map_err(|error| format!("{error}: {}", left().join(", ")))
+}
+
+fn entries(dir: &Path) -> Vec<String> {
+    let found = fs::read_dir(dir).into_iter().flatten().flatten();
+    found
+        .filter(|entry| entry.path().is_dir() || entry.path().extension().is_some())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with("cgroup.") && !name.contains(".pressure"))
+        .collect()
 }
 
 /// After `down` nothing is left but state and logs.
@@ -163,6 +231,8 @@ pub fn down(chapter: &Chapter<'_>) -> Result<(), String> {
     })
     .map_err(|error| format!("{error}: {:?}", chapter.home.processes()))?;
     let mut left = Vec::new();
+    let group = chapter.group.iter().filter(|group| group.exists());
+    left.extend(group.map(|group| group.display().to_string()));
     collect(&chapter.home.home(), &mut left);
     match left.first() {
         Some(first) => Err(format!("{} things are left behind: {first}", left.len())),

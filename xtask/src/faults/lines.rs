@@ -23,125 +23,192 @@ pub fn written(dir: &Path, unit: &str, run: u64) -> u64 {
     read.map_or(0, |()| u64::from_ne_bytes(number))
 }
 
-/// Compares what was logged with what was written. `may_lose_end`: runs that ended while keeper and
-/// daemon were both gone. Returns how many lines there are, and what is wrong.
+/// Compares what was logged, as `logs --format json` has it, with what was written. `may_lose_end`: runs
+/// that may have ended while keeper and daemon were both gone. Returns how many lines there are, and what is
+/// wrong.
 pub fn check(
     dir: &Path,
     units: &BTreeSet<String>,
     log: &str,
     may_lose_end: &BTreeSet<RunOf>,
 ) -> (u64, Vec<String>) {
-    let mut wrong = Vec::new();
-    // The last line of each unit, and of each run.
-    let mut last: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    let mut ends: BTreeMap<(&str, u64), u64> = BTreeMap::new();
-    let (mut count, mut cut) = (0, !units.iter().any(|unit| forgets(unit)));
+    let mut seen = Seen {
+        may_lose_end,
+        last: BTreeMap::new(),
+        ends: BTreeMap::new(),
+        wrong: Vec::new(),
+    };
+    let mut count = 0;
     for line in log.lines() {
-        let Some((unit, run, number)) = parse(line).filter(|(unit, ..)| units.contains(*unit))
-        else {
-            // The rest of a line whose beginning was in a segment that is thrown away.
-            let begins = units
-                .iter()
-                .any(|unit| line.starts_with(&format!("{unit} ")));
-            if begins || cut {
-                wrong.push(format!("a line is torn: {line:?}"));
-            }
-            cut = true;
+        let json: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let text = |key: &str| json[key].as_str().unwrap_or_default();
+        let Some(unit) = units.get(text("unit")) else {
+            seen.wrong.push(format!("a line of nobody: {line}"));
             continue;
         };
+        seen.line(unit, text("line"));
         count += 1;
-        let before = last.insert(unit, (run, number));
+    }
+    for unit in units {
+        seen.end_of(dir, unit);
+    }
+    (count, seen.wrong)
+}
+
+struct Seen<'a> {
+    may_lose_end: &'a BTreeSet<RunOf>,
+    /// The last line of each unit, and of each run.
+    last: BTreeMap<String, (u64, u64)>,
+    ends: BTreeMap<RunOf, u64>,
+    wrong: Vec<String>,
+}
+
+impl Seen<'_> {
+    fn line(&mut self, unit: &str, line: &str) {
+        if let Some((run, number)) = parse(unit, line) {
+            return self.whole(unit, run, number);
+        }
+        // The rest of a line whose beginning was in a segment that is thrown away.
+        if forgets(unit) && !self.last.contains_key(unit) {
+            self.last.insert(unit.to_owned(), (0, 0));
+            return;
+        }
+        // What a run wrote last is lost from the middle of a line on, and the next run's first line
+        // follows: that, and nothing else, is what a lost end may look like.
+        if let Some((run, number)) = self.after_a_lost_end(unit, line) {
+            return self.whole(unit, run, number);
+        }
+        self.wrong.push(format!("{unit}: a line is torn: {line:?}"));
+    }
+
+    fn after_a_lost_end(&self, unit: &str, line: &str) -> Option<(u64, u64)> {
+        let (run, number) = *self.last.get(unit)?;
+        if !self.may_lose_end.contains(&(unit.to_owned(), run)) {
+            return None;
+        }
+        let lost = text(unit, run, number + 1);
+        (1..lost.len()).find_map(|at| {
+            let (begun, rest) = line.split_at_checked(at)?;
+            let whole = parse(unit, rest)?;
+            lost.starts_with(begun).then_some(whole)
+        })
+    }
+
+    fn whole(&mut self, unit: &str, run: u64, number: u64) {
+        let before = self.last.insert(unit.to_owned(), (run, number));
         let next = match before {
+            Some((0, 0)) => true,
             Some((same, before)) if same == run => number == before + 1,
             Some((earlier, _)) => earlier < run && number == 1,
             None => number == 1 || forgets(unit),
         };
         if !next {
-            wrong.push(format!(
+            self.wrong.push(format!(
                 "{unit}: line {number} of run {run} follows {before:?}"
             ));
         }
-        let end = ends.entry((unit, run)).or_default();
+        let end = self.ends.entry((unit.to_owned(), run)).or_default();
         *end = (*end).max(number);
     }
-    for unit in units {
+
+    fn end_of(&mut self, dir: &Path, unit: &str) {
         for (at, pid) in runs(dir, unit).iter().enumerate() {
             let run = at as u64 + 1;
             let written = written(dir, unit, run);
-            let logged = ends.get(&(unit.as_str(), run)).copied();
+            let of = (unit.to_owned(), run);
+            let logged = self.ends.get(&of).copied();
             if forgets(unit) && logged.is_none() {
                 continue;
             }
             let logged = logged.unwrap_or(0);
-            let excused = may_lose_end.contains(&(unit.clone(), run));
-            if logged > written + 1 || (logged < written && !excused) {
-                wrong.push(format!(
+            // A program is killed before it can say that it has written a line.
+            if logged > written + 1 || (logged < written && !self.may_lose_end.contains(&of)) {
+                self.wrong.push(format!(
                     "{unit}: run {run} (process {pid}) wrote {written} lines, {logged} are in the log"
                 ));
             }
         }
     }
-    (count, wrong)
 }
 
-/// The unit, the run and the number of a line that is whole.
-fn parse(line: &str) -> Option<(&str, u64, u64)> {
-    let mut words = line.split(' ');
-    let (unit, run, number) = (words.next()?, words.next()?, words.next()?);
-    let fill = words.next()?;
-    let number: u64 = number.parse().ok()?;
-    let whole = fill.strip_suffix('.')?;
-    let right = whole.len() as u64 == number * 37 % 150 && whole.bytes().all(|byte| byte == b'x');
-    (right && words.next().is_none()).then_some((unit, run.parse().ok()?, number))
+/// A line, without its newline, as the program writes it.
+fn text(unit: &str, run: u64, number: u64) -> String {
+    let fill = usize::try_from(number * 37 % 150).unwrap_or(0);
+    format!("{unit} {run} {number} {:x<fill$}.", "")
+}
+
+/// The run and the number of a line that is whole.
+fn parse(unit: &str, line: &str) -> Option<(u64, u64)> {
+    let mut words = line.strip_prefix(unit)?.split(' ').skip(1);
+    let (run, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    (line == text(unit, run, number)).then_some((run, number))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn log(lines: &[(u64, u64)]) -> String {
-        let line = |(run, number): &(u64, u64)| {
-            let fill = usize::try_from(number * 37 % 150).expect("small");
-            format!("a {run} {number} {:x<fill$}.\n", "")
-        };
-        lines.iter().map(line).collect()
+    fn json(line: &str) -> String {
+        format!("{{\"unit\":\"a\",\"line\":\"{line}\"}}\n")
     }
 
-    fn wrong(lines: &[(u64, u64)], excused: bool) -> usize {
+    fn log(lines: &[(u64, u64)]) -> String {
+        lines
+            .iter()
+            .map(|(run, number)| json(&text("a", *run, *number)))
+            .collect()
+    }
+
+    /// How much is wrong with this log of a run of three lines and one of two.
+    fn wrong(log: &str, excused: bool) -> usize {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("a.runs"), "11\n12\n").expect("written");
         let numbers: Vec<u8> = [0_u64, 3, 2].iter().flat_map(|n| n.to_ne_bytes()).collect();
         std::fs::write(dir.path().join("a.written"), numbers).expect("written");
         let units = BTreeSet::from(["a".to_owned()]);
         let excuse = excused.then(|| ("a".to_owned(), 1));
-        check(
-            dir.path(),
-            &units,
-            &log(lines),
-            &excuse.into_iter().collect(),
-        )
-        .1
-        .len()
+        check(dir.path(), &units, log, &excuse.into_iter().collect())
+            .1
+            .len()
+    }
+
+    const GOOD: [(u64, u64); 5] = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)];
+
+    #[test]
+    fn a_line_that_is_missing_doubled_or_out_of_order_is_found() {
+        assert_eq!(wrong(&log(&GOOD), false), 0);
+        let one_more = [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2)];
+        assert_eq!(wrong(&log(&one_more), false), 0);
+        for (at, line) in GOOD.into_iter().enumerate() {
+            let mut lines = GOOD.to_vec();
+            lines.remove(at);
+            assert_ne!(wrong(&log(&lines), false), 0, "without that at {at}");
+            lines.insert(at, line);
+            lines.insert(at, line);
+            assert_ne!(wrong(&log(&lines), false), 0, "that at {at} twice");
+        }
     }
 
     #[test]
-    fn a_line_that_is_missing_torn_doubled_or_out_of_order_is_found() {
-        let good = [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)];
-        assert_eq!(wrong(&good, false), 0);
-        assert_eq!(
-            wrong(&[(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2)], false),
-            0
-        );
-        for without in 0..good.len() {
-            let mut lines = good.to_vec();
-            lines.remove(without);
-            assert_ne!(wrong(&lines, false), 0, "without the line at {without}");
-            let mut lines = good.to_vec();
-            lines.insert(without, good[without]);
-            assert_ne!(wrong(&lines, false), 0, "with the line at {without} twice");
+    fn of_a_run_that_may_lose_its_end_only_the_end_may_be_lost() {
+        assert_eq!(wrong(&log(&[(1, 1), (2, 1), (2, 2)]), true), 0);
+        assert_ne!(wrong(&log(&[(1, 1), (1, 3), (2, 1), (2, 2)]), true), 0);
+        assert_ne!(wrong(&log(&GOOD[..4]), true), 0, "another run's end");
+    }
+
+    #[test]
+    fn a_line_may_be_torn_only_where_a_run_lost_its_end() {
+        let torn = |lost: &str| {
+            let joined = format!("{lost}{}", text("a", 2, 1));
+            log(&GOOD[..1]) + &json(&joined) + &log(&GOOD[4..])
+        };
+        let next = text("a", 1, 2);
+        for at in 1..next.len() {
+            assert_eq!(wrong(&torn(&next[..at]), true), 0);
+            assert_ne!(wrong(&torn(&next[..at]), false), 0);
         }
-        assert_eq!(wrong(&[(1, 1), (2, 1), (2, 2)], true), 0);
-        assert_ne!(wrong(&[(1, 1), (1, 3), (2, 1), (2, 2)], true), 0);
-        assert!(parse("a 1 1 xxx.").is_none());
+        assert_ne!(wrong(&torn(&text("a", 1, 3)[..6]), true), 0, "not the next");
+        assert_ne!(wrong(&torn("xxx"), true), 0);
+        assert_ne!(wrong(&(log(&GOOD) + &json("a 2 3")), true), 0);
     }
 }

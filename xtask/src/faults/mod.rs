@@ -5,14 +5,19 @@
 //! edits (`chapter`). After each round the home has to come to what is wanted of it, and is looked at
 //! (`inspect`); at the end of the chapter every line that a program wrote is looked for (`lines`).
 
+mod acts;
 mod cast;
 mod chapter;
 mod command;
 mod dice;
+mod disk;
 mod file;
 mod inspect;
 mod lines;
 mod plan;
+mod report;
+mod settle;
+mod strike;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -21,13 +26,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use self::chapter::{Chapter, Tally};
-use self::file::POINTS;
+use self::chapter::Chapter;
+use self::disk::Disks;
 use self::plan::Coverage;
+use self::report::Tally;
 use crate::command as tools;
 
 /// Rounds of one home.
 const CHAPTER: u32 = 12;
+
+/// One chapter in so many has disks that hang.
+const DISKS_EVERY: u64 = 4;
+
+/// With so many rounds something must have been done at every point.
+const FULL: u32 = 500;
 
 /// What `faults` can be told.
 #[derive(Args)]
@@ -48,9 +60,6 @@ pub struct Options {
     /// Homes at once.
     #[arg(long, default_value_t = 2)]
     pub jobs: u32,
-    /// Insist that something was done at every point.
-    #[arg(long)]
-    pub all_points: bool,
 }
 
 impl Options {
@@ -63,15 +72,23 @@ impl Options {
             minutes: Some(2),
             only: None,
             jobs: 2,
-            all_points: false,
         }
     }
 }
 
+/// What a home is made of.
+pub struct Programs {
+    /// The one with fault points.
+    abide: PathBuf,
+    /// What it is upgraded to: of another build, or the same in another file.
+    next: PathBuf,
+    numbered: PathBuf,
+    impostor: PathBuf,
+}
+
 struct Shared<'a> {
     options: &'a Options,
-    binary: PathBuf,
-    program: PathBuf,
+    programs: Programs,
     coverage: Mutex<Coverage>,
     seed: AtomicU64,
     /// Rounds that have not been given to a chapter.
@@ -79,38 +96,44 @@ struct Shared<'a> {
     until: Instant,
     total: Mutex<Tally>,
     violations: Mutex<Vec<String>>,
+    /// Homes can be given disks that hang.
+    disks: bool,
 }
 
 /// Plays rounds.
 ///
 /// # Errors
-/// Something was doubled, missing, lost or left behind: the seed, the history and the folder are told.
+/// Something was doubled, missing, lost or left behind: the seed, the history and the folder are told. Or, where
+/// enough rounds were asked for, nothing was done at some point.
 pub fn run(options: &Options) -> Result<(), String> {
-    let binary = binary()?;
-    let program = program()?;
+    let programs = Programs::find()?;
     let seed = options.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(1, |since| since.as_secs())
     });
-    println!("seed {seed}, binary {}", binary.display());
+    println!("seed {seed}, binary {}", programs.abide.display());
+    let disks = Disks::can_be_had();
+    if let Err(why) = &disks {
+        println!("SKIPPED: no disk hangs, since {why}");
+    }
     let minutes = options.minutes.unwrap_or(24 * 60);
     let shared = Shared {
         options,
-        binary,
-        program,
+        programs,
         coverage: Mutex::new(Coverage::new(options.only.clone())),
         seed: AtomicU64::new(seed),
         left: Mutex::new(options.rounds),
         until: Instant::now() + Duration::from_secs(60 * minutes),
         total: Mutex::default(),
         violations: Mutex::default(),
+        disks: disks.is_ok(),
     };
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| shared.work());
         }
     });
-    shared.report()
+    shared.report(seed)
 }
 
 impl Shared<'_> {
@@ -134,34 +157,41 @@ impl Shared<'_> {
 
     fn chapter(&self, seed: u64, rounds: u32) {
         let begun = Instant::now();
-        let mut chapter = match Chapter::open(seed, &self.binary, &self.program, &self.coverage) {
+        let wanted =
+            seed.is_multiple_of(DISKS_EVERY) || self.options.only.as_deref() == Some("disk");
+        let disks = self.disks && wanted;
+        let mut chapter = match Chapter::open(seed, &self.programs, &self.coverage, disks) {
             Ok(chapter) => chapter,
             Err(why) => return self.violated(format!("seed {seed}: {why}")),
         };
         let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             chapter.play(rounds, self.until)
         }));
+        chapter.count();
+        let Ok(mut total) = self.total.lock() else {
+            return;
+        };
+        total.add(&chapter.tally);
+        let so_far = total.rounds;
+        drop(total);
         match played.unwrap_or_else(|_| Err("it panicked".to_owned())) {
-            Ok(tally) => {
-                let Ok(mut total) = self.total.lock() else {
-                    return;
-                };
-                total.rounds += tally.rounds;
-                total.lines += tally.lines;
-                total.runs += tally.runs;
-                total.struck += tally.struck;
+            Ok(()) => {
+                let tally = &chapter.tally;
                 println!(
-                    "seed {seed}: {} rounds, {} runs, {} lines in {:.0} s; {} rounds so far",
+                    "seed {seed}: {} rounds, {} runs, {} lines in {:.0} s; {so_far} rounds so far",
                     tally.rounds,
                     tally.runs,
                     tally.lines,
                     begun.elapsed().as_secs_f64(),
-                    total.rounds
                 );
             }
             Err(why) => {
                 let history = chapter.history.join("\n  ");
+                let (group, disks) = (chapter.group.take(), chapter.disks.take());
                 let kept = chapter.home.keep();
+                // Now that no process of it is left.
+                drop(disks);
+                inspect::remove_group(group.as_deref());
                 self.violated(format!(
                     "seed {seed}: {why}\n  {history}\n  kept: {}",
                     kept.display()
@@ -177,33 +207,45 @@ impl Shared<'_> {
         }
     }
 
-    fn report(&self) -> Result<(), String> {
+    fn report(&self, seed: u64) -> Result<(), String> {
         let poisoned = "a chapter panicked";
         let coverage = self.coverage.lock().map_err(|_| poisoned)?;
-        println!("\npoint                    passed  struck");
-        for (point, (name, ..)) in POINTS.iter().enumerate() {
-            println!(
-                "{name:<22} {:>8} {:>7}",
-                coverage.passed[point], coverage.struck[point]
-            );
-        }
         let total = self.total.lock().map_err(|_| poisoned)?;
-        println!(
-            "\n{} rounds, {} strikes at points, {} runs, {} lines",
-            total.rounds, total.struck, total.runs, total.lines
-        );
-        let never = coverage.never_struck();
-        if !never.is_empty() {
-            println!("nothing was done at: {}", never.join(" "));
-        }
         let violations = self.violations.lock().map_err(|_| poisoned)?;
+        report::points(&coverage);
+        report::close(&total, &coverage, violations.len(), seed);
+        let never = coverage.never_struck().len();
         match violations.as_slice() {
-            [] if self.options.all_points && !never.is_empty() => {
-                Err(format!("{} points were not visited", never.len()))
+            [] if never > 0 && total.rounds >= FULL && self.options.only.is_none() => {
+                Err(format!("nothing was done at {never} points"))
             }
             [] => Ok(()),
             some => Err(format!("{} violations:\n{}", some.len(), some.join("\n"))),
         }
+    }
+}
+
+impl Programs {
+    fn find() -> Result<Self, String> {
+        let abide = binary()?;
+        let next = std::env::var_os("ABIDE_FAULTS_NEXT").map(PathBuf::from);
+        let dir = match std::env::var_os("ABIDE_FAULTS_PROGRAMS") {
+            Some(dir) => PathBuf::from(dir),
+            None => abide_e2e::binary::build(&[
+                "--package",
+                "abide-e2e",
+                "--bin",
+                "numbered",
+                "--bin",
+                "impostor",
+            ])?,
+        };
+        Ok(Self {
+            next: next.unwrap_or_else(|| abide.clone()),
+            abide,
+            numbered: dir.join("numbered"),
+            impostor: dir.join("impostor"),
+        })
     }
 }
 
@@ -222,10 +264,4 @@ fn binary() -> Result<PathBuf, String> {
         return Err(format!("cannot remove {}: {why}", built.display()));
     }
     Ok(to)
-}
-
-/// The program that the homes guard.
-fn program() -> Result<PathBuf, String> {
-    abide_e2e::binary::build(&["--package", "abide-e2e", "--bin", "numbered"])
-        .map(|dir| dir.join("numbered"))
 }

@@ -1,10 +1,11 @@
 //! What befalls a home in one round, and at which point.
 
 use super::dice::Dice;
+use super::disk::Place;
 use super::file::{Action, POINTS};
 
 /// Who is struck at a point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Victim {
     Passing,
     Daemon,
@@ -12,7 +13,7 @@ pub enum Victim {
     Both,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// Somebody passes this point, for the so manieth time from now, and somebody is struck.
     Point {
@@ -23,47 +24,163 @@ pub enum Fault {
     },
     /// At whatever they are just doing.
     Random { action: Action, victim: Victim },
+    /// A disk hangs for a while.
+    Disk(Place),
     /// Nothing: what is commanded has to come about all the same.
     Peace,
+}
+
+impl Fault {
+    /// The name of its point.
+    pub fn at(&self) -> &'static str {
+        match self {
+            Self::Point { point, .. } => POINTS[*point].0,
+            _ => "",
+        }
+    }
+
+    /// Whether it leaves nobody, for a while, who holds the pipes: both are struck, or one of the two while
+    /// the other is not there, or has nothing yet.
+    pub fn leaves_nobody(&self) -> bool {
+        match *self {
+            Self::Random { action, victim } => action == Action::Kill && victim == Victim::Both,
+            Self::Point { action, .. } if action != Action::Kill => false,
+            Self::Point { point, victim, .. } => {
+                let (name, who, _) = POINTS[point];
+                let keeper =
+                    victim == Victim::Keeper || (victim == Victim::Passing && who == "keeper");
+                victim == Victim::Both
+                    || (keeper && NO_DAEMON_HOLDS.contains(&name))
+                    || (!keeper && NO_KEEPER_HOLDS.contains(&name))
+            }
+            Self::Disk(_) | Self::Peace => false,
+        }
+    }
+
+    /// Who suffers what, in the words of the closing lines.
+    pub fn told(&self) -> Option<(&'static str, Action)> {
+        match *self {
+            Self::Point {
+                point,
+                action,
+                victim,
+                ..
+            } => Some((whom(point, victim), action)),
+            Self::Random { action, victim } => Some((whom(0, victim), action)),
+            Self::Disk(place) => Some((place.told(), Action::Hang)),
+            Self::Peace => None,
+        }
+    }
+}
+
+fn whom(point: usize, victim: Victim) -> &'static str {
+    let (name, who, _) = POINTS[point];
+    match (victim, who) {
+        (Victim::Both, _) => "keeper and daemon",
+        (Victim::Keeper, _) | (Victim::Passing, "keeper") => "keeper",
+        (Victim::Passing, "cli") => "command",
+        (Victim::Passing, "child") => "child before its program",
+        (Victim::Passing, _) if name.starts_with("pack.") => "compressor",
+        _ => "daemon",
+    }
 }
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Point {
-                point,
                 action,
                 victim,
                 pass,
-            } => {
-                let name = POINTS[*point].0;
-                write!(f, "{action:?} {victim:?} at {name}, pass {pass}")
-            }
+                ..
+            } => write!(f, "{action:?} {victim:?} at {}, pass {pass}", self.at()),
             Self::Random { action, victim } => write!(f, "{action:?} {victim:?}"),
+            Self::Disk(place) => write!(f, "{} hangs", place.told()),
             Self::Peace => write!(f, "nothing"),
         }
     }
 }
 
-/// The points that rounds are made for, and who may be struck at each.
-fn victims(point: usize) -> &'static [Victim] {
+/// Points at which no daemon has what the keeper has.
+const NO_DAEMON_HOLDS: [&str; 11] = [
+    "keeper.begin",
+    "keeper.fork",
+    "keeper.forked",
+    "keeper.hello",
+    "keeper.table",
+    "keeper.gone",
+    "keeper.yielded",
+    "keeper.rolled-back",
+    "adopt.locked",
+    "upgrade.left",
+    "upgrade.turn",
+];
+
+/// Points at which no keeper has what the daemon has; those of `up` are reached by killing both.
+const NO_KEEPER_HOLDS: [&str; 4] = [
+    "handover.begin",
+    "handover.started",
+    "cli.launch",
+    "cli.launched",
+];
+
+/// Passed only while another executable takes over.
+pub fn is_of_upgrade(name: &str) -> bool {
+    name.starts_with("upgrade.")
+        || [
+            "keeper.successor",
+            "keeper.succeeding",
+            "keeper.prepared",
+            "keeper.yielded",
+            "keeper.rolled-back",
+            "keeper.upgraded",
+            "keeper.renew",
+            "keeper.written",
+        ]
+        .contains(&name)
+}
+
+/// What may happen to whom at a point.
+fn ways(point: usize) -> Vec<(Victim, Action)> {
+    use Action::{Hang, Kill, Stop};
     use Victim::{Both, Daemon, Keeper, Passing};
     let (name, who, _) = POINTS[point];
-    match who {
+    let area = name.split('.').next().unwrap_or(name);
+    match (who, area) {
         // The command line is gone before anybody asks for the others.
-        "cli" => &[Passing],
-        "child" => &[Daemon, Passing, Both, Keeper],
-        "keeper" => &[Passing, Both],
+        ("cli", _) => vec![(Passing, Kill), (Passing, Stop)],
+        // One that hangs there is on a program's directory that hangs.
+        ("child", _) => vec![
+            (Daemon, Kill),
+            (Passing, Kill),
+            (Both, Kill),
+            (Passing, Hang),
+            (Keeper, Kill),
+        ],
+        ("keeper", _) => vec![(Passing, Kill), (Both, Kill), (Passing, Stop)],
         // There is no keeper to be struck.
-        _ if name.starts_with("handover") => &[Passing],
-        _ => &[Passing, Both, Keeper],
+        (_, "handover") => vec![(Passing, Kill), (Passing, Stop)],
+        // A thread of its own, for which a disk may hang.
+        (_, "store" | "capture" | "rotate" | "pack" | "keep") => vec![
+            (Passing, Kill),
+            (Both, Kill),
+            (Passing, Hang),
+            (Keeper, Kill),
+            (Passing, Stop),
+        ],
+        _ => vec![
+            (Passing, Kill),
+            (Both, Kill),
+            (Keeper, Kill),
+            (Passing, Stop),
+        ],
     }
 }
 
-/// Every point with everybody who may be struck there, once, in some order; what was struck goes,
-/// what was not comes again.
+/// Every point with everything that may happen there, once, in some order; what came about goes,
+/// what did not comes again.
 pub struct Coverage {
-    open: Vec<(usize, Victim)>,
+    open: Vec<(usize, Victim, Action)>,
     /// How often each point was passed, and somebody struck at it.
     pub passed: Vec<u32>,
     pub struck: Vec<u32>,
@@ -81,71 +198,72 @@ impl Coverage {
     }
 
     fn refill(&mut self, dice: &mut Dice) {
-        let wanted = |point: &usize| {
-            let (name, ..) = POINTS[*point];
+        let mut order = Vec::new();
+        for (point, (name, ..)) in POINTS.iter().enumerate() {
             let area = name.split('.').next().unwrap_or(name);
-            // Upgrades have rounds of their own.
-            area != "upgrade" && self.only.as_ref().is_none_or(|only| only == area)
-        };
-        let mut all: Vec<(usize, Victim)> = (0..POINTS.len())
-            .filter(wanted)
-            .flat_map(|point| victims(point).iter().map(move |victim| (point, *victim)))
-            .collect();
-        // Each point once before any is struck in a second way.
-        let mut order: Vec<(u64, u64, (usize, Victim))> = all
-            .drain(..)
-            .map(|(point, victim)| {
-                let way = victims(point).iter().position(|v| *v == victim);
-                (
-                    way.unwrap_or(0) as u64,
-                    dice.below(1 << 20),
-                    (point, victim),
-                )
-            })
-            .collect();
+            if self.only.as_ref().is_some_and(|only| only != area) {
+                continue;
+            }
+            // Each point once before any is struck in a second way.
+            for (way, (victim, action)) in ways(point).into_iter().enumerate() {
+                order.push((way, dice.below(1 << 20), (point, victim, action)));
+            }
+        }
         order.sort_by_key(|(way, random, _)| std::cmp::Reverse((*way, *random)));
         self.open = order.into_iter().map(|(_, _, what)| what).collect();
     }
 
-    /// What befalls a home next.
-    pub fn next(&mut self, dice: &mut Dice) -> Fault {
-        if self.only.is_none() && dice.one_in(6) {
-            return Fault::Random {
-                action: if dice.one_in(4) {
-                    Action::Stop
-                } else {
-                    Action::Kill
-                },
-                victim: *dice.pick(&[Victim::Daemon, Victim::Keeper, Victim::Both]),
-            };
-        }
-        if self.only.is_none() && dice.one_in(30) {
-            return Fault::Peace;
+    /// What befalls a home next; `disks`: its disks can hang.
+    pub fn next(&mut self, dice: &mut Dice, disks: bool) -> Fault {
+        let disk = |dice: &mut Dice| Fault::Disk(*dice.pick(&Place::ALL));
+        match self.only.as_deref() {
+            Some("disk") if disks => return disk(dice),
+            Some("disk") => return Fault::Peace,
+            None if disks && dice.one_in(4) => return disk(dice),
+            None if dice.one_in(8) => {
+                let kill = !dice.one_in(4);
+                return Fault::Random {
+                    action: if kill { Action::Kill } else { Action::Stop },
+                    victim: *dice.pick(&[Victim::Daemon, Victim::Keeper, Victim::Both]),
+                };
+            }
+            None if dice.one_in(30) => return Fault::Peace,
+            _ => {}
         }
         if self.open.is_empty() {
             self.refill(dice);
         }
-        let Some((point, victim)) = self.open.pop() else {
+        let Some((point, victim, action)) = self.open.pop() else {
             return Fault::Peace;
         };
-        // Who is stopped is nobody's to continue, but for a daemon, which is its keeper's.
-        let (name, who, _) = POINTS[point];
-        let own = victim == Victim::Passing && who == "daemon" && !name.starts_with("handover");
-        let stop = own && dice.one_in(12);
         // The others are passed once in a round.
+        let name = POINTS[point].0;
         let area = name.split('.').next().unwrap_or(name);
         let often = ["spawn", "exit", "store", "capture", "rotate", "pack"].contains(&area);
         Fault::Point {
             point,
-            action: if stop { Action::Stop } else { Action::Kill },
+            action,
             victim,
             pass: if often && dice.one_in(3) { 2 } else { 1 },
         }
     }
 
-    /// It was not struck: later again.
-    pub fn again(&mut self, point: usize, victim: Victim) {
-        self.open.insert(0, (point, victim));
+    /// It did not come about: later again.
+    pub fn again(&mut self, fault: &Fault) {
+        if let Fault::Point {
+            point,
+            victim,
+            action,
+            ..
+        } = *fault
+        {
+            let soon = if self.struck[point] == 0 {
+                self.open.len().saturating_sub(8)
+            } else {
+                0
+            };
+            self.open.insert(soon, (point, victim, action));
+        }
     }
 
     pub fn never_struck(&self) -> Vec<&'static str> {
