@@ -31,7 +31,7 @@ pub use format::{Format, render};
 pub use line::{Ending, Line, Stream};
 pub use query::{Query, Source};
 pub use reader::{ReadError, Reader, Record};
-pub use retention::{sync, tidy};
+pub use retention::{sync, tidy, tidy_while};
 pub use series::Position;
 pub use tail::Tail;
 pub use time::rfc3339;

@@ -41,6 +41,19 @@ struct Sealed {
 /// # Errors
 /// The first thing that could not be done; what does not depend on it was done nevertheless.
 pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
+    tidy_while(dir, spec, now, &|| true)
+}
+
+/// As [`tidy`]; compresses nothing more once `go_on` says no.
+///
+/// # Errors
+/// As for [`tidy`].
+pub fn tidy_while(
+    dir: &Path,
+    spec: &LogSpec,
+    now: Wall,
+    go_on: &dyn Fn() -> bool,
+) -> io::Result<Option<Wall>> {
     let mut first_error = remove_leftovers(dir).err();
     let mut sealed = Vec::new();
     let mut current_bytes = 0;
@@ -75,7 +88,7 @@ pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
     }
     let mut next = None;
     if spec.compress {
-        for segment in &kept {
+        for segment in kept.iter().take_while(|_| go_on()) {
             let plain = layout::path(dir, segment.stream, segment.number, Kind::Plain).exists();
             let settled = segment.ended.after(SETTLE);
             if plain && (segment.ended..settled).contains(&now) {

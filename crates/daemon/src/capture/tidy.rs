@@ -24,7 +24,7 @@ struct Work {
     queue: VecDeque<Key>,
     queued: HashSet<Key>,
     running: bool,
-    /// Everything goes down: what is under way is finished, and nothing is begun.
+    /// Everything goes down: what is under way is finished, and nothing more is compressed.
     over: bool,
 }
 
@@ -53,11 +53,11 @@ impl Tidying {
         }
     }
 
-    /// Begins nothing more, and waits so long for what is under way: it would leave a temporary file.
+    /// Compresses nothing more, and waits so long for what is under way, which would leave a temporary file,
+    /// and for what an earlier death has left.
     pub fn finish(&self, within: Duration) {
         let mut work = held(&self.0);
         work.over = true;
-        work.queue.clear();
         // Who is not done by then is on a disk that hangs, and puts it right the next time.
         drop(self.1.wait_timeout_while(work, within, |work| work.running));
     }
@@ -83,7 +83,8 @@ impl Tidying {
                 continue;
             };
             let (now, spec) = (wall(), stream.unit.spec());
-            match abide_log::tidy(&stream.dir, &spec, now) {
+            let go_on = || !held(&self.0).over;
+            match abide_log::tidy_while(&stream.dir, &spec, now, &go_on) {
                 Ok(next) => {
                     if let Some(next) = next {
                         let wait = u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0);

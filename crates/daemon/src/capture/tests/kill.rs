@@ -7,6 +7,7 @@ use std::time::Duration;
 use abide_model::LogSpec;
 use abide_platform::pipe;
 
+use super::super::state::HANG;
 use super::{Rig, lines, skipped, spec, start, until};
 
 /// The directory of the rig that a child pumps.
@@ -122,6 +123,40 @@ fn no_line_is_lost_or_doubled_by_killing_the_pump_at_random() {
         rig.logs.join("out.00000010.log.zst").exists()
             || rig.logs.join("out.00000010.log").exists()
     );
+}
+
+/// A pass in which it stood still for longer than a disk may take looks like one on a disk that hangs.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "its standstill is the test")]
+fn a_pump_that_stood_still_does_not_take_itself_for_a_hung_disk() {
+    if std::env::var_os(RIG).is_some() {
+        return skipped("inside the pump");
+    }
+    let rig = Rig::new();
+    let held = ["fifo", "stage"].map(|name| pipe::hold(&rig.root.join(name)).expect("held"));
+    let mut program = rig.program();
+    let writer = std::thread::spawn(move || {
+        for n in 0..LINES {
+            writeln!(program, "{n:08} and some more text").expect("written");
+        }
+    });
+    let mut child = pump(&rig, None);
+    let pid = rustix::process::Pid::from_child(&child);
+    let send = |signal| rustix::process::kill_process(pid, signal).expect("it is there");
+    for number in 1..=3 {
+        until("it is at work", || {
+            rig.logs.join(format!("out.{number:08}.log")).exists()
+        });
+        send(rustix::process::Signal::STOP);
+        std::thread::sleep(2 * HANG);
+        send(rustix::process::Signal::CONT);
+    }
+    writer.join().expect("wrote");
+    until("everything was taken", || lines(&rig.logs).len() >= LINES);
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    drop(held);
+    check(&rig.lines());
 }
 
 #[test]

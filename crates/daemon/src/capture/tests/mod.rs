@@ -3,6 +3,7 @@
 mod disk;
 mod kill;
 mod policy;
+mod stages;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
