@@ -69,7 +69,7 @@ impl Options {
         Self {
             rounds: 72,
             seed: None,
-            minutes: Some(2),
+            minutes: Some(1),
             only: None,
             jobs: 2,
         }
