@@ -88,7 +88,8 @@ pub enum Health {
     Unhealthy,
 }
 
-/// One element of `abide status --json`. What is not known is null, never absent.
+/// One element of `abide status --json`. What is not known is null, never absent (but in a list that was asked
+/// for in brief).
 /// Times are RFC 3339 in UTC.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
@@ -149,14 +150,24 @@ pub struct UnitStatus {
     /// Health checks, where the unit has some.
     pub health_check: Option<HealthStatus>,
     /// Addresses that abide listens on for it.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
     pub sockets: Vec<String>,
     /// Descriptors that it left with abide.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
     pub fds_stored: u32,
     /// What was sent in its name and refused, since the daemon came.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
     pub refused: RefusedStatus,
     /// The log.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
     pub log: LogStatus,
     /// Limits that were asked for and cannot be had here.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
     pub limits_unsupported: Vec<LimitUnsupported>,
     /// Where its spec stands.
     pub source: Option<SourceStatus>,

@@ -1,8 +1,10 @@
 //! Figures for Prometheus, in the OpenMetrics text format.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use abide_model::ActualState;
+use abide_platform::usage::{Desk, Figures};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +19,7 @@ use super::Context;
 use super::document::Open;
 use super::error::{Answer, ApiError};
 use super::status::{blocking, log_status};
+use super::usage::Sampling;
 use crate::handle::BeatCounts;
 
 type Labels = [(&'static str, String); 1];
@@ -41,7 +44,9 @@ pub(super) async fn metrics(State(context): State<Context>) -> Answer<Response> 
 
 fn figures(context: &Context) -> Answer<String> {
     let units = context.board().units();
-    let samples = context.sampler.sample(&units);
+    let sampler = Arc::clone(&context.sampler);
+    let sampling = Sampling::begin(sampler, units.iter().map(|unit| &**unit), Figures::ALL);
+    let mut desk = Desk::default();
     let daemon = context.board().daemon();
     let mut registry = Registry::with_prefix("abide");
 
@@ -83,7 +88,8 @@ fn figures(context: &Context) -> Answer<String> {
     let processes = Integers::default();
     let (read, written) = (Counters::default(), Counters::default());
     let throttled = Family::<Labels, Counter<f64, AtomicU64>>::default();
-    for (unit, sample) in units.iter().zip(samples) {
+    for unit in &units {
+        let sample = sampling.of(unit, &mut desk);
         let label = [("unit", unit.name.to_string())];
         let view = &unit.view;
         up.get_or_create_owned(&label).set(i64::from(view.ready));
@@ -108,8 +114,9 @@ fn figures(context: &Context) -> Answer<String> {
                 .set(seconds(started.wall.0));
         }
         if let Some(sample) = sample {
-            cpu.get_or_create_owned(&label)
-                .inc_by(sample.usage.cpu.as_secs_f64());
+            if let Some(time) = sample.usage.cpu {
+                cpu.get_or_create_owned(&label).inc_by(time.as_secs_f64());
+            }
             let bytes = i64::try_from(sample.usage.memory).unwrap_or(i64::MAX);
             memory.get_or_create_owned(&label).set(bytes);
             let n = i64::try_from(sample.usage.processes).unwrap_or(i64::MAX);

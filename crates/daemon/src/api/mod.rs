@@ -16,6 +16,7 @@
 mod auth;
 mod beat;
 mod body;
+mod brief;
 mod commands;
 mod config;
 mod daemon;
@@ -26,6 +27,7 @@ mod events;
 mod extract;
 mod followers;
 mod listeners;
+mod listing;
 mod logs;
 mod metrics;
 mod operations;

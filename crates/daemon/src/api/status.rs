@@ -1,7 +1,5 @@
 //! `UnitStatus` from what is published, what is counted and what is sampled.
 
-use std::sync::Arc;
-
 use abide_model::{
     ExitStatus, HeartbeatStatus, LastExit, LastExitStatus, LogStatus, RefusedStatus, SourceStatus,
     UnitStatus, UnitType,
@@ -12,21 +10,6 @@ use super::error::{Answer, ApiError};
 use super::times::rfc3339;
 use super::usage::Sample;
 use crate::board::UnitEntry;
-
-/// The statuses of these units, in the same order.
-pub(super) async fn statuses(
-    context: &Context,
-    units: Vec<Arc<UnitEntry>>,
-) -> Answer<Vec<UnitStatus>> {
-    let context = context.clone();
-    blocking(move || {
-        let samples = context.sampler.sample(&units);
-        let both = units.iter().zip(samples);
-        both.map(|(unit, sample)| status(&context, unit, sample))
-            .collect()
-    })
-    .await
-}
 
 /// Runs something that blocks on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -48,7 +31,8 @@ pub(super) fn log_status(context: &Context, unit: &UnitEntry) -> LogStatus {
     })
 }
 
-fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitStatus {
+/// The status of one unit, with what its run was found to use.
+pub(super) fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>) -> UnitStatus {
     let view = &unit.view;
     UnitStatus {
         name: unit.name.to_string(),

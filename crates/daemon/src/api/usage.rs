@@ -1,23 +1,23 @@
 //! What runs use, sampled when somebody asks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide_model::{Mono, RunId, UnitId};
-use abide_platform::usage::Usage;
+use abide_platform::usage::{Desk, Figures, Look, Usage};
 
 use crate::board::UnitEntry;
 
 /// Less time than this is too short to measure a share of a CPU in: the last figure is shown again.
 const SHORTEST: Duration = Duration::from_millis(200);
 
-/// Samples, and remembers the last look for the share of a CPU since then.
+/// Remembers the last figures for the share of a CPU since then.
 #[derive(Debug, Default)]
-pub(super) struct Sampler(Mutex<HashMap<UnitId, Look>>);
+pub(super) struct Sampler(Mutex<HashMap<UnitId, Share>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct Share {
     run: RunId,
     at: Mono,
     cpu: Duration,
@@ -33,58 +33,75 @@ pub(super) struct Sample {
     pub(super) cpu_percent: Option<f64>,
 }
 
-impl Sampler {
-    /// Looks at the runs of these units, in the same order; `None` where nothing runs. Blocks.
-    pub(super) fn sample(&self, units: &[Arc<UnitEntry>]) -> Vec<Option<Sample>> {
-        let trees: Vec<_> = units.iter().filter_map(|unit| unit.tree.clone()).collect();
+/// One look at the runs of some units. Several threads may take a part of them each.
+#[derive(Debug)]
+pub(super) struct Sampling {
+    sampler: Arc<Sampler>,
+    look: Look,
+    figures: Figures,
+    now: Mono,
+}
+
+impl Sampling {
+    /// Begins to look at the runs of these units. Of `figures` all samples have what is asked for. Blocks.
+    pub(super) fn begin<'u>(
+        sampler: Arc<Sampler>,
+        units: impl Iterator<Item = &'u UnitEntry>,
+        figures: Figures,
+    ) -> Self {
         let now = abide_platform::clock::now().mono;
-        let mut usages = if trees.is_empty() {
-            Vec::new()
-        } else {
-            abide_platform::usage::sample(&trees)
+        sampler
+            .shares()
+            .retain(|_, share| now.since(share.at) < Duration::from_secs(3600));
+        Self {
+            look: Look::begin(units.filter_map(|unit| unit.tree.as_ref()), figures),
+            sampler,
+            figures,
+            now,
         }
-        .into_iter();
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.retain(|_, look| now.since(look.at) < Duration::from_secs(3600));
-        let mut samples = Vec::with_capacity(units.len());
-        for unit in units {
-            samples.push(
-                unit.tree
-                    .as_ref()
-                    .and_then(|_| usages.next())
-                    .map(|usage| Sample {
-                        usage,
-                        cpu_percent: percent(&mut looks, unit, usage.cpu, now),
-                    }),
-            );
-        }
-        samples
+    }
+
+    /// What one of the units uses; `None` where nothing runs. Blocks.
+    pub(super) fn of(&self, unit: &UnitEntry, desk: &mut Desk) -> Option<Sample> {
+        let tree = unit.tree.as_ref()?;
+        let before = unit.view.run.and_then(|run| {
+            let share = self.sampler.shares().get(&unit.id).copied();
+            share.filter(|share| share.run == run)
+        });
+        let known = before.filter(|share| self.now.since(share.at) < SHORTEST);
+        let figures = Figures {
+            cpu: self.figures.cpu || known.is_none(),
+            ..self.figures
+        };
+        let usage = self.look.at(tree, figures, desk);
+        let cpu_percent = match known {
+            Some(share) => share.percent,
+            None => self.percent(unit, before, usage.cpu?),
+        };
+        Some(Sample { usage, cpu_percent })
+    }
+
+    fn percent(&self, unit: &UnitEntry, before: Option<Share>, cpu: Duration) -> Option<f64> {
+        let run = unit.view.run?;
+        let (from, used) = match before {
+            Some(share) => (share.at, cpu.saturating_sub(share.cpu)),
+            None => (unit.view.started?.mono, cpu),
+        };
+        let passed = self.now.since(from).as_secs_f64();
+        let percent = (passed > 0.0).then(|| (used.as_secs_f64() / passed * 1000.0).round() / 10.0);
+        let share = Share {
+            run,
+            at: self.now,
+            cpu,
+            percent,
+        };
+        self.sampler.shares().insert(unit.id, share);
+        percent
     }
 }
 
-fn percent(
-    looks: &mut HashMap<UnitId, Look>,
-    unit: &UnitEntry,
-    cpu: Duration,
-    now: Mono,
-) -> Option<f64> {
-    let run = unit.view.run?;
-    let before = looks.get(&unit.id).copied().filter(|look| look.run == run);
-    let (from, used) = match before {
-        Some(look) if now.since(look.at) < SHORTEST => return look.percent,
-        Some(look) => (look.at, cpu.saturating_sub(look.cpu)),
-        None => (unit.view.started?.mono, cpu),
-    };
-    let passed = now.since(from).as_secs_f64();
-    let percent = (passed > 0.0).then(|| (used.as_secs_f64() / passed * 1000.0).round() / 10.0);
-    looks.insert(
-        unit.id,
-        Look {
-            run,
-            at: now,
-            cpu,
-            percent,
-        },
-    );
-    percent
+impl Sampler {
+    fn shares(&self) -> MutexGuard<'_, HashMap<UnitId, Share>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide_platform::tree::RunTree;
-use abide_platform::usage::sample;
+use abide_platform::usage::{Figures, sample};
 use tokio::sync::oneshot;
 
 use crate::assist::{Assistants, Blocks};
@@ -52,7 +52,7 @@ impl Memory {
             };
             let looked = assistants
                 .floor()
-                .block(Blocks::Work, move || sample(&trees));
+                .block(Blocks::Work, move || sample(&trees, Figures::default()));
             // Without an answer all who wait are told so, by their channels closing.
             for (usage, waiting) in looked.await.unwrap_or_default().iter().zip(waiting) {
                 // Who has given up needs no answer.

@@ -1,7 +1,9 @@
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// A page, of which the kernel fills no more at a time (seq_file of the kernel).
 const PAGE: usize = 4096;
@@ -12,21 +14,36 @@ const PAGE: usize = 4096;
 /// # Errors
 /// As of open(2) and read(2).
 pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut all = Vec::new();
+    bytes_at(CWD, path, &mut all)?;
+    Ok(all)
+}
+
+/// The same, of a file in an open directory, which spares the kernel the way there; into memory that is used again.
+///
+/// # Errors
+/// As of [`bytes`].
+pub(crate) fn bytes_at(
+    directory: BorrowedFd<'_>,
+    path: &Path,
+    all: &mut Vec<u8>,
+) -> io::Result<()> {
+    all.clear();
+    #[cfg(test)]
+    reads::count();
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(directory, path, flags, Mode::empty())?;
     loop {
-        let mut page = [0_u8; PAGE];
-        let n = match rustix::io::read(&file, &mut page) {
+        all.reserve(PAGE);
+        let n = match rustix::io::read(&file, spare_capacity(all)) {
             Err(rustix::io::Errno::INTR) => continue,
             read => read?,
         };
-        all.extend_from_slice(page.get(..n).unwrap_or_default());
         // A full page, or one that is nearly full and whose next line did not fit, has another after it.
         if n < PAGE / 2 {
-            break;
+            return Ok(());
         }
     }
-    Ok(all)
 }
 
 /// The same of a file of text.
@@ -35,6 +52,25 @@ pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// As of [`bytes`], and what is not UTF-8.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path)?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// How many files a test's thread has read.
+#[cfg(test)]
+pub(crate) mod reads {
+    use std::cell::Cell;
+
+    thread_local!(static READ: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn count() {
+        READ.set(READ.get() + 1);
+    }
+
+    /// Those that `work` reads.
+    pub(crate) fn during(work: impl FnOnce()) -> usize {
+        let before = READ.get();
+        work();
+        READ.get() - before
+    }
 }
 
 #[cfg(test)]

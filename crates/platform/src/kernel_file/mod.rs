@@ -2,5 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use linux::reads;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{bytes, text};
+pub(crate) use linux::{bytes, bytes_at, text};

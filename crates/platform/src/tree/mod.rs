@@ -14,7 +14,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux::{Hunt, Wake, hunt, wait};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Place, number, number_in, pids, read_tag, value};
+pub(crate) use linux::{Place, Scratch, Survey, number, number_in, pids, read_tag, value};
 #[cfg(target_os = "linux")]
 pub use linux::{RunTree, Trees};
 

@@ -1,67 +1,192 @@
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Halt, Io, OsState, Usage};
-use crate::identity::{Stat, stat_of};
+use abide_model::{RunId, UnitId};
+use rustix::fs::CWD;
+
+use super::{Figures, Halt, Io, OsState, Usage};
+use crate::identity::{Stat, parse_stat, stat_of};
 use crate::kernel_file;
 use crate::limits::{Controller, Site, Version};
-use crate::tree::{RunTree, number, number_in, pids, read_tag, value};
+use crate::tree::{RunTree, Scratch, Survey, number, number_in, pids, read_tag, value};
 
-/// What each of these runs uses now, in the same order. One look at the system for all of them: the
-/// members of control groups, and all processes if some of the runs have none.
-#[must_use]
-pub fn sample(runs: &[RunTree]) -> Vec<Usage> {
-    let nothing = Usage {
-        io: Some(Io::default()),
-        ..Usage::default()
-    };
-    let mut usages = vec![nothing; runs.len()];
-    let mut ungrouped: Vec<usize> = Vec::new();
-    let mut by_session: HashMap<i32, usize> = HashMap::new();
-    for (at, (run, usage)) in runs.iter().zip(&mut usages).enumerate() {
-        match run.group_members() {
+/// One look at the system for many runs. What they have in common is read when it begins: how the home's
+/// control groups are laid out, and all processes if some of the runs have no group.
+#[derive(Debug)]
+pub struct Look {
+    survey: Option<Survey>,
+    /// Of the runs that have no control group.
+    ungrouped: HashMap<(UnitId, RunId), Usage>,
+}
+
+/// Memory that a [`Look`] uses again from run to run.
+#[derive(Default, Debug)]
+pub struct Desk {
+    scratch: Scratch,
+    path: String,
+}
+
+impl Look {
+    /// Begins to look at these runs, which are of one home. Blocks.
+    #[must_use]
+    pub fn begin<'r>(runs: impl IntoIterator<Item = &'r RunTree>, figures: Figures) -> Self {
+        let mut survey = None;
+        let mut ungrouped = Vec::new();
+        for run in runs {
+            if run.is_grouped() {
+                survey.get_or_insert_with(|| Survey::begin(run));
+            } else {
+                ungrouped.push(run);
+            }
+        }
+        Self {
+            survey,
+            ungrouped: in_proc(&ungrouped, figures),
+        }
+    }
+
+    /// What one of the runs uses. Blocks.
+    #[must_use]
+    pub fn at(&self, run: &RunTree, figures: Figures, desk: &mut Desk) -> Usage {
+        let members = self
+            .survey
+            .as_ref()
+            .and_then(|survey| survey.members(run, &mut desk.scratch));
+        let mut usage = match members {
             Some(members) => {
+                let mut usage = nothing(figures);
                 for pid in members {
-                    if let Some(stat) = stat_of(pid) {
-                        add(usage, pid, &stat, run.main() == Some(pid));
+                    if let Some(stat) = desk.stat(pid) {
+                        add(&mut usage, pid, &stat, run.main() == Some(pid));
                     }
                 }
+                usage
             }
             None => {
-                ungrouped.push(at);
-                if let Some(leader) = run.leader().and_then(|pid| i32::try_from(pid).ok()) {
-                    by_session.insert(leader, at);
-                }
+                let found = self.ungrouped.get(&(run.unit(), run.run()));
+                found.copied().unwrap_or_else(|| nothing(figures))
+            }
+        };
+        self.counted(run, figures, &mut usage, desk);
+        usage
+    }
+
+    /// What the run's control groups count is exact, and covers processes that have ended.
+    fn counted(&self, run: &RunTree, figures: Figures, usage: &mut Usage, desk: &mut Desk) {
+        let counts = |controller| {
+            let survey = self.survey.as_ref();
+            survey.is_none_or(|survey| survey.counts(run, controller))
+        };
+        if figures.cpu {
+            self.counted_cpu(run, usage, desk);
+        }
+        if counts(Controller::Memory)
+            && let Some(Site { version, path }) = run.counted(Controller::Memory)
+        {
+            let (file, droppable) = match version {
+                Version::V2 => ("memory.current", "inactive_file"),
+                Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
+            };
+            if let Some(all) = value(&path, file) {
+                let droppable = number(&path, "memory.stat", droppable).unwrap_or(0);
+                usage.memory = all.saturating_sub(droppable);
             }
         }
-    }
-    if !ungrouped.is_empty() {
-        for pid in pids() {
-            let Some(stat) = stat_of(pid) else { continue };
-            // Most processes are in their run's own session; only the others' tags have to be read.
-            let owner = by_session.get(&stat.session).copied().or_else(|| {
-                let tag = read_tag(pid).filter(|tag| tag.is_one())?;
-                ungrouped.iter().copied().find(|at| {
-                    runs.get(*at)
-                        .is_some_and(|run| run.has_member(stat.session, || Some(tag)))
-                })
-            });
-            if let Some((run, usage)) =
-                owner.and_then(|at| Some((runs.get(at)?, usages.get_mut(at)?)))
-            {
-                add(usage, pid, &stat, run.main() == Some(pid));
-            }
+        if figures.io
+            && counts(Controller::Io)
+            && let Some(Site { version, path }) = run.counted(Controller::Io)
+        {
+            let io = match version {
+                Version::V2 => fs::read_to_string(path.join("io.stat")).map(|text| io_of_v2(&text)),
+                Version::V1 => fs::read_to_string(path.join("blkio.throttle.io_service_bytes"))
+                    .map(|text| io_of_v1(&text)),
+            };
+            usage.io = io.map_or(usage.io, Some);
         }
     }
-    for (run, usage) in runs.iter().zip(&mut usages) {
-        counted(run, usage);
+
+    fn counted_cpu(&self, run: &RunTree, usage: &mut Usage, desk: &mut Desk) {
+        let stat = self
+            .survey
+            .as_ref()
+            .and_then(|survey| survey.file(run, "cpu.stat", &mut desk.scratch));
+        if let Some(stat) = stat {
+            let cpu = number_in(stat, "usage_usec").map(Duration::from_micros);
+            usage.cpu = cpu.or(usage.cpu);
+            usage.throttled = number_in(stat, "throttled_usec").map(Duration::from_micros);
+        } else if let Some(Site { path, .. }) = run.counted(Controller::Cpu) {
+            let cpu = value(&path, "cpuacct.usage").map(Duration::from_nanos);
+            usage.cpu = cpu.or(usage.cpu);
+            usage.throttled = number(&path, "cpu.stat", "throttled_time").map(Duration::from_nanos);
+        }
+    }
+}
+
+impl Desk {
+    fn stat(&mut self, pid: u32) -> Option<Stat> {
+        self.path.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(self.path, "/proc/{pid}/stat");
+        kernel_file::bytes_at(CWD, Path::new(&self.path), &mut self.scratch.text).ok()?;
+        parse_stat(&self.scratch.text)
+    }
+}
+
+/// What each of these runs uses now, in the same order. Blocks.
+#[must_use]
+pub fn sample(runs: &[RunTree], figures: Figures) -> Vec<Usage> {
+    let look = Look::begin(runs, figures);
+    let mut desk = Desk::default();
+    let runs = runs.iter();
+    runs.map(|run| look.at(run, figures, &mut desk)).collect()
+}
+
+/// A run without a process.
+fn nothing(figures: Figures) -> Usage {
+    Usage {
+        cpu: figures.cpu.then_some(Duration::ZERO),
+        io: figures.io.then(Io::default),
+        ..Usage::default()
+    }
+}
+
+/// Looks at all processes for those of these runs.
+fn in_proc(runs: &[&RunTree], figures: Figures) -> HashMap<(UnitId, RunId), Usage> {
+    let key = |run: &RunTree| (run.unit(), run.run());
+    let mut usages: HashMap<_, _> = runs
+        .iter()
+        .map(|run| (key(run), nothing(figures)))
+        .collect();
+    if runs.is_empty() {
+        return usages;
+    }
+    let leader = |run: &&RunTree| run.leader().and_then(|pid| i32::try_from(pid).ok());
+    let by_session: HashMap<i32, &RunTree> = runs
+        .iter()
+        .filter_map(|run| Some((leader(run)?, *run)))
+        .collect();
+    for pid in pids() {
+        let Some(stat) = stat_of(pid) else { continue };
+        // Most processes are in their run's own session; only the others' tags have to be read.
+        let owner = by_session.get(&stat.session).copied().or_else(|| {
+            let tag = read_tag(pid).filter(|tag| tag.is_one())?;
+            let mut runs = runs.iter().copied();
+            runs.find(|run| run.has_member(stat.session, || Some(tag)))
+        });
+        if let Some(run) = owner
+            && let Some(usage) = usages.get_mut(&key(run))
+        {
+            add(usage, pid, &stat, run.main() == Some(pid));
+        }
     }
     usages
 }
 
+/// Adds a process to those figures that the usage has.
 fn add(usage: &mut Usage, pid: u32, stat: &Stat, main: bool) {
     let state = os_state(stat.state);
     if main {
@@ -72,15 +197,18 @@ fn add(usage: &mut Usage, pid: u32, stat: &Stat, main: bool) {
     }
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let nanoseconds = stat.ticks.saturating_mul(1_000_000_000 / ticks);
-    usage.cpu += Duration::from_nanos(nanoseconds);
+    usage.cpu = usage.cpu.map(|cpu| cpu + Duration::from_nanos(nanoseconds));
     usage.memory += stat
         .resident
         .saturating_mul(rustix::param::page_size() as u64);
     usage.processes += 1;
     // A sum without some of its parts would be a wrong figure.
-    usage.io = usage.io.zip(io_of(pid)).map(|(sum, io)| Io {
-        read: sum.read + io.read,
-        written: sum.written + io.written,
+    usage.io = usage.io.and_then(|sum| {
+        let io = io_of(pid)?;
+        Some(Io {
+            read: sum.read + io.read,
+            written: sum.written + io.written,
+        })
     });
 }
 
@@ -100,40 +228,6 @@ fn io_of(pid: u32) -> Option<Io> {
         read: value("read_bytes:")?,
         written: value("write_bytes:")?,
     })
-}
-
-/// What the run's control groups count is exact, and covers processes that have ended.
-fn counted(run: &RunTree, usage: &mut Usage) {
-    if let Some(Site { version, path }) = run.counted(Controller::Cpu) {
-        let stat = kernel_file::text(&path.join("cpu.stat")).unwrap_or_default();
-        let cpu = match version {
-            Version::V2 => number_in(&stat, "usage_usec").map(Duration::from_micros),
-            Version::V1 => value(&path, "cpuacct.usage").map(Duration::from_nanos),
-        };
-        usage.cpu = cpu.unwrap_or(usage.cpu);
-        usage.throttled = match version {
-            Version::V2 => number_in(&stat, "throttled_usec").map(Duration::from_micros),
-            Version::V1 => number_in(&stat, "throttled_time").map(Duration::from_nanos),
-        };
-    }
-    if let Some(Site { version, path }) = run.counted(Controller::Memory) {
-        let (file, droppable) = match version {
-            Version::V2 => ("memory.current", "inactive_file"),
-            Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
-        };
-        if let Some(all) = value(&path, file) {
-            let droppable = number(&path, "memory.stat", droppable).unwrap_or(0);
-            usage.memory = all.saturating_sub(droppable);
-        }
-    }
-    if let Some(Site { version, path }) = run.counted(Controller::Io) {
-        let io = match version {
-            Version::V2 => fs::read_to_string(path.join("io.stat")).map(|text| io_of_v2(&text)),
-            Version::V1 => fs::read_to_string(path.join("blkio.throttle.io_service_bytes"))
-                .map(|text| io_of_v1(&text)),
-        };
-        usage.io = io.map_or(usage.io, Some);
-    }
 }
 
 /// Lines "8:0 rbytes=90112 wbytes=0 rios=4 …".
@@ -200,6 +294,64 @@ fn os_state(letter: u8) -> Option<OsState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel_file::reads;
+    use crate::tree::Trees;
+
+    /// Runs of one process each (this one), in folders that look like their control groups.
+    fn runs(home: &Path, n: usize) -> Vec<RunTree> {
+        let all = format!("nr_descendants {n}\nnr_dying_descendants 0\n");
+        fs::write(home.join("cgroup.stat"), all).unwrap();
+        let trees = Trees::with_group(home);
+        let run = |unit| {
+            let name = format!("u{unit}").parse().unwrap();
+            let run = trees.run(UnitId(unit), &name, RunId(1));
+            let group = run.group().unwrap();
+            fs::create_dir(&group).unwrap();
+            let own = std::process::id();
+            fs::write(group.join("cgroup.procs"), format!("{own}\n")).unwrap();
+            fs::write(group.join("cpu.stat"), "usage_usec 5\n").unwrap();
+            run.set_leader(own);
+            run
+        };
+        (0..u32::try_from(n).unwrap()).map(run).collect()
+    }
+
+    #[test]
+    fn what_a_run_costs_to_look_at_does_not_grow_with_their_number() {
+        for (figures, each) in [(Figures::default(), 2), (Figures::ALL, 4)] {
+            let read = [1, 10, 100].map(|n| {
+                let home = tempfile::tempdir().unwrap();
+                let runs = runs(home.path(), n);
+                reads::during(|| assert_eq!(sample(&runs, figures).len(), n))
+            });
+            assert_eq!(read[1] - read[0], 9 * each, "{figures:?}");
+            assert_eq!(read[2] - read[1], 90 * each, "{figures:?}");
+        }
+    }
+
+    #[test]
+    fn only_figures_that_were_asked_for_are_given() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = runs(home.path(), 1);
+        let few = sample(&runs, Figures::default());
+        assert_eq!((few[0].cpu, few[0].io, few[0].processes), (None, None, 1));
+        assert!(few[0].memory > 0 && few[0].state.is_some());
+        let all = sample(&runs, Figures::ALL);
+        assert_eq!(all[0].cpu, Some(Duration::from_micros(5)));
+        assert!(all[0].io.is_some());
+    }
+
+    #[test]
+    fn processes_in_a_group_that_a_program_made_inside_its_own_are_counted() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = runs(home.path(), 2);
+        let inner = runs[0].group().unwrap().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("cgroup.procs"), "1\n").unwrap();
+        fs::write(home.path().join("cgroup.stat"), "nr_descendants 3\n").unwrap();
+        let both = sample(&runs, Figures::default());
+        assert_eq!((both[0].processes, both[1].processes), (2, 1));
+    }
 
     #[test]
     fn bytes_of_all_devices_are_added_up() {

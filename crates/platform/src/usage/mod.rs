@@ -3,16 +3,34 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{halt, sample};
+pub use linux::{Desk, Look, halt, sample};
 
 use std::time::Duration;
+
+/// Which figures are wanted beside those that a look at the processes gives anyway: each of these is one
+/// more file to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// CPU time.
+    pub cpu: bool,
+    /// Block devices.
+    pub io: bool,
+}
+
+impl Figures {
+    /// All that can be had.
+    pub const ALL: Self = Self {
+        cpu: true,
+        io: true,
+    };
+}
 
 /// What a run's whole tree uses. Sampled by [`sample`] for many runs with one look at the system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// CPU time of the run so far; without a control group: of all living processes and of those they
-    /// have reaped.
-    pub cpu: Duration,
+    /// have reaped. `None`: not asked for.
+    pub cpu: Option<Duration>,
     /// Memory in bytes: what counts against a limit, less the files that were only read or written and
     /// can be dropped at once; without a memory controller: resident memory, summed over the
     /// processes.
@@ -22,7 +40,7 @@ pub struct Usage {
     /// What the main process does, if it lives.
     pub state: Option<OsState>,
     /// Block devices: of the run so far where a control group counts it, else of its living
-    /// processes and of those they have reaped. `None`: this may not be seen.
+    /// processes and of those they have reaped. `None`: not asked for, or it may not be seen.
     pub io: Option<Io>,
     /// How long the run was held back by its `cpu` limit, where it has one.
     pub throttled: Option<Duration>,

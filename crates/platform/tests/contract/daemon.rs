@@ -468,7 +468,9 @@ impl Daemon {
             }
             Ask::Processes { run } => {
                 let tree = self.known.get(&run).cloned();
-                Tell::Count(tree.map_or(0, |tree| usage::sample(&[tree])[0].processes))
+                Tell::Count(tree.map_or(0, |tree| {
+                    usage::sample(&[tree], usage::Figures::default())[0].processes
+                }))
             }
             Ask::Hold { key, content } => {
                 let path = self.home.join("content");

@@ -47,6 +47,15 @@ impl HomeGroup {
         Err(reason)
     }
 
+    /// A folder that looks like the group of a home.
+    #[cfg(test)]
+    pub(super) fn like(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            providing: Mutex::default(),
+        }
+    }
+
     /// Has this controller in the groups of units. Errors: why it cannot be had, in words.
     pub(super) fn provide(&self, controller: Controller) -> Result<(), String> {
         let _one = self
@@ -149,7 +158,7 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open(path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     Ok(openat(CWD, path, flags, Mode::empty())?)
 }

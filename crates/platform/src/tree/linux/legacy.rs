@@ -61,6 +61,12 @@ impl Legacy {
         })
     }
 
+    /// Some unit of the home has, or had, a group for this controller.
+    pub(super) fn is_used(&self, controller: Controller) -> bool {
+        let mut bases = self.bases.iter();
+        bases.any(|(c, base)| *c == controller && base.as_ref().is_ok_and(|base| base.is_dir()))
+    }
+
     /// Removes the groups of this name. One that is not empty stays.
     pub(super) fn discard(&self, slot: &str) {
         for base in self.bases() {

@@ -6,6 +6,7 @@ mod legacy;
 mod limited;
 mod room;
 mod scan;
+mod survey;
 mod tag;
 mod wake;
 
@@ -19,6 +20,7 @@ use abide_model::{RunId, Signal, UnitId, UnitName};
 pub(super) use self::hunt::{Hunt, hunt};
 pub(crate) use self::limited::{Place, number, number_in, value};
 pub(crate) use self::scan::pids;
+pub(crate) use self::survey::{Scratch, Survey};
 pub(super) use self::wake::{Wake, wait};
 
 use self::group::HomeGroup;
@@ -120,6 +122,18 @@ impl Trees {
             tags: Tags::new(home),
             groups: Arc::new(Groups {
                 unified: Err("control groups are switched off".to_owned()),
+                legacy: Legacy::default(),
+            }),
+        }
+    }
+
+    /// As if the home's control group were this folder.
+    #[cfg(test)]
+    pub(crate) fn with_group(path: &Path) -> Self {
+        Self {
+            tags: Tags::new(path),
+            groups: Arc::new(Groups {
+                unified: Ok(HomeGroup::like(path)),
                 legacy: Legacy::default(),
             }),
         }
@@ -485,11 +499,6 @@ impl RunTree {
             leader: self.leader().unwrap_or(0),
             kill,
         }
-    }
-
-    /// The pids of its processes, where it has a control group.
-    pub(crate) fn group_members(&self) -> Option<Vec<u32>> {
-        self.0.group.as_deref().map(group::all_members)
     }
 
     /// Whether a process that carries this belongs to the run.

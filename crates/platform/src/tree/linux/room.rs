@@ -26,7 +26,7 @@ const ROUNDS: usize = 5;
 /// Has `home`'s parent give this controller to `home`, and `home` to its units. Errors: why not.
 pub(super) fn provide(home: &Path, controller: Controller) -> Result<(), String> {
     let name = controller.v2();
-    if lists(&home.join("cgroup.subtree_control"), name) {
+    if is_passed_on(home, controller) {
         return Ok(());
     }
     let parent = home.parent().unwrap_or(home);
@@ -46,6 +46,11 @@ pub(super) fn provide(home: &Path, controller: Controller) -> Result<(), String>
         }
     }
     enable(home, name).map_err(|e| refused(home, name, &e))
+}
+
+/// Whether `home` gives this controller to its units.
+pub(super) fn is_passed_on(home: &Path, controller: Controller) -> bool {
+    lists(&home.join("cgroup.subtree_control"), controller.v2())
 }
 
 fn refused(group: &Path, name: &str, error: &io::Error) -> String {
