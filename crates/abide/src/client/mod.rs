@@ -1,5 +1,6 @@
 //! The control API over the home's socket. The CLI uses nothing else of the daemon.
 
+mod elements;
 mod query;
 mod requests;
 mod sse;
@@ -20,6 +21,8 @@ use tokio::time::timeout;
 
 use crate::failure::{Code, Failure};
 use crate::home::Home;
+
+use elements::Elements;
 
 pub use query::{Query, segment};
 pub use requests::Which;
@@ -101,6 +104,31 @@ impl Client {
                 answer => return decode(&answer?),
             }
         }
+    }
+
+    /// `GET path`, which answers with an array. Asked again if the daemon dies meanwhile and comes back.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let mut tries = 0;
+        loop {
+            match timeout(PATIENCE * 2, self.elements(path)).await {
+                Err(_) => return Err(Error::Silent(PATIENCE * 2)),
+                Ok(Err(Error::Broken(_))) if tries < 3 => tries += 1,
+                Ok(answer) => return answer,
+            }
+        }
+    }
+
+    async fn elements<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let strange = |e: serde_json::Error| Error::Strange(e.to_string());
+        let mut body = self.follow(path).await?;
+        let mut elements = Elements::new();
+        while let Some(bytes) = stream::frame(&mut body).await? {
+            elements.feed(&bytes).map_err(strange)?;
+        }
+        elements.end().map_err(strange)
     }
 
     /// `POST path` with a JSON body.

@@ -7,6 +7,7 @@ use abide_model::api::{
     CommandRequest, DaemonStatus, DownRequest, OperationView, Plan, RunRequest, ScaleRequest,
     SpecAnswer, UpRequest, UpgradeRequest, Upgrading, Why,
 };
+use hyper::StatusCode;
 
 use super::{Client, Error, Events, Lines, Query, segment};
 
@@ -41,8 +42,18 @@ impl Client {
 
     /// The statuses of the units that the patterns name; of all without patterns.
     pub async fn units(&self, patterns: &[String]) -> Result<Vec<UnitStatus>, Error> {
-        self.get(Query::new("/v1/units").each("pattern", patterns).as_str())
+        self.list(Query::new("/v1/units").each("pattern", patterns).as_str())
             .await
+    }
+
+    /// As [`Client::units`], without where their specs stand and what they did to block devices.
+    pub async fn units_in_brief(&self, patterns: &[String]) -> Result<Vec<UnitStatus>, Error> {
+        let query = Query::new("/v1/units").each("pattern", patterns);
+        match self.list(query.with("brief", true).as_str()).await {
+            // A daemon before an upgrade may not know what that is.
+            Err(Error::Refused(StatusCode::BAD_REQUEST, _)) => self.units(patterns).await,
+            answer => answer,
+        }
     }
 
     /// One unit's status.

@@ -8,7 +8,7 @@ use abide_model::api::EventView;
 use super::{Error, sse};
 
 /// The next bytes of a body; `None` at its end.
-async fn frame(body: &mut Incoming) -> Result<Option<Bytes>, Error> {
+pub(super) async fn frame(body: &mut Incoming) -> Result<Option<Bytes>, Error> {
     loop {
         match body.frame().await {
             None => return Ok(None),

@@ -35,7 +35,7 @@ struct Wanted<'a> {
 pub(super) async fn run(context: &mut Context<'_>, args: &LogsArgs) -> Answer {
     let wanted = read(args)?;
     let client = context.client.clone();
-    let units = match client.units(&args.patterns).await {
+    let units = match client.units_in_brief(&args.patterns).await {
         Ok(units) => units,
         Err(Error::NoDaemon) => return stored::run(context, &wanted),
         // A unit that was removed has left its log behind.

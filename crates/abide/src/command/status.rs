@@ -26,10 +26,12 @@ pub(super) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Answer 
         }
         return watch(context, &args.patterns).await;
     }
-    let units = match context.client.units(&args.patterns).await {
-        Ok(units) => units,
-        Err(error) => return Err(context.client.failure(error)),
+    let units = if args.json {
+        context.client.units(&args.patterns).await
+    } else {
+        context.client.units_in_brief(&args.patterns).await
     };
+    let units = units.map_err(|error| context.client.failure(error))?;
     if args.json {
         write_json(context.out, &units)?;
     } else if units.is_empty() {
@@ -62,7 +64,7 @@ fn verdict(units: &[UnitStatus]) -> Code {
 /// Refreshes in place until `q` or Ctrl-C.
 async fn watch(context: &mut Context<'_>, patterns: &[String]) -> Answer {
     // Before the screen is taken over, so that a wrong name or no daemon is said the usual way.
-    let mut last = context.client.units(patterns).await;
+    let mut last = context.client.units_in_brief(patterns).await;
     if let Err(error) = last {
         return Err(context.client.failure(error));
     }
@@ -73,7 +75,7 @@ async fn watch(context: &mut Context<'_>, patterns: &[String]) -> Answer {
     loop {
         screen.draw(&page(context, &last, patterns))?;
         tokio::select! {
-            _ = tick.tick() => last = context.client.units(patterns).await,
+            _ = tick.tick() => last = context.client.units_in_brief(patterns).await,
             key = screen.key() => if key? == Key::Quit { break },
             asked = signals.next() => if asked == Asked::Leave { break },
         }

@@ -115,7 +115,7 @@ async fn summary(
     context: &mut Context<'_>,
     untouched: bool,
 ) -> Result<(), crate::failure::Failure> {
-    let units = context.client.units(&[]).await;
+    let units = context.client.units_in_brief(&[]).await;
     let units = units.map_err(|error| context.client.failure(error))?;
     let text = if units.iter().all(is_up) {
         format!("{} up", count(units.len(), "unit"))

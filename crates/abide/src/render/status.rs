@@ -1,12 +1,13 @@
 //! `abide status`: a table, a note for each unit that deserves one, and a summary.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use abide_model::{ActualState, DesiredState, Health, UnitStatus};
 use jiff::Timestamp;
 
 use super::words::{bytes, count, duration, since, timestamp, uptime};
-use crate::term::{Palette, Style, escape, pad, truncate, width};
+use crate::term::{Palette, Style, escape, pad, padded, truncate, width};
 
 /// How to draw.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +63,13 @@ pub fn is_up(unit: &UnitStatus) -> bool {
     }
 }
 
+/// A row's columns. Most of a table is words that are there already.
+type Cells<'a> = [Cow<'a, str>; 8];
+
 /// The whole table with its summary; ends in a newline.
 #[must_use]
 pub fn table(units: &[UnitStatus], view: View) -> String {
-    let rows: Vec<([String; 8], String)> = units
+    let rows: Vec<(Cells, String)> = units
         .iter()
         .map(|unit| (cells(unit, view.now), note(unit, view.now)))
         .collect();
@@ -125,18 +129,17 @@ fn shown_columns(widths: &mut [usize; 8], notes: bool, view: View) -> Vec<usize>
 fn draw_row(
     text: &mut String,
     unit: &UnitStatus,
-    cells: &[String; 8],
+    cells: &Cells<'_>,
     note: &str,
     shown: &[usize],
     widths: &[usize; 8],
     view: View,
 ) {
+    let begin = text.len();
     let mut taken = 0;
-    let mut line = String::new();
     for &column in shown {
-        let cell = truncate(&cells[column], widths[column]);
-        let cell = pad(&cell, widths[column], HEADS[column].1);
-        taken += width(&cell) + GAP.len();
+        let cell = padded(&cells[column], widths[column], HEADS[column].1);
+        taken += cell.width() + GAP.len();
         let style = match column {
             0 => Style::Bold,
             1 => state_style(unit),
@@ -144,52 +147,60 @@ fn draw_row(
             4 if unit.crash_looping => Style::Bad,
             _ => Style::Plain,
         };
-        let _ = write!(line, "{}{GAP}", view.palette.paint(style, cell));
+        let _ = write!(text, "{}{GAP}", view.palette.paint(style, cell));
     }
     let note = match view.columns {
         Some(columns) => truncate(note, columns.saturating_sub(taken)),
         None => note.into(),
     };
     if note.is_empty() {
-        let _ = writeln!(text, "{}", line.trim_end());
+        let end = text[begin..].trim_end().len();
+        text.truncate(begin + end);
+        text.push('\n');
     } else {
         let style = if is_well(unit) {
             Style::Dim
         } else {
             Style::Plain
         };
-        let _ = writeln!(text, "{line}{}", view.palette.paint(style, note));
+        let _ = writeln!(text, "{}", view.palette.paint(style, note));
     }
 }
 
-fn cells(unit: &UnitStatus, now: Timestamp) -> [String; 8] {
-    let dash = || "-".to_owned();
+fn cells(unit: &UnitStatus, now: Timestamp) -> Cells<'_> {
+    let dash = || Cow::Borrowed("-");
     let lives = unit.pid.is_some();
     let age = unit
         .started_at
         .as_deref()
+        .filter(|_| lives)
         .and_then(timestamp)
-        .map(|at| uptime(since(at, now)));
+        .map(|at| uptime(since(at, now)).into());
     [
-        escape(&full_name(unit)).into_owned(),
-        state_word(unit).to_owned(),
+        match full_name(unit) {
+            Cow::Borrowed(name) => escape(name),
+            Cow::Owned(name) => escape(&name).into_owned().into(),
+        },
+        state_word(unit).into(),
         match unit.health {
             Health::Unknown => dash(),
-            Health::Healthy => "healthy".to_owned(),
-            Health::Unhealthy => "unhealthy".to_owned(),
+            Health::Healthy => "healthy".into(),
+            Health::Unhealthy => "unhealthy".into(),
         },
-        age.filter(|_| lives).unwrap_or_else(dash),
-        unit.restarts.to_string(),
+        age.unwrap_or_else(dash),
+        unit.restarts.to_string().into(),
         unit.cpu_percent
             .filter(|_| lives)
-            .map_or_else(dash, |cpu| format!("{cpu:.1}%")),
-        unit.memory_bytes.filter(|_| lives).map_or_else(dash, bytes),
-        unit.pid.map_or_else(dash, |pid| pid.to_string()),
+            .map_or_else(dash, |cpu| format!("{cpu:.1}%").into()),
+        unit.memory_bytes
+            .filter(|_| lives)
+            .map_or_else(dash, |n| bytes(n).into()),
+        unit.pid.map_or_else(dash, |pid| pid.to_string().into()),
     ]
 }
 
 /// The name, with the machine of a unit that runs on another one.
-fn full_name(unit: &UnitStatus) -> std::borrow::Cow<'_, str> {
+fn full_name(unit: &UnitStatus) -> Cow<'_, str> {
     match &unit.host {
         Some(host) => format!("{host}/{}", unit.name).into(),
         None => (&*unit.name).into(),

@@ -8,4 +8,4 @@ mod text;
 pub use output::Output;
 pub use screen::{Asked, Key, Screen, Signals};
 pub use style::{Palette, Style};
-pub use text::{escape, pad, truncate, width, wrap};
+pub use text::{escape, pad, padded, truncate, width, wrap};

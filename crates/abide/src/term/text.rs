@@ -1,7 +1,7 @@
 //! Text from outside, made safe and made to fit.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -36,6 +36,10 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 /// Columns that `text` takes on a terminal.
 #[must_use]
 pub fn width(text: &str) -> usize {
+    // Most of what is shown is plain, and a table of thousands of units is measured cell by cell.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     text.width()
 }
 
@@ -91,11 +95,53 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 /// `text` and spaces up to `columns`.
 #[must_use]
 pub fn pad(text: &str, columns: usize, right: bool) -> String {
-    let space = " ".repeat(columns.saturating_sub(width(text)));
-    if right {
-        format!("{space}{text}")
-    } else {
-        format!("{text}{space}")
+    Padded {
+        text: text.into(),
+        space: columns.saturating_sub(width(text)),
+        right,
+    }
+    .to_string()
+}
+
+/// `text` with spaces, or cut, so that it is `columns` wide.
+#[must_use]
+pub fn padded(text: &str, columns: usize, right: bool) -> Padded<'_> {
+    let text = truncate(text, columns);
+    Padded {
+        space: columns.saturating_sub(width(&text)),
+        text,
+        right,
+    }
+}
+
+/// A text and the spaces beside it.
+#[derive(Debug)]
+pub struct Padded<'a> {
+    text: Cow<'a, str>,
+    space: usize,
+    right: bool,
+}
+
+impl Padded<'_> {
+    /// Columns that it takes.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.space + width(&self.text)
+    }
+}
+
+impl fmt::Display for Padded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.right {
+            f.write_str(&self.text)?;
+        }
+        for _ in 0..self.space {
+            f.write_char(' ')?;
+        }
+        if self.right {
+            f.write_str(&self.text)?;
+        }
+        Ok(())
     }
 }
 
