@@ -140,6 +140,10 @@ impl HomeGroup {
 
 /// Removes a group and those in it, as far as they are empty.
 pub(super) fn remove(path: &Path) {
+    // Mostly there is none in it, and to list what is would cost more than to remove it.
+    if std::fs::remove_dir(path).is_ok() {
+        return;
+    }
     // Groups that programs have made inside theirs first.
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
