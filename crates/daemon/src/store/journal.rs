@@ -1,7 +1,7 @@
 //! The journal's files: reading, appending, and writing anew when one has grown too long.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub struct Journal {
     file: File,
     /// Length of the part that is known to be whole.
     len: u64,
-    /// Length it had when it was last written anew.
+    /// Length of what it adds up to, as it was when it was opened or last written anew.
     compact_len: u64,
 }
 
@@ -74,7 +74,12 @@ impl Journal {
             number,
             file,
             len,
-            compact_len: len,
+            // A daemon that is killed often must not take an ever longer journal for what is needed.
+            compact_len: if len > COMPACT_ABOVE {
+                write_image(&image, &mut io::sink())?
+            } else {
+                len
+            },
         };
         journal.remove_others()?;
         Ok((journal, image, loss))
@@ -125,11 +130,10 @@ impl Journal {
             .truncate(true)
             .mode(0o600)
             .open(&temporary)?;
-        let mut text = Vec::new();
-        for entry in image.entries() {
-            encode(&entry, &mut text)?;
-        }
-        file.write_all(&text)?;
+        let mut writer = BufWriter::new(&mut file);
+        let len = write_image(&image, &mut writer)?;
+        writer.flush()?;
+        drop(writer);
         file.sync_data()?;
         point("store.compacted");
         std::fs::rename(&temporary, self.dir.join(format!("journal.{number}")))?;
@@ -137,7 +141,7 @@ impl Journal {
         point("store.renamed");
         self.file = file;
         self.number = number;
-        self.len = text.len() as u64;
+        self.len = len;
         self.compact_len = self.len;
         self.remove_others()?;
         point("store.removed");
@@ -192,6 +196,19 @@ fn newest(dir: &Path) -> io::Result<Option<u64>> {
         newest = newest.max(number);
     }
     Ok(newest)
+}
+
+/// Writes the fewest lines that add up to this state; returns their length. Line by line: those of thousands of
+/// units are megabytes.
+fn write_image(image: &Image, to: &mut impl Write) -> io::Result<u64> {
+    let (mut line, mut len) = (Vec::new(), 0);
+    for entry in image.entries() {
+        line.clear();
+        encode(&entry, &mut line)?;
+        to.write_all(&line)?;
+        len += line.len() as u64;
+    }
+    Ok(len)
 }
 
 /// Appends one line to `text`.
@@ -328,6 +345,45 @@ mod tests {
         let (_, after, _) = Journal::open(dir.path()).expect("opens");
         assert_eq!(before, after);
         assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+
+    /// A line of one of `n` units, as the `i`th event.
+    fn event(i: u32, n: u32) -> Entry {
+        Entry::StoredNames(UnitId(i % n), vec![(i.into(), "x".repeat(200))])
+    }
+
+    #[test]
+    fn what_is_written_anew_does_not_outgrow_what_is_written_whatever_the_number_of_units() {
+        for n in [10, 1_000, 10_000] {
+            let dir = tempfile::tempdir().expect("dir");
+            let (mut journal, _, _) = Journal::open(dir.path()).expect("opens");
+            let (mut appended, mut anew) = (0, 0);
+            for start in (0..50_000).step_by(100) {
+                let batch: Vec<Entry> = (start..start + 100).map(|i| event(i, n)).collect();
+                let text = lines(&batch);
+                journal.append(&text, false).expect("append");
+                appended += text.len() as u64;
+                if journal.is_long() {
+                    journal.compact().expect("compacts");
+                    anew += journal.len;
+                }
+            }
+            assert!(anew > 0 && anew <= appended, "{n}: {anew} of {appended}");
+        }
+    }
+
+    #[test]
+    fn a_journal_stays_short_however_often_it_is_opened() {
+        let dir = tempfile::tempdir().expect("dir");
+        for start in (0..50_000).step_by(1_000) {
+            let (mut journal, _, _) = Journal::open(dir.path()).expect("opens");
+            let batch: Vec<Entry> = (start..start + 1_000).map(|i| event(i, 100)).collect();
+            journal.append(&lines(&batch), false).expect("append");
+            if journal.is_long() {
+                journal.compact().expect("compacts");
+            }
+            assert!(journal.len < 2 * COMPACT_ABOVE, "{}", journal.len);
+        }
     }
 
     #[test]
