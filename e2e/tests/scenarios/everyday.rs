@@ -107,6 +107,28 @@ fn units_are_addressed_by_name_glob_group_and_instance() {
 }
 
 #[test]
+fn to_scale_without_waiting_is_no_answer_for_the_other_units_of_the_file() {
+    let home = Home::new("scale");
+    home.write(
+        "abide.toml",
+        r#"
+[service.web]
+command = "sleep 1000"
+
+[service.bad]
+command = ["sh", "-c", "exit 7"]
+restart = "never"
+"#,
+    );
+    home.ok(&["up", "--no-wait"]);
+    for instances in 2..6 {
+        home.wait_for("bad", "has failed", |unit| unit["state"] == "failed");
+        home.ok(&["scale", &format!("web={instances}"), "--no-wait"]);
+        home.wait_running(&format!("web@{instances}"));
+    }
+}
+
+#[test]
 fn run_replaces_a_unit_only_when_asked_to() {
     let home = Home::new("replace");
     home.ok(&["run", "--name", "x", "--", "sleep", "1000"]);

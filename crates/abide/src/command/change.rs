@@ -110,10 +110,10 @@ pub(super) async fn scale(context: &mut Context<'_>, args: &ScaleArgs) -> Answer
     if args.json {
         write_json(context.out, last)?;
     }
-    if let Some(failure) = failures(&context.client, last) {
-        return Err(failure);
-    }
     if let Some(outcome) = &outcome {
+        if let Some(failure) = failures(&context.client, last) {
+            return Err(failure);
+        }
         report_deaths(context, &outcome.deaths).await?;
     }
     if !args.json {

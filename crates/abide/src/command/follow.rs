@@ -17,6 +17,10 @@ use crate::term::{Output, Signals, escape};
 /// How often the picture is drawn, and lines are printed.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often the whole operation is asked for on the way, for each of its steps: an answer has all of them, and
+/// must not cost thousands of units more than what is done with them.
+const PER_STEP: Duration = Duration::from_micros(500);
+
 /// How long units that came up are watched: a program that cannot live says so at once.
 const INFANCY: Duration = Duration::from_millis(500);
 
@@ -60,6 +64,8 @@ pub(super) async fn follow(
     // Progress is a courtesy: without the events the operation itself still tells enough.
     let mut events = client.events_after(how.after, Which::default()).await.ok();
     let mut news = false;
+    let pace = PER_STEP.saturating_mul(u32::try_from(operation.steps.len()).unwrap_or(u32::MAX));
+    let mut asked = begun;
     let mut picture = Picture {
         lines: 0,
         quiet: how.quiet,
@@ -104,11 +110,12 @@ pub(super) async fn follow(
             }
             _ = tick.tick() => {
                 // The long poll answers at the end; what happened may have finished a step before.
-                if std::mem::take(&mut news)
-                    && done_at.is_none()
-                    && let Ok(now) = client.operation_now(last.id).await
-                {
-                    progress.take_operation(&now, begun.elapsed());
+                if news && done_at.is_none() && asked.elapsed() >= pace {
+                    news = false;
+                    if let Ok(now) = client.operation_now(last.id).await {
+                        progress.take_operation(&now, begun.elapsed());
+                    }
+                    asked = Instant::now();
                 }
                 picture.draw(context.out, &mut progress, begun.elapsed())?;
             }
