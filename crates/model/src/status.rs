@@ -88,8 +88,8 @@ pub enum Health {
     Unhealthy,
 }
 
-/// One element of `abide status --json`. What is not known is null, never absent (but in a list that was asked
-/// for in brief).
+/// One element of `abide status --json`. What is not known is null, never absent (but from
+/// `/v1/brief`).
 /// Times are RFC 3339 in UTC.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]

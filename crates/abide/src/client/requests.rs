@@ -48,10 +48,10 @@ impl Client {
 
     /// As [`Client::units`], without where their specs stand and what they did to block devices.
     pub async fn units_in_brief(&self, patterns: &[String]) -> Result<Vec<UnitStatus>, Error> {
-        let query = Query::new("/v1/units").each("pattern", patterns);
-        match self.list(query.with("brief", true).as_str()).await {
-            // A daemon before an upgrade may not know what that is.
-            Err(Error::Refused(StatusCode::BAD_REQUEST, _)) => self.units(patterns).await,
+        let query = Query::new("/v1/brief").each("pattern", patterns);
+        match self.list(query.as_str()).await {
+            // No such unit; or a daemon before an upgrade that has no such answer.
+            Err(Error::Refused(StatusCode::NOT_FOUND, _)) => self.units(patterns).await,
             answer => answer,
         }
     }

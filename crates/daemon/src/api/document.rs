@@ -54,6 +54,7 @@ fn build() -> (Router<Context>, Document) {
         .routes(route!(daemon::openapi))
         .routes(route!(metrics::metrics))
         .routes(route!(units::list))
+        .routes(route!(units::brief))
         .routes(route!(units::show))
         .routes(route!(units::why))
         .routes(route!(spec::show))

@@ -27,6 +27,15 @@ const PIECE: usize = 40;
 /// Pieces that are made at once. Most of the work is the kernel's, which tells of two processes at once.
 const AT_ONCE: usize = 2;
 
+/// How much is said of each unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Length {
+    /// All.
+    Whole,
+    /// See [`Brief`].
+    Brief,
+}
+
 /// An element of the list.
 #[derive(Debug)]
 pub(super) enum Listed {
@@ -50,16 +59,16 @@ struct List {
     context: Context,
     elements: Vec<Listed>,
     sampling: Sampling,
-    brief: bool,
+    length: Length,
 }
 
-/// The list as an answer. `brief`: as [`Brief`] says.
+/// The list as an answer.
 pub(super) async fn answer(
     context: Context,
     elements: Vec<Listed>,
-    brief: bool,
+    length: Length,
 ) -> Answer<Response> {
-    let list = blocking(move || List::begin(context, elements, brief)).await?;
+    let list = blocking(move || List::begin(context, elements, length)).await?;
     let (sender, body) = Chunks::channel();
     tokio::spawn(send(Arc::new(list), sender));
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -92,20 +101,20 @@ async fn send(list: Arc<List>, sender: ChunkSender) {
 
 impl List {
     /// Blocks.
-    fn begin(context: Context, elements: Vec<Listed>, brief: bool) -> Self {
+    fn begin(context: Context, elements: Vec<Listed>, length: Length) -> Self {
         let units = elements.iter().filter_map(|listed| match listed {
             Listed::Unit(unit) => Some(&**unit),
             Listed::Remote(_) => None,
         });
         let figures = Figures {
             cpu: false,
-            io: !brief,
+            io: length == Length::Whole,
         };
         Self {
             sampling: Sampling::begin(Arc::clone(&context.sampler), units, figures),
             context,
             elements,
-            brief,
+            length,
         }
     }
 
@@ -120,7 +129,11 @@ impl List {
 
     /// Some elements with what belongs before and after them. Blocks.
     fn piece(&self, range: Range<usize>) -> io::Result<Bytes> {
-        let mut json = Vec::with_capacity(range.len() * if self.brief { 512 } else { 1536 });
+        let each = match self.length {
+            Length::Whole => 1536,
+            Length::Brief => 512,
+        };
+        let mut json = Vec::with_capacity(range.len() * each);
         let mut desk = Desk::default();
         if range.start == 0 {
             json.push(b'[');
@@ -145,10 +158,9 @@ impl List {
     }
 
     fn write(&self, json: &mut Vec<u8>, status: &UnitStatus) -> io::Result<()> {
-        if self.brief {
-            serde_json::to_writer(json, &Brief(status))?;
-        } else {
-            serde_json::to_writer(json, status)?;
+        match self.length {
+            Length::Whole => serde_json::to_writer(json, status)?,
+            Length::Brief => serde_json::to_writer(json, &Brief(status))?,
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use axum::response::Response;
 use super::document::{Guarded, NoSuchUnit};
 use super::error::{Answer, ApiError};
 use super::extract::{Params, Segment};
-use super::listing::{self, Listed};
+use super::listing::{self, Length, Listed};
 use super::status::{blocking, status};
 use super::usage::Sampling;
 use super::{Context, remote};
@@ -23,13 +23,28 @@ use crate::board::UnitEntry;
     get, path = "/v1/units", tag = "units",
     params(
         ("pattern" = Option<Vec<String>>, Query, description = "A name, a glob, `GROUP:*`, `all`, or the bare name of units with instances; may be given several times."),
-        ("brief" = Option<bool>, Query, description = "Leaves out `source`, `io_read_bytes` and `io_write_bytes`, and what is null or empty: quicker for thousands of units."),
     ),
     responses((status = 200, body = Vec<UnitStatus>), Guarded, NoSuchUnit)
 )]
-pub(super) async fn list(State(context): State<Context>, mut params: Params) -> Answer<Response> {
+pub(super) async fn list(State(context): State<Context>, params: Params) -> Answer<Response> {
+    listed(context, params, Length::Whole).await
+}
+
+/// The statuses as a table shows them: without `source`, `io_read_bytes` and `io_write_bytes`, and without what is null
+/// or empty or counts nothing. Quicker for thousands of units.
+#[utoipa::path(
+    get, path = "/v1/brief", tag = "units",
+    params(
+        ("pattern" = Option<Vec<String>>, Query, description = "A name, a glob, `GROUP:*`, `all`, or the bare name of units with instances; may be given several times."),
+    ),
+    responses((status = 200, body = Vec<Object>), Guarded, NoSuchUnit)
+)]
+pub(super) async fn brief(State(context): State<Context>, params: Params) -> Answer<Response> {
+    listed(context, params, Length::Brief).await
+}
+
+async fn listed(context: Context, mut params: Params, length: Length) -> Answer<Response> {
     let patterns = params.all("pattern");
-    let brief = params.take("brief")?.unwrap_or(false);
     params.finish()?;
     let (units, remotes) = if patterns.is_empty() {
         (context.board().units(), context.remotes.views())
@@ -45,7 +60,7 @@ pub(super) async fn list(State(context): State<Context>, mut params: Params) -> 
         );
         all.sort_by(|a, b| a.key().cmp(&b.key()));
     }
-    listing::answer(context, all, brief).await
+    listing::answer(context, all, length).await
 }
 
 /// One unit's status.
