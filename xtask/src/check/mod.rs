@@ -4,6 +4,7 @@
 //! `clippy.toml` (or `crates/core/clippy.toml`), a rule about the text of the sources to `sources.rs`.
 
 mod edges;
+mod keeper;
 mod lengths;
 mod sources;
 
@@ -29,6 +30,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     stages.run("dependency edges", edges::check);
     stages.run("unsafe and cfg in their places", sources::check);
     stages.run("file lengths", lengths::report);
+    stages.run("code in the keeper", keeper::check);
     stages.run("formatting", || {
         command::run(command::cargo().args(["fmt", "--all", "--check"]))
     });

@@ -267,7 +267,10 @@ impl Platform for Linux {
 
     fn table(&mut self) -> Vec<u64> {
         match self.ask(&Ask::Table) {
-            Tell::Runs(runs) => runs,
+            Tell::Runs(mut runs) => {
+                runs.sort_unstable();
+                runs
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -138,15 +138,6 @@ impl<'a> Out<'a> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.used == 0
-    }
-
-    /// How many more frames there is room for.
-    pub(super) fn room(&self) -> usize {
-        BATCH.saturating_sub(self.used)
-    }
-
     /// An empty one is sent without doing anything.
     pub(super) fn send(&self) -> Sent {
         let bytes = self.frames.as_flattened();

@@ -18,8 +18,8 @@ pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// After a start that failed because the machine is short of something.
-const SHORTAGE: Duration = Duration::from_secs(1);
+/// When to try again what failed because the machine is short of something.
+pub(super) const SHORTAGE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Restarts {

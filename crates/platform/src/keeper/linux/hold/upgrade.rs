@@ -1,22 +1,23 @@
 //! Another executable becomes the daemon.
 //!
 //! ```text
-//!       UPGRADE             PREPARED: YIELD           the old one ended: TURN       READY
-//!  No ──────────► Beside ───────────────► Beside ──────────────────────────► Trial ──────► No
-//!                   │ ends, hangs       (yielding)  ends                       │ ends, hangs
-//!                   ▼                       └─────► Missed ─── the old one ──► ▼
-//!                  No: UPGRADE_FAILED                          ended           No: the old file again
+//!    UPGRADE          PREPARED: YIELD           the old one ended: TURN       READY
+//!  ─────────► Beside ────────────────► Yielding ──────────────────────► Trial ──────► the daemon
+//!               │ ends, hangs             │ fails, and the old one ended  │ ends, hangs
+//!               ▼                         └──────────► ◄──────────────────┘
+//!        UPGRADE_FAILED                        the old file again
 //! ```
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use abide_model::{Mono, Signal};
+use rustix::io::Errno;
 
 use super::program::How;
 use super::restarts::cause;
 use super::system::{self, now};
-use super::{ANSWERS, Keeper, Process, start};
+use super::{Keeper, start};
 use crate::fault::point;
 use crate::keeper::wire::{Frame, Kind, TABLE};
 use crate::keeper::{KEEPER_VERSION, UpgradeFailure};
@@ -27,86 +28,54 @@ const PREPARED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the old daemon may take to let go, and then the new one to be ready.
 const TURN_WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) enum Upgrade {
-    No,
-    /// A new daemon beside the old one.
-    Beside(Successor),
-    /// It has failed, but the old daemon was told already to yield, by then.
-    Missed(UpgradeFailure, Mono),
-    /// It is its turn, until then; or it was too late, and was killed.
-    Trial {
-        before: Option<OwnedFd>,
-        until: Option<Mono>,
-        renew: bool,
-    },
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// The new daemon prepares itself beside the old one.
+    Beside,
+    /// It is prepared, and the old daemon was told to let go.
+    Yielding,
+    /// It is its turn: it is the daemon.
+    Trial,
 }
 
-pub(super) struct Successor {
-    process: Process,
-    exe: OwnedFd,
-    /// The end of its time, or of the old daemon's; or it was too late, and was killed.
-    until: Option<Mono>,
-    /// It is prepared, and the old daemon was told to yield.
-    yielding: bool,
-    /// Why it could not be executed.
-    not_started: Option<i32>,
+pub(super) struct Upgrade {
+    stage: Stage,
+    /// The new daemon.
+    pub pid: u32,
+    /// Its file; in its trial, that of the daemon before.
+    exe: Option<OwnedFd>,
+    /// The end of the stage's time. `None`: it is over, and whoever was late was killed.
+    pub until: Option<Mono>,
+    /// Why the new daemon has failed, if it has.
+    failed: Option<UpgradeFailure>,
     /// The keeper is to execute its file too.
     renew: bool,
 }
 
-impl Upgrade {
-    pub(super) fn process(&mut self) -> Option<&mut Process> {
-        match self {
-            Self::Beside(successor) => Some(&mut successor.process),
-            _ => None,
-        }
-    }
-
-    pub(super) fn successor(&self) -> Option<&Process> {
-        match self {
-            Self::Beside(successor) => Some(&successor.process),
-            _ => None,
-        }
-    }
-
-    pub(super) fn due(&self) -> Option<Mono> {
-        match self {
-            Self::No => None,
-            Self::Beside(successor) => successor.until,
-            Self::Missed(_, until) => Some(*until),
-            Self::Trial { until, .. } => *until,
-        }
-    }
-}
-
-fn failure(wait_status: i32, in_time: bool, turn: bool) -> UpgradeFailure {
-    let within = if turn { TURN_WITHIN } else { PREPARED_WITHIN };
-    let seconds = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
+fn failure(wait_status: i32, turn: bool) -> UpgradeFailure {
     match cause(wait_status) {
-        _ if !in_time => UpgradeFailure::Late { seconds, turn },
         Ok(code) => UpgradeFailure::Ended { code, turn },
         Err(signal) => UpgradeFailure::Killed { signal, turn },
     }
 }
 
-impl Keeper {
-    pub(super) fn answer(&mut self, frame: Frame) {
-        if self.answers.len() < ANSWERS {
-            self.answers.push(frame);
-        }
-    }
+fn late(within: Duration, turn: bool) -> UpgradeFailure {
+    let seconds = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
+    UpgradeFailure::Late { seconds, turn }
+}
 
+impl Keeper {
     fn fail(&mut self, why: UpgradeFailure) {
-        self.answer(Frame::of_failure(Kind::UPGRADE_FAILED, why));
+        self.say(Frame::of_failure(Kind::UPGRADE_FAILED, why));
     }
 
     /// The daemon asks for another executable.
     pub(super) fn begin_upgrade(&mut self, exe: Option<OwnedFd>, renew: bool) {
         let Some(exe) = exe else {
-            let errno = rustix::io::Errno::BADF.raw_os_error();
+            let errno = Errno::BADF.raw_os_error();
             return self.fail(UpgradeFailure::NotStarted { errno });
         };
-        if !matches!(self.upgrade, Upgrade::No) || self.renew {
+        if self.upgrade.is_some() || self.renew {
             return self.fail(UpgradeFailure::Busy);
         }
         let how = How {
@@ -116,14 +85,16 @@ impl Keeper {
         };
         point("keeper.successor");
         match start(&self.program, &how) {
-            Ok(process) => {
+            Ok(line) => {
                 point("keeper.succeeding");
-                self.upgrade = Upgrade::Beside(Successor {
-                    process,
-                    exe,
+                let pid = line.pid;
+                self.lines.push(line);
+                self.upgrade = Some(Upgrade {
+                    stage: Stage::Beside,
+                    pid,
+                    exe: Some(exe),
                     until: Some(now().after(PREPARED_WITHIN)),
-                    yielding: false,
-                    not_started: None,
+                    failed: None,
                     renew,
                 });
             }
@@ -135,42 +106,34 @@ impl Keeper {
     }
 
     pub(super) fn successor_not_started(&mut self, errno: u32) {
-        if let Upgrade::Beside(successor) = &mut self.upgrade {
-            successor.not_started = Some(errno.cast_signed());
+        if let Some(upgrade) = &mut self.upgrade {
+            let errno = errno.cast_signed();
+            upgrade.failed = Some(UpgradeFailure::NotStarted { errno });
         }
     }
 
     pub(super) fn prepared(&mut self, keeper_version: u32, table: u32) {
-        if let Upgrade::Beside(successor) = &mut self.upgrade
-            && !successor.yielding
-            && successor.until.is_some()
-        {
+        let beside =
+            |upgrade: &&mut Upgrade| upgrade.stage == Stage::Beside && upgrade.failed.is_none();
+        if let Some(upgrade) = self.upgrade.as_mut().filter(beside) {
             point("keeper.prepared");
-            successor.yielding = true;
-            successor.until = Some(now().after(TURN_WITHIN));
-            successor.renew |= keeper_version != KEEPER_VERSION;
+            upgrade.stage = Stage::Yielding;
+            upgrade.until = Some(now().after(TURN_WITHIN));
+            upgrade.renew |= keeper_version != KEEPER_VERSION;
             // A file that cannot read our table is never executed in our place.
-            successor.renew &= table >= TABLE;
-            self.answer(Frame::new(Kind::YIELD, 0, [0; 4]));
+            upgrade.renew &= table >= TABLE;
+            self.say(Frame::new(Kind::YIELD, 0, [0; 4]));
         }
     }
 
     /// Some child was reaped that is neither the daemon nor a run.
     pub(super) fn successor_ended(&mut self, pid: u32, wait_status: i32) {
-        if self.upgrade.successor().is_none_or(|s| s.pid != pid) {
-            return;
-        }
-        let before = std::mem::replace(&mut self.upgrade, Upgrade::No);
-        let Upgrade::Beside(successor) = before else {
+        let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| upgrade.pid == pid) else {
             return;
         };
-        let why = match successor.not_started {
-            Some(errno) => UpgradeFailure::NotStarted { errno },
-            None => failure(wait_status, successor.until.is_some(), false),
-        };
-        if let Some(until) = successor.until.filter(|_| successor.yielding) {
-            self.upgrade = Upgrade::Missed(why, until);
-        } else {
+        let why = *upgrade.failed.get_or_insert(failure(wait_status, false));
+        if upgrade.stage == Stage::Beside {
+            self.upgrade = None;
             self.fail(why);
         }
     }
@@ -178,30 +141,29 @@ impl Keeper {
     /// The daemon has ended, and not because it was asked to leave. True: because of an upgrade, and
     /// what follows is arranged.
     pub(super) fn after_the_daemon(&mut self, wait_status: i32) -> bool {
-        match std::mem::replace(&mut self.upgrade, Upgrade::No) {
-            Upgrade::No => return false,
-            Upgrade::Beside(successor) if !successor.yielding => {
-                system::signal(successor.process.pid, Signal::KILL);
-                self.old.extend(successor.process.socket);
+        let Some(mut upgrade) = self.upgrade.take() else {
+            return false;
+        };
+        match (upgrade.stage, upgrade.failed) {
+            (Stage::Beside, _) => {
+                system::signal(upgrade.pid, Signal::KILL);
                 self.rolled_back = Some(UpgradeFailure::Interrupted);
                 return false;
             }
-            Upgrade::Beside(successor) => {
+            (Stage::Yielding, None) => {
                 point("keeper.yielded");
-                let renew = successor.renew;
-                self.daemon = Some(successor.process);
+                self.daemon = Some(upgrade.pid);
                 self.restarts.started();
-                self.answer(Frame::new(Kind::TURN, 0, [0; 4]));
-                self.upgrade = Upgrade::Trial {
-                    before: self.exe.replace(successor.exe),
-                    until: Some(now().after(TURN_WITHIN)),
-                    renew,
-                };
+                self.say(Frame::new(Kind::TURN, 0, [0; 4]));
+                std::mem::swap(&mut self.exe, &mut upgrade.exe);
+                upgrade.stage = Stage::Trial;
+                upgrade.until = Some(now().after(TURN_WITHIN));
+                self.upgrade = Some(upgrade);
             }
-            Upgrade::Missed(why, _) => self.roll_back(why),
-            Upgrade::Trial { before, until, .. } => {
-                self.exe = before;
-                self.roll_back(failure(wait_status, until.is_some(), true));
+            (Stage::Yielding, Some(why)) => self.roll_back(why),
+            (Stage::Trial, late) => {
+                self.exe = upgrade.exe;
+                self.roll_back(late.unwrap_or(failure(wait_status, true)));
             }
         }
         true
@@ -215,42 +177,41 @@ impl Keeper {
 
     /// The daemon is ready.
     pub(super) fn upgraded(&mut self) {
-        if let Upgrade::Trial { renew, .. } = self.upgrade {
+        if let Some(upgrade) = self
+            .upgrade
+            .take_if(|upgrade| upgrade.stage == Stage::Trial)
+        {
             point("keeper.upgraded");
-            self.upgrade = Upgrade::No;
-            self.renew = renew;
+            self.renew = upgrade.renew;
         }
     }
 
     /// The keeper ends.
     pub(super) fn give_up_successor(&mut self) {
-        if let Some(successor) = self.upgrade.process() {
-            system::signal(successor.pid, Signal::KILL);
+        if let Some(upgrade) = &self.upgrade {
+            system::signal(upgrade.pid, Signal::KILL);
         }
     }
 
     /// Whoever is late is killed; what that means is seen when it has ended.
     pub(super) fn watch_upgrade(&mut self) {
         let at = now();
-        let late = |until: &mut Option<Mono>| until.take_if(|until| *until <= at).is_some();
-        let old = self.daemon.as_ref().map(|daemon| daemon.pid);
-        let whom = match &mut self.upgrade {
-            Upgrade::Beside(successor) if successor.yielding => {
-                let over = successor.until.is_some_and(|until| until <= at);
-                if over {
-                    successor.until = Some(at.after(TURN_WITHIN));
-                }
-                old.filter(|_| over)
+        let Some(upgrade) = &mut self.upgrade else {
+            return;
+        };
+        if upgrade.until.take_if(|until| *until <= at).is_none() {
+            return;
+        }
+        let whom = match upgrade.stage {
+            Stage::Beside => {
+                upgrade.failed = Some(late(PREPARED_WITHIN, false));
+                Some(upgrade.pid)
             }
-            Upgrade::Beside(successor) => {
-                late(&mut successor.until).then_some(successor.process.pid)
+            Stage::Yielding => self.daemon,
+            Stage::Trial => {
+                upgrade.failed = Some(late(TURN_WITHIN, true));
+                self.daemon
             }
-            Upgrade::Missed(_, until) if *until <= at => {
-                *until = at.after(TURN_WITHIN);
-                old
-            }
-            Upgrade::Trial { until, .. } => old.filter(|_| late(until)),
-            _ => None,
         };
         if let Some(pid) = whom {
             system::signal(pid, Signal::KILL);

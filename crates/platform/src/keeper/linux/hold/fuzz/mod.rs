@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, pipe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use abide_model::{RunId, Signal, UnitId};
+use abide_model::{Mono, RunId, Signal, UnitId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::super::socket::{Out, Received, Sent, receive};
 use super::program::{Change, Program};
+use super::runs::Id;
 use super::system::{change, end, process, with};
-use super::{Id, Keeper, Talk, Upgrade};
+use super::{Keeper, Talk};
 use crate::keeper::wire::{Frame, Kind};
 use crate::keeper::{Key, RunEntry, RunState};
 use crate::signals::Signals;
@@ -100,7 +101,7 @@ impl Test {
     }
 
     fn daemon(&self) -> Option<(u32, OwnedFd)> {
-        let pid = self.keeper.daemon.as_ref()?.pid;
+        let pid = self.keeper.daemon?;
         Some((pid, self.end_of(pid)?))
     }
 
@@ -124,7 +125,8 @@ impl Test {
                 self.view.clear();
             }
             let heard = now.is_some_and(|(_, socket)| self.hear(&socket));
-            if !heard && !self.keeper.blocked && !with(|world| world.child) {
+            let more = with(|world| world.child) || self.keeper.due() == Some(Mono(0));
+            if !heard && !self.keeper.blocked && !more {
                 return;
             }
         }
@@ -215,8 +217,8 @@ impl Test {
                 self.say(&socket, Frame::of_key(Kind::RELEASE, key, 0), None);
             }
             (13, Some((pid, socket))) => {
-                // It may have been about to start something.
-                if self.dice.below(2) == 0 {
+                // It may have been about to start something, once it had the table.
+                if self.keeper.talk == Talk::Live && self.dice.below(2) == 0 {
                     self.leftover.push(socket);
                 }
                 with(|world| world.daemons.remove(&pid));
@@ -335,10 +337,8 @@ impl Test {
     }
 
     fn successor(&mut self) {
-        let Upgrade::Beside(_) = &self.keeper.upgrade else {
-            return;
-        };
-        let Some(pid) = self.keeper.upgrade.successor().map(|s| s.pid) else {
+        let pid = self.keeper.upgrade.as_ref().map(|upgrade| upgrade.pid);
+        let Some(pid) = pid.filter(|pid| self.keeper.daemon != Some(*pid)) else {
             return;
         };
         let Some(socket) = self.end_of(pid) else {
@@ -420,7 +420,11 @@ impl Test {
         for (id, real) in &self.runs {
             let held = self.keeper.runs.get(id);
             let held = held.unwrap_or_else(|| panic!("{id:?} {real:?} is lost"));
-            assert_eq!((held.pid, held.state), (real.pid, real.state), "{id:?}");
+            assert_eq!(
+                (held.entry.pid, held.entry.state),
+                (real.pid, real.state),
+                "{id:?}"
+            );
             // Of one that runs it knows itself.
             if live && real.state != RunState::Running {
                 assert_eq!(
