@@ -94,7 +94,7 @@ fn what_programs_have_of_their_sockets_is_taken_back_from_them() {
 }
 
 /// A kernel that lets one process have a descriptor of another: Linux 5.6 and later.
-fn can_take_descriptors() -> bool {
+pub fn can_take_descriptors() -> bool {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     pidfd_open(getpid(), PidfdFlags::empty())
         .and_then(|pidfd| pidfd_getfd(pidfd, 0, PidfdGetfdFlags::empty()))

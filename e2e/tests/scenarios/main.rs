@@ -24,6 +24,7 @@ mod log_reading;
 mod notify;
 mod os_state;
 mod python_beats;
+mod quiet_units;
 mod recording;
 mod redis_chain;
 mod remembered;

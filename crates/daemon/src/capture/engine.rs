@@ -13,9 +13,10 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::time::{TimerfdClockId, TimerfdFlags};
 
 use super::pace::Look;
+use super::stage::Keeper;
 pub use super::state::Key;
 use super::state::{After, Phase, REST, State};
-use super::stream::{Passed, Stream, Wish};
+use super::stream::{Lease, Passed, Stream, Wish};
 use super::sync::Syncing;
 use super::tick::TICK;
 use super::tidy::Tidying;
@@ -39,13 +40,17 @@ pub struct Engine {
     pub tidying: Tidying,
     pub syncing: Syncing,
     events: Box<dyn Fn(CaptureEvent) + Send + Sync>,
-    /// Segments that may be open at a time.
+    pub(super) keeper: Keeper,
+    /// Segments that may be open at a time, and streams that may have a stage.
     max_open: usize,
     pub budget: budget::Budget,
 }
 
 impl Engine {
-    pub fn start(events: Box<dyn Fn(CaptureEvent) + Send + Sync>) -> io::Result<Arc<Self>> {
+    pub fn start(
+        keeper: Keeper,
+        events: Box<dyn Fn(CaptureEvent) + Send + Sync>,
+    ) -> io::Result<Arc<Self>> {
         pipe::ignore_file_size_signal();
         let engine = Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -59,6 +64,7 @@ impl Engine {
             tidying: Tidying::default(),
             syncing: Syncing::default(),
             events,
+            keeper,
             max_open: budget::open_segments(),
             budget: budget::Budget::new(),
         };
@@ -168,6 +174,11 @@ impl Engine {
                     self.set_timer(&mut state, Instant::now() + IMPATIENCE);
                 }
                 let room = state.open < self.max_open;
+                let lease = match state.staged {
+                    few if few + THREADS < self.max_open => Lease::Keep,
+                    many if many < self.max_open => Lease::Once,
+                    _ => Lease::No,
+                };
                 let slot = state.slots.get_mut(&key);
                 let rest = slot
                     .as_ref()
@@ -182,10 +193,11 @@ impl Engine {
                 });
                 Wish {
                     keep_open: room || open,
+                    lease,
                     rest,
                 }
             };
-            let (passed, result) = stream.pass(wish);
+            let (passed, result) = stream.pass(wish, &self.keeper);
             job = self.finish(key, &stream, &passed, result);
         }
     }
@@ -207,7 +219,9 @@ impl Engine {
                 slot.device = passed.device.unwrap_or(slot.device);
                 after.calls.append(&mut slot.flushing);
                 let was_open = std::mem::replace(&mut slot.open, passed.open);
+                let was_staged = std::mem::replace(&mut slot.staged, passed.staged);
                 state.open = state.open + usize::from(passed.open) - usize::from(was_open);
+                state.staged = state.staged + usize::from(passed.staged) - usize::from(was_staged);
                 let Some(slot) = state.slots.get_mut(&key) else {
                     return next;
                 };

@@ -19,6 +19,7 @@ mod follow;
 mod mark;
 mod pace;
 mod registry;
+mod stage;
 mod state;
 mod stream;
 mod sync;
@@ -46,6 +47,8 @@ use engine::Engine;
 pub use follow::Follow;
 pub(crate) use mark::StreamMark;
 pub use mark::{LastOutput, LogMark};
+pub use stage::Holder;
+use stage::Keeper;
 
 /// One FIFO to take output from.
 #[derive(Debug)]
@@ -61,9 +64,9 @@ pub struct StreamSpec {
     /// Where the segments lie; made when the first byte comes.
     pub dir: PathBuf,
     /// The FIFO, from [`abide_platform::pipe::hold`]. The keeper holds another descriptor of it.
-    pub fifo: OwnedFd,
-    /// The stage, from [`abide_platform::pipe::stage`]. The keeper holds another descriptor of it.
-    pub stage: OwnedFd,
+    pub fifo: Arc<OwnedFd>,
+    /// The stage that the keeper held, if it held one: something may be in it.
+    pub stage: Option<OwnedFd>,
 }
 
 /// Something that the driver writes into the events.
@@ -114,13 +117,16 @@ impl Drop for StopOnDrop {
 }
 
 impl Capture {
-    /// Starts the engine. `events` is called from capture threads: it must not block (send to a
-    /// channel). Ignores SIGXFSZ in this process.
+    /// Starts the engine. `holder` holds stages over the death of this process. `events` is called from
+    /// capture threads: it must not block (send to a channel). Ignores SIGXFSZ in this process.
     ///
     /// # Errors
     /// No epoll set, timer or thread could be had.
-    pub fn start(events: impl Fn(CaptureEvent) + Send + Sync + 'static) -> io::Result<Self> {
-        let engine = Engine::start(Box::new(events))?;
+    pub fn start(
+        holder: impl Holder + 'static,
+        events: impl Fn(CaptureEvent) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let engine = Engine::start(Keeper::new(Box::new(holder)), Box::new(events))?;
         Ok(Self {
             _stop: Arc::new(StopOnDrop(Arc::clone(&engine))),
             engine,
@@ -193,13 +199,44 @@ impl Capture {
         }
     }
 
-    /// The stages of the unit's streams, for a run to hold them too. Does not block.
+    /// The stages of the unit's streams, for a run that is about to be started to hold them too. To be
+    /// followed by [`Capture::started`]. Does not block.
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn stage_ends(&self, unit: UnitId) -> std::io::Result<Vec<OwnedFd>> {
+    pub fn stages_for_run(&self, unit: UnitId) -> io::Result<Vec<Arc<OwnedFd>>> {
         let streams = self.engine.streams(unit);
-        streams.iter().map(|stream| stream.stage_end()).collect()
+        let stages = streams.iter();
+        stages
+            .map(|stream| {
+                stream
+                    .stage
+                    .for_program(stream.size.load(Ordering::Relaxed))
+            })
+            .collect()
+    }
+
+    /// This process is the unit's main process now, and has its stages; `None`: there is none. Does not block.
+    pub fn started(&self, unit: UnitId, program: Option<u32>) {
+        if let Some(shared) = self.engine.unit(unit) {
+            shared.set_program(program);
+        }
+        for stream in self.engine.streams(unit) {
+            stream.stage.started(program);
+        }
+    }
+
+    /// The unit's main process has ended. Does not block.
+    pub fn ended(&self, unit: UnitId) {
+        if let Some(shared) = self.engine.unit(unit) {
+            shared.set_program(None);
+        }
+    }
+
+    /// The keeper is gone: no further stage is filled, and these are what a new one has to hold. Does not block.
+    #[must_use]
+    pub fn hand_over(&self) -> Vec<(UnitId, Stream, Arc<OwnedFd>)> {
+        self.engine.hand_over()
     }
 
     /// A follower, of no unit yet.

@@ -1,6 +1,7 @@
 //! Which streams there are, and what others ask of them.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ impl Engine {
         });
         unit.set_spec(log);
         let size = self.budget.first_size(&mut state.pipe_bytes);
+        let staged = spec.stage.is_some();
         let stream = Stream::new(
             Arc::clone(unit),
             spec.stream,
@@ -38,16 +40,18 @@ impl Engine {
             spec.stage,
             size,
         );
-        let before = state.slots.iter_mut().find(|(_, slot)| {
-            slot.removing && slot.stream.dir == stream.dir && slot.stream.stream == stream.stream
-        });
-        // What a stage still holds is taken at once. But never two at the same segments.
+        stream.begin();
+        // Of the same unit: it may be on its way out still.
+        let before = state.removing.get(&(spec.unit, spec.stream)).copied();
+        let before = before.and_then(|key| state.slots.get_mut(&key));
+        // What a stage was left with is taken at once. But never two at the same segments.
         let (phase, flags) = match before {
-            Some((_, slot)) => {
+            Some(slot) => {
                 slot.successor = Some(key);
                 (Phase::Behind, EventFlags::empty())
             }
-            None => (Phase::Armed, EventFlags::IN | EventFlags::OUT),
+            None if staged => (Phase::Armed, EventFlags::IN | EventFlags::OUT),
+            None => (Phase::Armed, EventFlags::IN),
         };
         epoll::add(
             &self.epoll,
@@ -57,7 +61,10 @@ impl Engine {
         )?;
         state.next_key += 1;
         keys.push(key);
-        state.slots.insert(key, Slot::new(Arc::new(stream), phase));
+        state.staged += usize::from(staged);
+        let mut slot = Slot::new(Arc::new(stream), phase);
+        slot.staged = staged;
+        state.slots.insert(key, slot);
         self.tidying.ask(self, key);
         Ok(())
     }
@@ -66,6 +73,7 @@ impl Engine {
         let mut after = After::default();
         {
             let mut state = held(&self.state);
+            let state = &mut *state;
             let Some((shared, keys)) = state.units.remove(&unit) else {
                 return;
             };
@@ -79,9 +87,11 @@ impl Engine {
                 slot.removing = true;
                 // What is in trouble is not waited for.
                 if matches!(slot.phase, Phase::Resting | Phase::Behind) {
-                    self.forget(&mut state, key, &mut after);
+                    self.forget(state, key, &mut after);
                 } else {
-                    self.kick(&mut state, key);
+                    let stream = (unit, slot.stream.stream);
+                    state.removing.insert(stream, key);
+                    self.kick(state, key);
                 }
             }
         }
@@ -104,6 +114,9 @@ impl Engine {
                     continue;
                 };
                 let slow = |trouble: &Trouble| trouble.slow;
+                if slot.phase == Phase::Armed && slot.stream.is_quiet() {
+                    continue;
+                }
                 if slot.trouble.as_deref().is_none_or(slow) && slot.phase != Phase::Behind {
                     let all = Arc::clone(&all);
                     slot.flushes.push(Box::new(move || drop(all)));
@@ -113,6 +126,15 @@ impl Engine {
             now.push(all);
         }
         drop(now);
+    }
+
+    pub fn hand_over(&self) -> Vec<(UnitId, abide_log::Stream, Arc<OwnedFd>)> {
+        self.keeper.is_over();
+        let state = held(&self.state);
+        let streams = state.slots.values().map(|slot| &slot.stream);
+        streams
+            .filter_map(|stream| Some((stream.unit.id, stream.stream, stream.stage.here()?)))
+            .collect()
     }
 
     pub fn unit(&self, unit: UnitId) -> Option<Arc<Unit>> {
@@ -216,10 +238,13 @@ impl Engine {
             return;
         };
         let mut state = held(&self.state);
-        if state.slots.contains_key(&key) {
-            state.tidy.retain(|(_, of)| *of != key);
+        let state = &mut *state;
+        if let Some(slot) = state.slots.get_mut(&key) {
+            if let Some(before) = slot.tidy.replace(at) {
+                state.tidy.remove(&(before, key));
+            }
             state.tidy.insert((at, key));
-            self.set_timer(&mut state, at);
+            self.set_timer(state, at);
         }
     }
 }

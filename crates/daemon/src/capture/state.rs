@@ -28,7 +28,12 @@ pub const HANG: Duration = Duration::from_secs(1);
 /// Long naps end together, so that many streams wake a thread as seldom as one does.
 const TOGETHER: Duration = Duration::from_millis(10);
 /// A stream that wrote nothing for so long lets go of all but its FIFO.
-pub const REST: Duration = Duration::from_secs(3);
+pub const REST: Duration = if cfg!(feature = "faults") {
+    // So that deaths between its steps are seen often.
+    Duration::from_millis(30)
+} else {
+    Duration::from_secs(3)
+};
 
 /// Where a stream is.
 ///
@@ -74,6 +79,8 @@ pub struct Slot {
     pub pace: Pace,
     /// Its entry in [`State::naps`].
     nap: Option<Instant>,
+    /// Its last entry in [`State::tidy`].
+    pub tidy: Option<Instant>,
     /// It has an entry in [`State::rests`].
     pub rests: bool,
     /// The next pass lets go of what a quiet stream needs not.
@@ -82,6 +89,8 @@ pub struct Slot {
     pub unsynced: Option<u64>,
     /// Its segment is open.
     pub open: bool,
+    /// Its stage is here.
+    pub staged: bool,
     /// Comes into this one's place when it is gone.
     pub successor: Option<Key>,
 }
@@ -99,10 +108,12 @@ impl Slot {
             flushing: Vec::new(),
             pace: Pace::default(),
             nap: None,
+            tidy: None,
             rests: false,
             rest: false,
             unsynced: None,
             open: false,
+            staged: false,
             successor: None,
         }
     }
@@ -135,6 +146,8 @@ pub struct After {
 pub struct State {
     pub slots: HashMap<Key, Slot>,
     pub units: HashMap<UnitId, (Arc<Unit>, Vec<Key>)>,
+    /// The last stream of each unit's that is on its way out.
+    pub removing: HashMap<(UnitId, abide_log::Stream), Key>,
     /// Units whose streams are gone but whose followers or losses are not; they may come back.
     pub former: HashMap<UnitId, Arc<Unit>>,
     pub devices: HashMap<Device, Traffic>,
@@ -160,6 +173,8 @@ pub struct State {
     pub timer: Option<Instant>,
     /// Segments that are open.
     pub open: usize,
+    /// Streams whose stage is here.
+    pub staged: usize,
     /// Bytes that all pipes together have room for.
     pub pipe_bytes: u64,
 }
@@ -340,7 +355,12 @@ impl State {
         self.troubled.remove(&key);
         self.wake(key);
         let mut slot = self.slots.remove(&key)?;
+        let stream = (slot.stream.unit.id, slot.stream.stream);
+        if self.removing.get(&stream) == Some(&key) {
+            self.removing.remove(&stream);
+        }
         self.open -= usize::from(slot.open);
+        self.staged -= usize::from(slot.staged);
         after.calls.append(&mut slot.flushing);
         after.calls.append(&mut slot.flushes);
         let size = slot.stream.size.load(std::sync::atomic::Ordering::Relaxed) as u64;

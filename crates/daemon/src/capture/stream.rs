@@ -13,6 +13,7 @@ use abide_model::{LogSpec, Wall, WhenFull};
 use abide_platform::fault::point;
 use abide_platform::pipe;
 
+use super::stage::{Keeper, Stage};
 use super::unit::Unit;
 use super::{StreamMark, held};
 
@@ -25,9 +26,9 @@ pub struct Stream {
     pub stream: abide_log::Stream,
     pub dir: PathBuf,
     /// Anybody may empty it into nothing; only the pass fills the stage from it.
-    pub fifo: OwnedFd,
+    pub fifo: Arc<OwnedFd>,
     /// Touched by the pass alone: while a disk hangs, its lock is held.
-    stage: OwnedFd,
+    pub stage: Stage,
     /// Bytes that FIFO and stage should each have room for; applied by the next pass.
     pub size: AtomicUsize,
     /// Held for as long as a pass takes, which is for ever on a hung disk: never wait for it.
@@ -59,7 +60,7 @@ struct Pump {
     writer: Option<Box<Writer>>,
     /// The highest segment number that was in use.
     number: u64,
-    /// Bytes in the stage; `None`: whatever a daemon before us left there.
+    /// Bytes in the stage; `None`: whatever is there, if one is here.
     staged: Option<u64>,
     /// What FIFO and stage have room for.
     size: usize,
@@ -74,8 +75,21 @@ struct Pump {
 pub struct Wish {
     /// Leave the segment open.
     pub keep_open: bool,
+    /// Whether it may have a stage.
+    pub lease: Lease,
     /// If there is nothing: let go of what a quiet stream needs not.
     pub rest: bool,
+}
+
+/// Whether a stream may have a stage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// Until it is quiet.
+    Keep,
+    /// For this pass.
+    Once,
+    /// Only the one that it has.
+    No,
 }
 
 /// What a pass did.
@@ -90,6 +104,8 @@ pub struct Passed {
     pub device: Option<u64>,
     /// A segment is open.
     pub open: bool,
+    /// Its stage is here, on loan.
+    pub staged: bool,
     /// What the FIFO has room for.
     pub room: u64,
     /// The first segment that something was written to.
@@ -101,24 +117,24 @@ impl Stream {
         unit: Arc<Unit>,
         stream: abide_log::Stream,
         dir: PathBuf,
-        fifo: OwnedFd,
-        stage: OwnedFd,
+        fifo: Arc<OwnedFd>,
+        stage: Option<OwnedFd>,
         size: usize,
     ) -> Self {
         let pump = Pump {
             writer: None,
             number: 0,
             staged: None,
-            size: 0,
+            size: pipe::USUAL_SIZE,
             was_full: false,
             gap: None,
         };
         Self {
+            stage: Stage::new(unit.id, stream, stage),
             unit,
             stream,
             dir,
             fifo,
-            stage,
             size: AtomicUsize::new(size),
             pump: Mutex::new(pump),
             reached: Mutex::default(),
@@ -126,10 +142,10 @@ impl Stream {
         }
     }
 
-    /// The stage, for a run to hold it too. Of one description with ours: opening it anew would wait
-    /// for the lock that is held while a disk hangs, and so would a program that closed it.
-    pub fn stage_end(&self) -> io::Result<OwnedFd> {
-        self.stage.try_clone()
+    /// Nothing is on its way. To be asked while there is no pass.
+    pub fn is_quiet(&self) -> bool {
+        let empty = |fifo| pipe::available(fifo).is_ok_and(|bytes| bytes == 0);
+        self.stage.here().is_none() && empty(self.fifo.as_fd())
     }
 
     /// Where this stream is at. Does not wait for a disk: asks the FIFO, never the stage, whose lock is
@@ -148,16 +164,21 @@ impl Stream {
     /// Moves what is there into segments. May block for as long as the disk does.
     ///
     /// An error leaves in the stage and the FIFO what could not be moved: the next pass goes on there.
-    pub fn pass(&self, wish: Wish) -> (Passed, io::Result<()>) {
+    pub fn pass(&self, wish: Wish, keeper: &Keeper) -> (Passed, io::Result<()>) {
         let (mut passed, mut pump) = (Passed::default(), held(&self.pump));
-        let result = self.pump(&mut pump, &mut passed);
+        let result = self.pump(&mut pump, &mut passed, wish.lease, keeper);
         if let Some(writer) = &pump.writer {
             pump.number = writer.number();
         }
-        if result.is_err() || !wish.keep_open || (wish.rest && passed.bytes == 0) {
+        let quiet = wish.rest && passed.bytes == 0;
+        if result.is_err() || !wish.keep_open || quiet {
             pump.writer = None;
         }
+        if pump.staged == Some(0) && (quiet || wish.lease != Lease::Keep) {
+            self.stage.let_go(self.unit.program(), keeper);
+        }
         passed.open = pump.writer.is_some();
+        passed.staged = self.stage.is_on_loan();
         passed.room = pump.size as u64;
         (passed, result)
     }
@@ -181,39 +202,55 @@ impl Stream {
     }
 
     /// Fills the empty stage. What was thrown away before that came before it.
-    fn fill(&self, pump: &mut Pump) -> io::Result<u64> {
+    fn fill(&self, pump: &mut Pump, stage: &OwnedFd) -> io::Result<u64> {
         let mut gap = held(&self.gap);
-        let staged = pipe::fill(self.fifo.as_fd(), self.stage.as_fd())?;
+        let staged = pipe::fill(self.fifo.as_fd(), stage.as_fd())?;
         if staged > 0 && gap.is_some() {
             pump.gap = gap.take();
         }
         Ok(staged)
     }
 
-    fn pump(&self, pump: &mut Pump, passed: &mut Passed) -> io::Result<()> {
-        let stage = self.stage.as_fd();
-        let mut staged = match pump.staged {
-            Some(staged) => staged,
-            None => pipe::available(stage)?,
+    fn pump(
+        &self,
+        pump: &mut Pump,
+        passed: &mut Passed,
+        lease: Lease,
+        keeper: &Keeper,
+    ) -> io::Result<()> {
+        let mut stage = self.stage.here();
+        let mut staged = match (pump.staged, &stage) {
+            (Some(staged), _) => staged,
+            (None, Some(stage)) => pipe::available(stage.as_fd())?,
+            (None, None) => 0,
         };
         self.staged(pump, staged);
         if staged == 0 {
-            self.resize(pump);
+            self.resize(pump, stage.as_deref());
         }
         let spec = self.unit.spec();
         loop {
-            if staged == 0 {
-                staged = self.fill(pump)?;
-                point("capture.filled");
-                self.staged(pump, staged);
+            if stage.is_none() && pipe::available(self.fifo.as_fd())? > 0 {
+                let (leased, left) = self.lease(pump, lease, keeper)?;
+                staged = left;
+                stage = Some(leased);
             }
+            let Some(stage) = &stage else {
+                pump.was_full = false;
+                return Ok(());
+            };
+            if staged == 0 {
+                staged = self.fill(pump, stage)?;
+                point("capture.filled");
+            }
+            self.staged(pump, staged);
             if staged == 0 {
                 pump.was_full = false;
                 return Ok(());
             }
             let batch = staged;
             while staged > 0 {
-                let moved = self.batch(pump, &spec, staged, passed)?;
+                let moved = self.batch(pump, stage, &spec, staged, passed)?;
                 // 0: somebody else emptied the stage; nothing of ours does.
                 staged = if moved == 0 { 0 } else { staged - moved };
                 self.staged(pump, staged);
@@ -226,6 +263,19 @@ impl Stream {
                 return Ok(());
             }
         }
+    }
+
+    /// A stage, and what is in it: nothing, unless a daemon died before it could take it from a program that
+    /// outlived it and a keeper.
+    fn lease(&self, pump: &Pump, lease: Lease, keeper: &Keeper) -> io::Result<(Arc<OwnedFd>, u64)> {
+        let few = lease == Lease::No;
+        let stage = self.stage.lease(self.unit.program(), few, keeper)?;
+        let left = pipe::available(stage.as_fd())?;
+        if left == 0 && pipe::size(stage.as_fd())? != pump.size {
+            // What cannot be resized works as it is.
+            let _ = pipe::set_size(stage.as_fd(), pump.size);
+        }
+        Ok((stage, left))
     }
 
     fn staged(&self, pump: &mut Pump, staged: u64) {
@@ -244,6 +294,7 @@ impl Stream {
     fn batch(
         &self,
         pump: &mut Pump,
+        stage: &OwnedFd,
         spec: &LogSpec,
         staged: u64,
         passed: &mut Passed,
@@ -269,12 +320,12 @@ impl Stream {
         }
         let mut offset = writer.offset();
         let limit = staged.min(writer.room(spec));
-        let moved = match pipe::drain(self.stage.as_fd(), writer.file(), &mut offset, limit) {
+        let moved = match pipe::drain(stage.as_fd(), writer.file(), &mut offset, limit) {
             // The limit for the size of a file is lower than our own: the next segment has room.
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge && writer.offset() > 0 => {
                 writer.seal(now)?;
                 passed.sealed = true;
-                return self.batch(pump, spec, staged, passed);
+                return self.batch(pump, stage, spec, staged, passed);
             }
             other => other?,
         };
@@ -285,14 +336,22 @@ impl Stream {
         Ok(moved)
     }
 
+    /// Gives the FIFO the room that it should have when nobody writes yet.
+    pub fn begin(&self) {
+        let mut pump = held(&self.pump);
+        // An earlier daemon may have made it larger.
+        pump.size = pipe::size(self.fifo.as_fd()).unwrap_or(pump.size);
+        self.resize(&mut pump, None);
+    }
+
     /// Gives FIFO and stage the room they should have. A pipe that cannot be resized works as it is:
     /// it may hold more than the new size, or the user has no room for larger ones.
-    fn resize(&self, pump: &mut Pump) {
+    fn resize(&self, pump: &mut Pump, stage: Option<&OwnedFd>) {
         let size = self.size.load(Ordering::Relaxed);
         if size != pump.size {
             let set =
                 |fd: &OwnedFd| pipe::set_size(fd.as_fd(), size).or_else(|_| pipe::size(fd.as_fd()));
-            match set(&self.stage).and_then(|_| set(&self.fifo)) {
+            match stage.map_or(Ok(0), set).and_then(|_| set(&self.fifo)) {
                 Ok(now) => pump.size = now,
                 Err(error) => tracing::debug!(unit = %self.unit.name, %error, "pipe not resized"),
             }

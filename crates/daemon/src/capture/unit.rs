@@ -1,6 +1,6 @@
 //! What the streams of one unit share: its counters and its followers.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use abide_model::{LogSpec, Mono, UnitId, UnitName, WhenFull};
@@ -27,6 +27,8 @@ pub struct Unit {
     pub name: UnitName,
     pub bytes: AtomicU64,
     pub lost: AtomicU64,
+    /// The process that has its stages; 0: none that is known of.
+    program: AtomicU32,
     /// When it wrote last, or else since when this is here, in nanoseconds of [`Mono`].
     last: AtomicU64,
     spec: Mutex<Arc<LogSpec>>,
@@ -44,12 +46,22 @@ impl Unit {
             name,
             bytes: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            program: AtomicU32::new(0),
             last: AtomicU64::new(clock::now().mono.0),
             when_full: AtomicU8::new(number(spec.when_full)),
             spec: Mutex::new(spec),
             followers: AtomicUsize::new(0),
             watchers: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Its main process, as far as it is known.
+    pub fn program(&self) -> Option<u32> {
+        Some(self.program.load(Ordering::Relaxed)).filter(|pid| *pid > 0)
+    }
+
+    pub fn set_program(&self, program: Option<u32>) {
+        self.program.store(program.unwrap_or(0), Ordering::Relaxed);
     }
 
     pub fn spec(&self) -> Arc<LogSpec> {

@@ -42,10 +42,11 @@ impl Engine {
     }
 
     pub(super) fn forget(&self, state: &mut State, key: Key, after: &mut After) {
-        if let Some(slot) = state.slots.get(&key)
-            && let Err(error) = epoll::delete(&self.epoll, &slot.stream.fifo)
-        {
-            tracing::debug!(unit = %slot.stream.unit.name, %error, "was not being waited for");
+        if let Some(slot) = state.slots.get(&key) {
+            if let Err(error) = epoll::delete(&self.epoll, &slot.stream.fifo) {
+                tracing::debug!(unit = %slot.stream.unit.name, %error, "was not being waited for");
+            }
+            slot.stream.stage.forget(&self.keeper);
         }
         if let Some(next) = state.forget(key, after)
             && let Some(slot) = state.slots.get_mut(&next)

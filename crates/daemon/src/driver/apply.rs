@@ -137,6 +137,7 @@ impl Daemon {
         }
         self.sources_changed();
         self.serve_beats_if_wanted();
+        self.spare_pidfds();
     }
 
     /// Remembers the sources, and tells everybody.

@@ -33,6 +33,7 @@ impl Daemon {
         }
         self.prober.stop(id);
         self.drop_ready_pipe(id, run);
+        self.capture.ended(id);
         let unit = id;
         self.input(Input::Exited { unit, run, status });
         if empty {

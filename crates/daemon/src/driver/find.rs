@@ -30,6 +30,7 @@ pub struct Found {
     pub settled: Vec<(UnitId, RunId)>,
     /// Units whose FIFOs the keeper holds: what their runs wrote is there.
     held: HashSet<UnitId>,
+    spare: bool,
 }
 
 /// It cannot be told whether a run still lives. Reads after "cannot".
@@ -43,12 +44,22 @@ pub struct Doubt {
     source: io::Error,
 }
 
-/// Looks for everything that the state and the keeper know of.
+/// Looks for everything that the state and the keeper know of. With `spare`, no pidfd is held of what the
+/// keeper will tell the end of.
 ///
 /// # Errors
 /// [`Doubt`]; nothing was changed.
-pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Result<Found, Doubt> {
-    let mut found = Found::default();
+pub fn find(
+    home: &Home,
+    trees: &Trees,
+    image: &Image,
+    table: &Table,
+    spare: bool,
+) -> Result<Found, Doubt> {
+    let mut found = Found {
+        spare,
+        ..Found::default()
+    };
     let fifos = table.descriptors.iter().map(|(key, _)| key);
     let fifos = fifos.filter(|key| key.kind == FIFO);
     found.held = fifos.map(|key| UnitId(key.unit)).collect();
@@ -63,8 +74,9 @@ pub fn find(home: &Home, trees: &Trees, image: &Image, table: &Table) -> Result<
             _ => found.settled.push((entry.unit, entry.run)),
         }
     }
+    let known: HashSet<_> = found.observed.iter().map(|o| (o.unit, o.run)).collect();
     for unit in image.units.values() {
-        found.add_recorded(home, trees, unit)?;
+        found.add_recorded(home, trees, unit, &known)?;
     }
     Ok(found)
 }
@@ -110,15 +122,20 @@ impl Found {
     }
 
     /// A run that only its child's own record knows: keeper and daemon were both gone.
-    fn add_recorded(&mut self, home: &Home, trees: &Trees, unit: &UnitRecord) -> Result<(), Doubt> {
+    fn add_recorded(
+        &mut self,
+        home: &Home,
+        trees: &Trees,
+        unit: &UnitRecord,
+        known: &HashSet<(UnitId, RunId)>,
+    ) -> Result<(), Doubt> {
         let Some(record) = record_of(home, unit)? else {
             return Ok(());
         };
-        let known = self
-            .observed
-            .iter()
-            .any(|o| o.unit == unit.id && o.run == record.run);
-        if known || record.process.boot != clock::boot() || !may_live(unit, record.run) {
+        if known.contains(&(unit.id, record.run))
+            || record.process.boot != clock::boot()
+            || !may_live(unit, record.run)
+        {
             return Ok(());
         }
         // Somebody who lives on may still hold its output, but nobody says whether all of it.
@@ -155,9 +172,15 @@ impl Found {
         run: RunId,
         state: ObservedState,
         tree: RunTree,
-        handle: Option<Handle>,
+        mut handle: Option<Handle>,
         stranger: bool,
     ) {
+        if self.spare
+            && !stranger
+            && let Some(handle) = &mut handle
+        {
+            handle.let_go();
+        }
         let main = match state {
             ObservedState::Alive { .. } => Main::Alive,
             ObservedState::Exited(_) | ObservedState::ExitedUnheld(_) => Main::Ended,

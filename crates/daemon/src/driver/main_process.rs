@@ -51,6 +51,7 @@ impl Daemon {
         // While another process is its parent, that one is told of its end, and not the keeper.
         let stranger = identity::parent(pid) != self.keeper_pid;
         current.handle = Some(handle);
+        self.capture.started(id, Some(pid));
         self.strangers.forget(id, run);
         let added = if stranger {
             self.watch_stranger(id, run)

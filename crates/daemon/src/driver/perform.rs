@@ -6,11 +6,11 @@ use std::sync::Arc;
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
 use abide_model::{EffectId, EventKind, Now, RunId, Signal, StopAction, UnitId, UnitName};
 use abide_platform::fault::point;
-use abide_platform::spawn::Order;
+use abide_platform::spawn::{Order, Stages};
 use abide_platform::tree;
 
 use super::run::Daemon;
-use super::streams::{self, FIFO, STAGE};
+use super::streams::{self, FIFO};
 use super::unit::{Main, Run};
 use crate::events::last_ids;
 use crate::store::Entry;
@@ -188,8 +188,7 @@ impl Daemon {
         let fifos = streams.held();
         let last = unit.run.as_ref().map(|last| &last.tree);
         let tree = self.trees.run_after(last, &unit.name, unit_id, run);
-        let stages = self.capture.stage_ends(unit_id);
-        let stages = stages.map_err(|e| format!("cannot pass its stages: {e}"))?;
+        let capture = self.capture.clone();
         let mut variables = vec![("ABIDE_UNIT".to_owned(), unit.name.to_string())];
         if unit.spec.policy.heartbeat.is_some()
             && let Some(url) = beats
@@ -230,7 +229,7 @@ impl Daemon {
             stdout: None,
             stderr: None,
             read_ends: Vec::new(),
-            stages: stages.into_iter().map(Arc::new).collect(),
+            stages: Stages::from_fn(move || capture.stages_for_run(unit_id)),
             tree,
             record: Some(record),
             keeper: Some(self.keeper.socket()),
@@ -274,7 +273,6 @@ impl Daemon {
         };
         for stream in abide_log::Stream::ALL {
             self.keeper.release(streams::key(FIFO, id, stream));
-            self.keeper.release(streams::key(STAGE, id, stream));
         }
         for run in unit.untaken {
             self.keeper.taken(id, run);

@@ -1,4 +1,4 @@
-//! What must be there before a unit runs, and is held for it from then on: its FIFOs and stages, its
+//! What must be there before a unit runs, and is held for it from then on: its FIFOs, its
 //! notify socket, the sockets that are listened on for it.
 //!
 //! It is made by a job, since all of it has paths, and a path may lie on a disk that hangs; the
@@ -18,7 +18,7 @@ use abide_platform::spawn::surroundings;
 use abide_platform::{clock, listen};
 
 use super::run::{Daemon, Message};
-use super::streams::{self, FIFO, Made, STAGE, Streams};
+use super::streams::{self, FIFO, Made, Streams};
 use crate::board::KeptSpec;
 use crate::capture::StreamSpec;
 
@@ -183,20 +183,11 @@ impl Daemon {
         let mut fifos = Vec::new();
         // What the spec before had: another number of streams.
         self.capture.remove(id);
-        for Made {
-            stream,
-            fifo,
-            stage,
-        } in made
-        {
+        for Made { stream, fifo } in made {
             self.keeper
                 .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
-            self.keeper
-                .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
-            fifos.push((
-                stream,
-                Arc::new(self.capture_stream(id, stream, fifo, stage)?),
-            ));
+            self.capture_stream(id, stream, &fifo, None)?;
+            fifos.push((stream, fifo));
         }
         if let Some(unit) = self.units.get_mut(id) {
             unit.streams = Some(Streams { fifos });
@@ -204,15 +195,14 @@ impl Daemon {
         Ok(())
     }
 
-    /// Gives a stream to the capture; returns a descriptor of the FIFO for the runs to come.
+    /// Gives a stream to the capture, with the stage that was left of it.
     pub(super) fn capture_stream(
         &self,
         id: UnitId,
         stream: abide_log::Stream,
-        fifo: OwnedFd,
-        stage: OwnedFd,
-    ) -> io::Result<OwnedFd> {
-        let kept = fifo.try_clone()?;
+        fifo: &Arc<OwnedFd>,
+        stage: Option<OwnedFd>,
+    ) -> io::Result<()> {
         if let Some(unit) = self.units.get(id) {
             self.capture.add(StreamSpec {
                 unit: id,
@@ -220,11 +210,11 @@ impl Daemon {
                 stream,
                 log: abide_model::LogSpec::clone(&unit.spec.log),
                 dir: self.home.unit_logs(&unit.name),
-                fifo,
+                fifo: Arc::clone(fifo),
                 stage,
             })?;
         }
-        Ok(kept)
+        Ok(())
     }
 }
 

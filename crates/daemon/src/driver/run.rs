@@ -31,7 +31,7 @@ use super::prepare::Prepared;
 use super::recorder::Recorder;
 use super::sockets::{Sockets, remove_file};
 use super::strangers::Strangers;
-use super::streams::{self, FIFO};
+use super::streams::{self, FIFO, STAGE};
 use super::tidying::Tidying;
 use super::unit::{Main, Units};
 use super::upgrade::Upgrade;
@@ -129,6 +129,8 @@ pub struct Daemon {
     pub(super) keeper: Link,
     pub(super) keeper_pid: Option<u32>,
     pub(super) keeper_lost: bool,
+    /// There are no descriptors for pidfds that can be done without.
+    pub(super) scarce: bool,
     /// What epoll was told to watch of the keeper's socket.
     pub(super) keeper_writable: bool,
     pub(super) trees: Trees,
@@ -380,7 +382,11 @@ impl Daemon {
                 let mut sweep = None;
                 if let Some(unit) = self.units.get_mut(unit) {
                     if let Some(current) = unit.run_mut(run) {
-                        current.handle = Some(spawned.handle);
+                        let mut handle = spawned.handle;
+                        if self.scarce {
+                            handle.let_go();
+                        }
+                        current.handle = Some(handle);
                         // Its exit may have been told before this.
                         if current.main == Main::Spawning {
                             current.main = Main::Alive;
@@ -399,6 +405,10 @@ impl Daemon {
                 (Outcome::SpawnFailed { reason }, None)
             }
         };
+        let current = self.units.get(unit).and_then(|u| u.run(run));
+        let handle = current.and_then(|run| run.handle.as_ref());
+        self.capture
+            .started(unit, handle.map(|handle| handle.identity().pid));
         self.input(Input::Done { effect, outcome });
         self.watch_own(unit, run);
         // What it said meanwhile was kept for now.
@@ -623,7 +633,11 @@ impl Daemon {
     /// The keeper is gone, and with it the parent of all runs: a new one holds what this one had, and
     /// its daemon adopts the runs by their records.
     fn hand_over(&self) {
-        let mut descriptors = Vec::new();
+        let stages = self.capture.hand_over();
+        let stages = stages.iter();
+        let mut descriptors: Vec<_> = stages
+            .map(|(id, stream, stage)| (streams::key(STAGE, *id, *stream), stage.as_fd()))
+            .collect();
         for (id, unit) in self.units.iter() {
             if let Some(streams) = &unit.streams {
                 let fifos = streams.fifos.iter();

@@ -31,6 +31,7 @@ use super::inbox::inbox;
 use super::job::Jobs;
 use super::recorder::Recorder;
 use super::recovery::{self, Census, Gap};
+use super::room::Room;
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
 use super::strangers::Strangers;
@@ -43,7 +44,7 @@ use super::watches::Watches;
 use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo, Keep};
-use crate::capture::Capture;
+use crate::capture::{Capture, Holder as _};
 use crate::events::{EventLog, in_words};
 use crate::handle::Handle as Front;
 use crate::home::Home;
@@ -185,7 +186,9 @@ impl Daemon {
         let captured = to(&mailbox);
         let capture = system(
             "start the capture",
-            Capture::start(move |event| captured.send(Message::Capture(event))),
+            Capture::start(streams::Stages(keeper.socket()), move |event| {
+                captured.send(Message::Capture(event));
+            }),
         )?;
 
         let board = Arc::new(Board::new(DaemonInfo {
@@ -235,7 +238,10 @@ impl Daemon {
             reports.send(Message::Report(report));
         });
         let prober = Prober::new(assistants.clone(), capture.clone(), home.clone());
-        let found = find(&home, &trees, &image, &table)?;
+        let specs = image.specs.values();
+        let mut specs = specs.map(|spec| (&spec.launch, &spec.log));
+        let scarce = Room::now(Some(table.keeper)).is_some_and(|room| room.is_scarce(&mut specs));
+        let found = find(&home, &trees, &image, &table, scarce)?;
         point("adopt.found");
         for (unit, run) in &found.settled {
             keeper.taken(*unit, *run);
@@ -297,6 +303,7 @@ impl Daemon {
             keeper,
             keeper_pid: Some(table.keeper),
             keeper_lost: false,
+            scarce,
             keeper_writable: false,
             trees,
             workers,
@@ -433,7 +440,7 @@ impl Daemon {
             for stream in Stream::ALL {
                 let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
                 match self.take_stream(id, stream, pair) {
-                    Ok(Some(fifo)) => fifos.push((stream, Arc::new(fifo))),
+                    Ok(Some(fifo)) => fifos.push((stream, fifo)),
                     Ok(None) => {}
                     Err(error) => {
                         self.warn(Some(id), format!("its output cannot be captured: {error}"))
@@ -444,6 +451,9 @@ impl Daemon {
                 && let Some(unit) = self.units.get_mut(id)
             {
                 unit.streams = Some(Streams { fifos });
+                let handle = unit.run.as_ref().and_then(|run| run.handle.as_ref());
+                let program = handle.map(|handle| handle.identity().pid);
+                self.capture.started(id, program);
             }
         }
         self.close_unused_sockets();
@@ -476,7 +486,7 @@ impl Daemon {
         id: UnitId,
         stream: Stream,
         held: Option<(Option<OwnedFd>, Option<OwnedFd>)>,
-    ) -> io::Result<Option<OwnedFd>> {
+    ) -> io::Result<Option<Arc<OwnedFd>>> {
         let (fifo, stage) = held.unwrap_or_default();
         let fifo = match fifo {
             Some(fifo) => fifo,
@@ -491,22 +501,35 @@ impl Daemon {
                 }
             }
         };
-        let stage = match stage.or_else(|| self.stage_of_run(id, stream)) {
-            Some(stage) => stage,
-            None => pipe::stage()?,
-        };
+        let fifo = Arc::new(fifo);
         self.keeper
             .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
-        self.keeper
-            .hold(streams::key(STAGE, id, stream), stage.as_fd())?;
-        self.capture_stream(id, stream, fifo, stage).map(Some)
+        let stage = match stage {
+            Some(stage) => Some(stage),
+            None => self.stage_of_run(id, stream)?,
+        };
+        self.capture_stream(id, stream, &fifo, stage)?;
+        Ok(Some(fifo))
     }
 
-    /// What was on its way when keeper and daemon died at once, a program that lives on still holds.
-    fn stage_of_run(&self, id: UnitId, stream: Stream) -> Option<OwnedFd> {
-        let run = self.units.get(id)?.run.as_ref()?;
-        let stages = pipe::stages_of(run.handle.as_ref()?);
-        stages.into_iter().nth(stream as usize)
+    /// What was on its way when keeper and daemon died at once, a program that lives on still holds: the
+    /// keeper is to have it before anything else happens. `None`: nothing was.
+    fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
+        let run = self.units.get(id).and_then(|unit| unit.run.as_ref());
+        let Some(handle) = run.and_then(|run| run.handle.as_ref()) else {
+            return Ok(None);
+        };
+        let (pid, place) = (handle.identity().pid, streams::place(stream));
+        let found = pipe::stage_of(pid, place).or_else(|_| pipe::stage_reopened(pid, place));
+        // Where nobody lets us look, nothing can be had.
+        let Ok(Some(stage)) = found else {
+            return Ok(None);
+        };
+        if pipe::available(stage.as_fd())? == 0 {
+            return Ok(None);
+        }
+        streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
+        Ok(Some(stage))
     }
 
     /// Without control groups, what escaped from a run is hunted in the background when the run has

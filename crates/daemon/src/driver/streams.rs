@@ -1,14 +1,17 @@
-//! A unit's FIFOs and stage pipes: made once, held by the keeper, kept over runs and daemons.
+//! A unit's FIFOs: made once, held by the keeper, kept over runs and daemons. And how its stages, which
+//! the capture makes and lets go of, come to the keeper.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use abide_log::Stream;
 use abide_model::{Streams as Wanted, UnitId};
-use abide_platform::keeper::Key;
+use abide_platform::keeper::{KeeperSocket, Key};
 use abide_platform::pipe;
+
+use crate::capture::Holder;
 
 /// `Key::kind` of a FIFO.
 pub const FIFO: u32 = 1;
@@ -39,15 +42,20 @@ pub fn wanted(streams: Wanted) -> &'static [Stream] {
     }
 }
 
+/// The place of a stream among those of a unit.
+pub fn place(stream: Stream) -> u8 {
+    match stream {
+        Stream::Out => 0,
+        Stream::Err => 1,
+    }
+}
+
 /// The keeper's key of a unit's descriptor.
 pub fn key(kind: u32, unit: UnitId, stream: Stream) -> Key {
     Key {
         kind,
         unit: unit.0,
-        sub: match stream {
-            Stream::Out => 0,
-            Stream::Err => 1,
-        },
+        sub: place(stream).into(),
     }
 }
 
@@ -88,14 +96,25 @@ impl Streams {
     }
 }
 
-/// A FIFO and its stage, freshly made.
+/// Holds the capture's stages, without a way through the driver.
+pub struct Stages(pub KeeperSocket);
+
+impl Holder for Stages {
+    fn hold(&self, unit: UnitId, stream: Stream, stage: BorrowedFd<'_>) -> io::Result<()> {
+        self.0.hold(key(STAGE, unit, stream), stage)
+    }
+
+    fn release(&self, unit: UnitId, stream: Stream) -> io::Result<()> {
+        self.0.release(key(STAGE, unit, stream))
+    }
+}
+
+/// A FIFO, freshly made.
 pub struct Made {
     /// Which stream.
     pub stream: Stream,
     /// The FIFO.
-    pub fifo: OwnedFd,
-    /// The stage.
-    pub stage: OwnedFd,
+    pub fifo: Arc<OwnedFd>,
 }
 
 /// Makes the FIFOs of a unit in `dir` (`run/UNIT`). May block: runs as a job.
@@ -118,8 +137,7 @@ pub fn make(dir: &Path, streams: Wanted, owner: Option<(u32, u32)>) -> Result<Ve
             let fifo = pipe::hold(&path).map_err(failed)?;
             Ok(Made {
                 stream,
-                fifo,
-                stage: pipe::stage().map_err(failed)?,
+                fifo: Arc::new(fifo),
             })
         })
         .collect()

@@ -215,6 +215,11 @@ impl Units {
     }
 
     /// Every unit.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (UnitId, &mut Unit)> {
+        self.by_id.iter_mut().map(|(id, unit)| (*id, &mut **unit))
+    }
+
+    /// Every unit.
     pub fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> {
         self.by_id.iter().map(|(id, unit)| (*id, &**unit))
     }

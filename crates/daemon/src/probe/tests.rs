@@ -46,7 +46,7 @@ impl Bench {
             // The test may be over.
             let _ = tell.lock().expect("nobody panics with it").send(report);
         });
-        let capture = Capture::start(|_| {}).expect("a capture");
+        let capture = Capture::start((), |_| {}).expect("a capture");
         let home = Home::new(root.path().to_owned());
         let prober = Prober::new(assistants, capture.clone(), home);
         Self {
@@ -128,18 +128,16 @@ impl Bench {
 
     /// The unit's FIFO, captured, and its program's end.
     fn output(&self) -> std::fs::File {
-        for name in ["fifo", "stage"] {
-            pipe::create_fifo(&self.path(name), None).expect("a FIFO");
-        }
-        let hold = |name: &str| pipe::hold(&self.path(name)).expect("held");
+        pipe::create_fifo(&self.path("fifo"), None).expect("a FIFO");
+        let fifo = pipe::hold(&self.path("fifo")).expect("held");
         let spec = StreamSpec {
             unit: UnitId(1),
             name: name(1),
             stream: abide_log::Stream::Out,
             log: LogSpec::default(),
             dir: self.path("logs").join(name(1).as_str()),
-            fifo: hold("fifo"),
-            stage: hold("stage"),
+            fifo: Arc::new(fifo),
+            stage: None,
         };
         self.capture.add(spec).expect("captured");
         let mut options = std::fs::OpenOptions::new();

@@ -66,7 +66,7 @@ pub fn start() -> Fake {
         next: 1,
     };
     std::thread::spawn(move || driver.run(&requests, &woken));
-    let capture = Capture::start(|_| {}).expect("a capture");
+    let capture = Capture::start((), |_| {}).expect("a capture");
     let config = ApiConfig {
         home,
         handle,
@@ -122,18 +122,16 @@ impl Fake {
         let home = Home::new(self.home.clone());
         let dir = home.unit_run(&unit.name);
         std::fs::create_dir_all(&dir).expect("a directory");
-        let hold = |file: &str| {
-            pipe::create_fifo(&dir.join(file), None).expect("a FIFO");
-            pipe::hold(&dir.join(file)).expect("held")
-        };
+        pipe::create_fifo(&dir.join("out"), None).expect("a FIFO");
+        let fifo = pipe::hold(&dir.join("out")).expect("held");
         let stream = StreamSpec {
             unit: unit.id,
             name: unit.name.clone(),
             stream: abide_log::Stream::Out,
             log: abide_model::LogSpec::clone(&unit.spec.log),
             dir: home.unit_logs(&unit.name),
-            fifo: hold("out"),
-            stage: hold("stage"),
+            fifo: Arc::new(fifo),
+            stage: None,
         };
         self.capture.add(stream).expect("captured");
         OpenOptions::new()

@@ -89,6 +89,26 @@ pub const POINTS: &[(&str, &str, &str)] = &[
     ("store.removed", "daemon", "the old one is gone"),
     // Output.
     (
+        "stage.taken",
+        "daemon",
+        "a stage is here; the keeper does not have it",
+    ),
+    (
+        "stage.held",
+        "daemon",
+        "the keeper has it; nothing is in it",
+    ),
+    (
+        "stage.empty",
+        "daemon",
+        "a quiet stage is to be let go of; the keeper has it",
+    ),
+    (
+        "stage.released",
+        "daemon",
+        "the keeper was told; it is still here",
+    ),
+    (
         "capture.filled",
         "daemon",
         "the stage is full; nothing is in a segment",

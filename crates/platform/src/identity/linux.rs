@@ -15,7 +15,7 @@ use crate::exit::from_wait_status;
 use crate::kernel_file;
 
 /// A hold on one process that never means another one, where the kernel has pidfds (5.3 and later);
-/// else its identity, compared anew before each use.
+/// else its identity, compared anew before each use. The same after [`Handle::let_go`], by a pidfd.
 #[derive(Debug)]
 pub struct Handle {
     identity: Identity,
@@ -54,21 +54,55 @@ impl Handle {
         self.identity
     }
 
-    /// Readable once the process ended. `None` on kernels without pidfds.
+    /// Readable once the process ended. `None` on kernels without pidfds, and after [`Handle::let_go`].
     #[must_use]
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
+    /// Holds no pidfd any more, to spare the descriptor: from now on one is opened, and compared, for
+    /// each use. For a process whose end somebody else tells.
+    pub fn let_go(&mut self) {
+        self.pidfd = None;
+    }
+
+    /// A pidfd of this process, opened for this moment; `None`: there are none on this kernel.
+    ///
+    /// # Errors
+    /// `ESRCH` when it is gone; no descriptor is to be had.
+    fn opened(&self) -> io::Result<Option<OwnedFd>> {
+        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+        let pidfd = match open(self.identity.pid) {
+            Ok(pidfd) => pidfd,
+            Err(e) => {
+                return match e.raw_os_error() {
+                    Some(libc::ENOSYS | libc::EPERM) => Ok(None),
+                    Some(libc::EINVAL) => Err(gone()),
+                    _ => Err(e),
+                };
+            }
+        };
+        let same = match (self.identity.inode, inode(pidfd.as_fd())) {
+            (Some(then), Some(now)) => then == now,
+            _ => same_by_start_time(&self.identity),
+        };
+        if same { Ok(Some(pidfd)) } else { Err(gone()) }
+    }
+
     /// It has not ended.
     #[must_use]
     pub fn alive(&self) -> bool {
-        match &self.pidfd {
-            Some(fd) => !ended(fd.as_fd()),
-            None => {
+        if let Some(fd) = &self.pidfd {
+            return !ended(fd.as_fd());
+        }
+        match self.opened() {
+            Ok(Some(fd)) => !ended(fd.as_fd()),
+            Ok(None) => {
                 same_by_start_time(&self.identity)
                     && stat(self.identity.pid).is_some_and(|s| !matches!(s.state, b'Z' | b'X'))
             }
+            // Without a descriptor nobody can tell; its end will be told.
+            Err(error) => error.raw_os_error() != Some(libc::ESRCH),
         }
     }
 
@@ -78,6 +112,9 @@ impl Handle {
     /// `ESRCH` when it is gone, `EPERM` when it may not be signalled.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         if let Some(fd) = &self.pidfd {
+            return send_through(fd.as_fd(), signal);
+        }
+        if let Some(fd) = self.opened()? {
             return send_through(fd.as_fd(), signal);
         }
         if !same_by_start_time(&self.identity) {

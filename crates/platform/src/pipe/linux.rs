@@ -7,14 +7,18 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::identity::Handle;
+use crate::identity::open as open_process;
 use crate::spawn::STAGE_END;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
+use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 
 /// By this a stage is known from a pipe of the program's own: no other has the sticky bit.
 const STAGE_MODE: u32 = 0o1600;
+
+/// What a new pipe has room for, where the kernel does not make it smaller (pipe(7)).
+pub const USUAL_SIZE: usize = 64 << 10;
 
 /// More than any pipe holds: "all of it" for one call.
 const ALL: usize = 16 << 20;
@@ -104,37 +108,58 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// The stages that a process of ours still has at [`STAGE_END`], in the order of its streams: after
-/// everybody else who held them has died. None where we may not look.
+/// The stage that a process of ours still has at [`STAGE_END`] plus `place`: of one description with the
+/// process's own. What a process closes last of all waits for the pipe's lock, which is held while a disk
+/// hangs; so whoever fills a stage must have the description that the process has, and not one of its own.
+/// `None`: it has none there, or has ended.
 ///
-/// Of one description with the process's own, where that can be: what a process closes last of all waits
-/// for the pipe's lock, which is held while a disk hangs.
-#[must_use]
-pub fn stages_of(process: &Handle) -> Vec<OwnedFd> {
-    let pid = process.identity().pid;
-    [STAGE_END, STAGE_END + 1]
-        .into_iter()
-        .filter_map(|number| {
-            let link = format!("/proc/{pid}/fd/{number}");
-            // A program may have closed it, and have something of its own there.
-            let found = rustix::fs::stat(&*link).ok()?;
-            let ours = FileType::from_raw_mode(found.st_mode) == FileType::Fifo
-                && found.st_mode & 0o7777 == STAGE_MODE;
-            let shared = || {
-                let flags = rustix::process::PidfdGetfdFlags::empty();
-                rustix::process::pidfd_getfd(process.pidfd()?, number, flags).ok()
-            };
-            let reopened = || {
-                let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                rustix::fs::open(&*link, flags, Mode::empty()).ok()
-            };
-            if ours {
-                shared().or_else(reopened)
-            } else {
-                None
-            }
-        })
-        .collect()
+/// # Errors
+/// Those of pidfd_getfd(2): this kernel has none (before Linux 5.6), or does not let us.
+pub fn stage_of(process: u32, place: u8) -> io::Result<Option<OwnedFd>> {
+    use rustix::io::Errno;
+    let pidfd = match open_process(process) {
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => return Ok(None),
+        other => other?,
+    };
+    let flags = PidfdGetfdFlags::empty();
+    match pidfd_getfd(&pidfd, STAGE_END + i32::from(place), flags) {
+        Ok(found) => Ok(is_stage(&found).then_some(found)),
+        Err(Errno::BADF | Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same where that is refused: opened anew. For after everybody else who held it has died.
+///
+/// # Errors
+/// Those of open(2).
+pub fn stage_reopened(process: u32, place: u8) -> io::Result<Option<OwnedFd>> {
+    let link = format!("/proc/{process}/fd/{}", STAGE_END + i32::from(place));
+    // Asked of its name: opening something else there may have effects.
+    match rustix::fs::stat(&*link) {
+        Ok(found) if is_stage_mode(found.st_mode) => {}
+        Ok(_) | Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(Some(rustix::fs::open(&*link, flags, Mode::empty())?))
+}
+
+/// A program may have closed its stage, and have something of its own there.
+fn is_stage(fd: &OwnedFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|found| is_stage_mode(found.st_mode))
+}
+
+fn is_stage_mode(mode: u32) -> bool {
+    FileType::from_raw_mode(mode) == FileType::Fifo && mode & 0o7777 == STAGE_MODE
+}
+
+/// Tells one pipe from another while this machine runs.
+///
+/// # Errors
+/// Those of fstat(2).
+pub fn number(pipe: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(pipe)?.st_ino)
 }
 
 /// Moves what the FIFO holds into the empty stage; returns the bytes moved, 0 when there is nothing.

@@ -16,6 +16,6 @@ mod linux;
 
 #[cfg(target_os = "linux")]
 pub use linux::{
-    available, create_fifo, discard, drain, fill, hold, ignore_file_size_signal, is_full, reader,
-    set_size, size, stage, stages_of, user_budget, writer,
+    USUAL_SIZE, available, create_fifo, discard, drain, fill, hold, ignore_file_size_signal,
+    is_full, number, reader, set_size, size, stage, stage_of, stage_reopened, user_budget, writer,
 };

@@ -27,6 +27,7 @@ pub use auxiliary::{Auxiliary, AuxiliaryOrder};
 pub use workers::Workers;
 
 use std::fmt;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,8 +82,8 @@ pub struct Order {
     pub stderr: Option<OwnedFd>,
     /// Read ends of its output, at most two; see [`READ_END`].
     pub read_ends: Vec<Arc<OwnedFd>>,
-    /// Stages of its output, at most two; see [`STAGE_END`].
-    pub stages: Vec<Arc<OwnedFd>>,
+    /// Stages of its output; see [`STAGE_END`].
+    pub stages: Stages,
     /// Where its processes are known by. From [`crate::tree::Trees::run`].
     pub tree: RunTree,
     /// The record file (`run/UNIT/record`); its directory must exist.
@@ -90,6 +91,30 @@ pub struct Order {
     /// The keeper's socket, from [`crate::keeper::Link::socket`]; `None`: the run is a child of this
     /// process, which has to reap it.
     pub keeper: Option<KeeperSocket>,
+}
+
+/// Stages of a run's output, at most two. Asked for when it is its turn to be started: those of a thousand
+/// that wait for theirs would be a thousand descriptors.
+#[derive(Default)]
+pub struct Stages(Option<Box<dyn Fn() -> io::Result<Vec<Arc<OwnedFd>>> + Send + Sync>>);
+
+impl Stages {
+    /// These, which are made on the worker's thread.
+    pub fn from_fn(
+        make: impl Fn() -> io::Result<Vec<Arc<OwnedFd>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Box::new(make)))
+    }
+
+    pub(crate) fn make(&self) -> io::Result<Vec<Arc<OwnedFd>>> {
+        self.0.as_ref().map_or(Ok(Vec::new()), |make| make())
+    }
+}
+
+impl fmt::Debug for Stages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Stages" } else { "None" })
+    }
 }
 
 /// A run that was started: its program is executed.

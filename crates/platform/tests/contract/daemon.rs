@@ -324,7 +324,7 @@ impl Daemon {
             stdout: None,
             stderr: None,
             read_ends: vec![Arc::new(open())],
-            stages: Vec::new(),
+            stages: abide_platform::spawn::Stages::default(),
             tree,
             record: Some(self.home.join(format!("record-{run}"))),
             keeper: Some(self.link.socket()),

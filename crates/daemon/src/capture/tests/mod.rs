@@ -7,7 +7,9 @@ mod stages;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -39,9 +41,7 @@ impl Rig {
     fn new() -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let root = temporary.path().to_owned();
-        for name in ["fifo", "stage"] {
-            pipe::create_fifo(&root.join(name), None).expect("a FIFO");
-        }
+        pipe::create_fifo(&root.join("fifo"), None).expect("a FIFO");
         Self {
             logs: root.join("logs"),
             root,
@@ -50,8 +50,8 @@ impl Rig {
     }
 
     fn stream(&self, unit: u32, log: LogSpec) -> StreamSpec {
-        let hold = |name: &str| pipe::hold(&self.root.join(name)).expect("held");
-        stream(unit, log, &self.logs, hold("fifo"), hold("stage"))
+        let fifo = pipe::hold(&self.root.join("fifo")).expect("held");
+        stream(unit, log, &self.logs, fifo, None)
     }
 
     /// As the program has it: blocking, write-only.
@@ -71,8 +71,8 @@ fn stream(
     unit: u32,
     log: LogSpec,
     dir: &Path,
-    fifo: std::os::fd::OwnedFd,
-    stage: std::os::fd::OwnedFd,
+    fifo: OwnedFd,
+    stage: Option<OwnedFd>,
 ) -> StreamSpec {
     StreamSpec {
         unit: UnitId(unit),
@@ -80,7 +80,7 @@ fn stream(
         stream: Stream::Out,
         log,
         dir: dir.to_owned(),
-        fifo,
+        fifo: Arc::new(fifo),
         stage,
     }
 }
@@ -101,7 +101,7 @@ fn lines(logs: &Path) -> Vec<String> {
 fn start() -> (Capture, Receiver<CaptureEvent>) {
     let (send, events) = channel();
     let send = std::sync::Mutex::new(send);
-    let capture = Capture::start(move |event| {
+    let capture = Capture::start((), move |event| {
         let _ = send.lock().expect("not poisoned").send(event);
     });
     (capture.expect("started"), events)

@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
-use abide_platform::identity::Handle;
 use abide_platform::pipe;
 use abide_platform::spawn::STAGE_END;
 
@@ -50,12 +49,11 @@ fn what_a_stage_held_when_its_daemon_died_is_found_with_the_program_that_lives_o
     let mut said = said.lines().map(|line| line.expect("text"));
     assert!(said.any(|line| line.starts_with("holds")), "it has begun");
 
-    let process = Handle::open(program.id()).expect("it lives");
-    let mut found = pipe::stages_of(&process);
-    assert_eq!(found.len(), 1, "its standard input is none of them");
+    let ask = |place| pipe::stage_of(program.id(), place).expect("asked");
+    assert!(ask(1).is_none(), "its standard input is none of them");
+    let stage = ask(0).expect("it has it");
     let (capture, _events) = start();
-    let stage = found.remove(0);
-    let again = stream(1, spec(), &rig.logs, fifo, stage);
+    let again = stream(1, spec(), &rig.logs, fifo, Some(stage));
     capture.add(again).expect("added");
     writeln!(rig.program(), "afterwards").expect("written");
     flush(&capture, 1);

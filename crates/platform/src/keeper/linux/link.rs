@@ -24,6 +24,12 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// The same for those who have to be answered at once.
+const MOMENT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000_000,
+};
+
 /// The daemon's end of the line to its keeper. Nothing here blocks but [`Link::connect`] and
 /// [`Link::leaving`]: what is said waits here until [`Link::flush`], to be called when nothing else is
 /// to be done for now, and again, while [`Link::wants_write`], once the descriptor is writable. So a
@@ -48,6 +54,36 @@ pub struct KeeperSocket {
 impl KeeperSocket {
     pub(crate) fn raw(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// Has the keeper hold a duplicate of `fd` under `key`, which nobody says anything about over the
+    /// [`Link`]. Once this returns it is held, whatever becomes of this process. Waits for a moment
+    /// while the socket takes nothing; a keeper that is gone is told by the [`Link`].
+    ///
+    /// # Errors
+    /// `TimedOut`: the keeper does not read.
+    pub fn hold(&self, key: Key, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.tell(Frame::of_key(Kind::HOLD, key, 0), Some(fd))
+    }
+
+    /// Has the keeper close what it holds under `key` by [`KeeperSocket::hold`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn release(&self, key: Key) -> io::Result<()> {
+        self.tell(Frame::of_key(Kind::RELEASE, key, 0), None)
+    }
+
+    fn tell(&self, frame: Frame, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        while send(self.socket.as_fd(), frame, fd) == Sent::Later {
+            let mut fds = [PollFd::new(&*self.socket, PollFlags::OUT)];
+            match poll(&mut fds, Some(&MOMENT)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// What programs get that do not ask for another one: that of before the keeper lowered its own.

@@ -44,7 +44,7 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
         stdout: order.stdout,
         stderr: order.stderr,
         read_ends: Vec::new(),
-        stages: Vec::new(),
+        stages: crate::spawn::Stages::default(),
         tree: order.tree,
         record: None,
         keeper: order.keeper,

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 use crate::notify::is_valid_store_name;
@@ -34,6 +35,7 @@ pub(super) enum Ends<'a> {
     Own {
         writers: Vec<OwnedFd>,
         readers: Vec<OwnedFd>,
+        stages: Vec<Arc<OwnedFd>>,
     },
 }
 
@@ -52,12 +54,13 @@ impl<'a> Ends<'a> {
         let failed = |error: io::Error| SpawnError {
             step: Step::Prepare,
             errno: error.raw_os_error(),
-            text: format!("open its FIFOs: {error}"),
+            text: format!("open its FIFOs and stages: {error}"),
             recorded: false,
         };
         Ok(Self::Own {
             writers: open(pipe::writer).map_err(failed)?,
             readers: open(pipe::reader).map_err(failed)?,
+            stages: order.stages.make().map_err(failed)?,
         })
     }
 
@@ -79,6 +82,13 @@ impl<'a> Ends<'a> {
         match self {
             Self::Given(order) => order.read_ends.iter().map(|end| end.as_raw_fd()).collect(),
             Self::Own { readers, .. } => readers.iter().map(AsRawFd::as_raw_fd).collect(),
+        }
+    }
+
+    fn stages(&self) -> &[Arc<OwnedFd>] {
+        match self {
+            Self::Given(_) => &[],
+            Self::Own { stages, .. } => stages,
         }
     }
 }
@@ -128,7 +138,7 @@ impl Layout {
         for (end, to) in ends.readers().into_iter().zip([READ_END, READ_END + 1]) {
             places.push(place(end, to, true));
         }
-        for (stage, to) in order.stages.iter().zip([STAGE_END, STAGE_END + 1]) {
+        for (stage, to) in ends.stages().iter().zip([STAGE_END, STAGE_END + 1]) {
             places.push(place(stage.as_raw_fd(), to, true));
         }
         let highest = places.iter().map(|place| place.to).max().unwrap_or(0);
