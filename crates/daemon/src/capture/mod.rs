@@ -216,13 +216,14 @@ impl Capture {
             .collect()
     }
 
-    /// This process is the unit's main process now, and has its stages; `None`: there is none. Does not block.
+    /// This process is the unit's main process now, and has its stages; `None`: there is none. Blocks no longer
+    /// than a keeper that does not read.
     pub fn started(&self, unit: UnitId, program: Option<u32>) {
         if let Some(shared) = self.engine.unit(unit) {
             shared.set_program(program);
         }
         for stream in self.engine.streams(unit) {
-            stream.stage.started(program);
+            stream.stage.started(program, &self.engine.keeper);
         }
     }
 

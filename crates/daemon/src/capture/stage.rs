@@ -14,8 +14,8 @@
 //! (pidfd_getfd(2)) and given to the keeper, *before* its first byte; when the stream is quiet again both
 //! let go of it, which is safe since it is empty.
 //!
-//! Where it cannot be taken from a program (an old kernel, another user's program in a container), it is
-//! not let go of. Where no program has it (it has closed its descriptors, it has ended), a new one is made.
+//! Where it cannot be taken from a program (an old kernel, another user's program in a container, ptrace for
+//! descendants only), the keeper and this process hold it from the start, and do not let go of it. Where no program has it (it has closed its descriptors, it has ended), a new one is made.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -234,8 +234,9 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The program was started, or was not: what was here for it alone is with it, if it can be had again.
-    pub fn started(&self, program: Option<u32>) {
+    /// The program was started, or was not: what was here for it alone is with it, if it can be had again;
+    /// else the keeper holds it from now on, since no later daemon could find it.
+    pub fn started(&self, program: Option<u32>, keeper: &Keeper) {
         let mut place = held(&self.place);
         let Place::Spare(stage) = &*place else {
             return;
@@ -245,6 +246,8 @@ impl Stage {
         self.stays.store(stays, Ordering::Relaxed);
         if !stays {
             *place = Place::Away(number);
+        } else if keeper.hold(self.unit, self.stream, stage.as_fd()).is_ok() {
+            *place = Place::Held(Arc::clone(stage));
         }
     }
 }

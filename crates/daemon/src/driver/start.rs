@@ -513,19 +513,21 @@ impl Daemon {
     }
 
     /// What was on its way when keeper and daemon died at once, a program that lives on still holds: the
-    /// keeper is to have it before anything else happens. `None`: nothing was.
+    /// keeper is to have it before anything else happens. `None`: nothing was, and it can be had again.
     fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
         let run = self.units.get(id).and_then(|unit| unit.run.as_ref());
         let Some(handle) = run.and_then(|run| run.handle.as_ref()) else {
             return Ok(None);
         };
         let (pid, place) = (handle.identity().pid, streams::place(stream));
-        let found = pipe::stage_of(pid, place).or_else(|_| pipe::stage_reopened(pid, place));
+        let taken = pipe::stage_of(pid, place);
+        // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
+        let keep = taken.is_err();
         // Where nobody lets us look, nothing can be had.
-        let Ok(Some(stage)) = found else {
+        let Ok(Some(stage)) = taken.or_else(|_| pipe::stage_reopened(pid, place)) else {
             return Ok(None);
         };
-        if pipe::available(stage.as_fd())? == 0 {
+        if !keep && pipe::available(stage.as_fd())? == 0 {
             return Ok(None);
         }
         streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
