@@ -96,7 +96,9 @@ pub struct Order {
 /// Stages of a run's output, at most two. Asked for when it is its turn to be started: those of a thousand
 /// that wait for theirs would be a thousand descriptors.
 #[derive(Default)]
-pub struct Stages(Option<Box<dyn Fn() -> io::Result<Vec<Arc<OwnedFd>>> + Send + Sync>>);
+pub struct Stages(Option<Box<MakeStages>>);
+
+type MakeStages = dyn Fn() -> io::Result<Vec<Arc<OwnedFd>>> + Send + Sync;
 
 impl Stages {
     /// These, which are made on the worker's thread.
