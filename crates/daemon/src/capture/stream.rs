@@ -239,7 +239,8 @@ impl Stream {
                 pump.was_full = false;
                 return Ok(());
             };
-            if staged == 0 {
+            let filled = staged == 0;
+            if filled {
                 staged = self.fill(pump, stage)?;
                 point("capture.filled");
             }
@@ -258,8 +259,9 @@ impl Stream {
             let full = batch * 2 >= pump.size as u64;
             passed.busy |= full && pump.was_full;
             pump.was_full = full;
-            // Less than a full pipe was all there was; if not, we are called again at once.
-            if !full || passed.bytes >= FAIR {
+            // Less than a full pipe was all there was; if not, we are called again at once. What was left in
+            // the stage tells nothing of the FIFO behind it.
+            if (filled && !full) || passed.bytes >= FAIR {
                 return Ok(());
             }
         }
