@@ -20,6 +20,9 @@ pub struct Caller {
     /// The first port that abide may listen on. By default what this process may: 1 with the right to all
     /// (`CAP_NET_BIND_SERVICE`), else what the system says, else 1024 (ip(7)).
     pub first_port: u16,
+    /// Whether [`crate::Resolved::settings`] is wanted: to note where each value came from takes longer than all the
+    /// rest, and who only starts programs does not ask. By default it is.
+    pub origins: bool,
     /// Who knows which users and groups exist.
     pub accounts: Box<dyn Accounts + Send + Sync>,
 }
@@ -32,6 +35,7 @@ impl Default for Caller {
             known: BTreeSet::new(),
             scale: BTreeMap::new(),
             first_port: first_port(),
+            origins: true,
             accounts: Box::new(SystemFiles),
         }
     }

@@ -152,6 +152,10 @@ pub(crate) fn inherits(files: &[PathBuf], caller: &Caller) -> BTreeSet<String> {
         let Ok(text) = read::text(&file, Limit::CONFIGURATION) else {
             continue;
         };
+        // Most files name none, and need not be parsed for it. With a backslash a key may be written otherwise.
+        if !text.contains("inherit") && !text.contains('\\') {
+            continue;
+        }
         let source = SourceText::new(&file, text);
         let sound = syntax::sound(&source);
         let tree = sound.tree();

@@ -84,6 +84,7 @@ pub(super) async fn check_first(
     let mut caller = caller()?;
     caller.environment = inherited(files, &caller);
     caller.known = known_elsewhere(context, files).await;
+    caller.origins = false;
     let loaded = abide_config::load(files, &caller);
     report(&loaded, context.out.error_palette)?;
     Ok(caller.environment)

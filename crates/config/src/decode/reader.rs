@@ -109,7 +109,9 @@ impl<'c> Reader<'c> {
         let field = self.field(name)?;
         match T::read(field.value.get_ref()) {
             Ok(value) => {
-                self.note(&field, value.show());
+                if self.context.caller.origins {
+                    self.note(&field, value.show());
+                }
                 Some(value)
             }
             Err(wrong) => {
@@ -121,7 +123,7 @@ impl<'c> Reader<'c> {
 
     /// Reads a value that has a default; a wrong one is reported and the default.
     pub fn get_or<T: Value>(&self, name: &str, default: T) -> T {
-        if self.field(name).is_none() {
+        if self.context.caller.origins && self.field(name).is_none() {
             self.built_in(name, default.show());
         }
         self.get(name).unwrap_or(default)
@@ -256,18 +258,23 @@ impl<'c> Reader<'c> {
 
     /// Notes where a value came from.
     pub fn note(&self, field: &Field<'_>, value: String) {
-        self.note_as(field.path.clone(), value, self.origin(field));
+        if self.context.caller.origins {
+            self.note_as(field.path.clone(), value, self.origin(field));
+        }
     }
 
     /// Notes a value that is built in.
     pub fn built_in(&self, name: &str, value: String) {
-        self.note_as(format!("{}{name}", self.prefix), value, Origin::BuiltIn);
+        if self.context.caller.origins {
+            self.note_as(format!("{}{name}", self.prefix), value, Origin::BuiltIn);
+        }
     }
 
     pub fn note_as(&self, key: String, value: String, origin: Origin) {
-        self.settings
-            .borrow_mut()
-            .push(Setting { key, value, origin });
+        if self.context.caller.origins {
+            let mut settings = self.settings.borrow_mut();
+            settings.push(Setting { key, value, origin });
+        }
     }
 
     pub fn origin(&self, field: &Field<'_>) -> Origin {

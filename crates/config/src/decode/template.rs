@@ -358,6 +358,9 @@ fn warn_of_instance(reader: &Reader<'_>) {
 
 /// What was noted, with the last note of a key alone, and the instance's own variable.
 fn settings(reader: &Reader<'_>, instance: Option<&str>) -> Vec<Setting> {
+    if !reader.context.caller.origins {
+        return Vec::new();
+    }
     let mut settings: Vec<Setting> = Vec::new();
     for setting in reader.settings() {
         match settings.iter_mut().find(|other| other.key == setting.key) {

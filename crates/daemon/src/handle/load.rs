@@ -23,6 +23,7 @@ pub fn load_files(
     let caller = Caller {
         environment,
         known: known(board, &daemon.sources, files),
+        origins: false,
         ..Caller::default()
     };
     let mut sources = sources(abide_config::load(files, &caller), &caller)?;
