@@ -332,11 +332,12 @@ pub fn probe(record: &Record) -> Probe {
 /// nobody can tell.
 #[must_use]
 pub fn exit_of_stranger(handle: &Handle) -> Option<ExitStatus> {
-    if handle.alive() {
-        return None;
-    }
+    // Known of one that was reaped, so of none that lives.
     if let Some(status) = handle.pidfd().and_then(exit_info) {
         return Some(from_wait_status(status));
+    }
+    if handle.alive() {
+        return None;
     }
     let pid = handle.identity.pid;
     let zombie = stat(pid).filter(|s| s.state == b'Z')?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use abide_model::UnitId;
@@ -19,6 +20,8 @@ pub(super) struct HomeGroup {
     path: PathBuf,
     /// Keeps two workers from making room at once.
     providing: Mutex<()>,
+    /// The memory of units is counted: some unit has, or had, a limit.
+    memory: AtomicBool,
 }
 
 impl HomeGroup {
@@ -31,6 +34,7 @@ impl HomeGroup {
             match make_directory(&path).and_then(|()| usable(&path)) {
                 Ok(()) => {
                     return Ok(Self {
+                        memory: AtomicBool::new(room::is_passed_on(&path, Controller::Memory)),
                         path,
                         providing: Mutex::default(),
                     });
@@ -62,7 +66,16 @@ impl HomeGroup {
             .providing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        room::provide(&self.path, controller)
+        room::provide(&self.path, controller)?;
+        if controller == Controller::Memory {
+            self.memory.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether groups of units may have this controller. Not looked up each time: it is asked at each exit.
+    pub(super) fn may_count(&self, controller: Controller) -> bool {
+        controller != Controller::Memory || self.memory.load(Ordering::Relaxed)
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -97,7 +97,9 @@ impl RunTree {
             Controller::Processes => ("pids.current", "pids.current"),
             Controller::Io => ("io.stat", "blkio.throttle.io_service_bytes"),
         };
+        let home = self.0.groups.unified.as_ref();
         if let Some(path) = &self.0.group
+            && home.is_ok_and(|home| home.may_count(controller))
             && path.join(telling).exists()
         {
             return Some(Site {
