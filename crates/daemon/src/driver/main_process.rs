@@ -2,7 +2,7 @@
 //! stopped and continued.
 
 use abide_core::Input;
-use abide_model::{EventKind, ExitStatus, RunId, Signal, UnitId};
+use abide_model::{DesiredState, EventKind, ExitStatus, RunId, Signal, UnitId};
 use abide_platform::fault::point;
 use abide_platform::identity::{self, Handle, Identity, Record};
 use abide_platform::keeper::RunEntry;
@@ -103,6 +103,15 @@ impl Daemon {
             // The keeper tells of it, a moment later.
             tracing::debug!(unit = %id, %error, "cannot watch a main process");
         }
+    }
+
+    /// Whether this tells of the end of a main process that may be followed by the next one at once.
+    pub(super) fn may_come_back(&self, number: u64) -> bool {
+        let id = number
+            .checked_sub(token::MAIN)
+            .and_then(|id| u32::try_from(id).ok());
+        id.and_then(|id| self.core.unit(UnitId(id)))
+            .is_some_and(|unit| unit.desired == DesiredState::Up)
     }
 
     /// A main process of this unit has ended, perhaps one of a run before, or one that is it no longer.

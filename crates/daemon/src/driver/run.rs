@@ -203,6 +203,12 @@ impl Daemon {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
+            if events
+                .iter()
+                .any(|event| self.may_come_back(event.data.u64()))
+            {
+                self.workers.call();
+            }
             for event in events.drain(..) {
                 self.on_event(event.data.u64());
             }

@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use abide_model::{RunId, UnitId};
 
@@ -17,6 +18,14 @@ const MOST: usize = 64;
 
 /// A thread that has had nothing to do for this long ends.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// What may come after the starts waits until no order has come for this long: it would take the processors
+/// from the programs that were just started, and from orders that are on their way.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How long a thread that was called is ready for an order without sleeping: longer than it takes from the end of a
+/// program to the order for the next one.
+const READY: Duration = Duration::from_micros(300);
 
 /// When for so long no order was taken while some wait, those that are at work hang.
 const STUCK: Duration = Duration::from_millis(20);
@@ -33,13 +42,15 @@ type Done = dyn Fn(UnitId, RunId, Result<Spawned, SpawnError>) + Send + Sync;
 ///                └─ nobody takes one for 20 ms ──► the one that watches goes to work, another watches
 /// ```
 ///
-/// What may come after the start of a run is done when no order waits: see `RunTree::make_way`.
+/// What may come after the start of a run is done when it is quiet again: see `RunTree::make_way`.
 pub struct Workers {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     state: Mutex<State>,
+    /// There is something for the thread that is ready.
+    ordered: AtomicBool,
     work: Condvar,
     /// For the one that watches.
     watch: Condvar,
@@ -53,8 +64,12 @@ struct State {
     orders: VecDeque<Order>,
     /// Runs that were started, and have made no way yet for the next one.
     after: VecDeque<RunTree>,
+    /// No order came for [`QUIET`].
+    quiet: bool,
     threads: usize,
     idle: usize,
+    /// One of the idle ones was called, and looks for an order without sleeping.
+    ready: bool,
     /// Orders that were taken so far.
     taken: u64,
     /// One of the threads watches whether the others hang.
@@ -96,6 +111,7 @@ impl Workers {
         Ok(Self {
             shared: Arc::new(Shared {
                 state: Mutex::default(),
+                ordered: AtomicBool::new(false),
                 work: Condvar::new(),
                 watch: Condvar::new(),
                 enough: enough.min(MOST),
@@ -104,13 +120,32 @@ impl Workers {
         })
     }
 
+    /// An order may come within [`READY`]: a program has ended. One thread wakes while that is still being decided, so
+    /// that the order does not wait for it. For nothing where there is no processor to spare.
+    pub fn call(&self) {
+        let mut state = self.shared.lock();
+        if state.idle == 0 || state.ready || !state.orders.is_empty() || self.shared.enough <= 2 {
+            return;
+        }
+        state.ready = true;
+        self.shared.ordered.store(false, Ordering::Relaxed);
+        drop(state);
+        self.shared.work.notify_one();
+    }
+
     /// Has this run started. Never blocks. The answer comes through `done`.
     pub fn submit(&self, order: Order) {
         let mut state = self.shared.lock();
         state.orders.push_back(order);
+        state.quiet = false;
         // A thread that is idle may not have woken for an earlier order yet.
         if state.idle >= state.orders.len() {
+            let ready = state.ready && state.orders.len() == 1;
             drop(state);
+            if ready {
+                self.shared.ordered.store(true, Ordering::Release);
+                return;
+            }
             self.shared.work.notify_one();
             return;
         }
@@ -215,22 +250,42 @@ impl Shared {
                 state.threads -= 1;
                 return Next::End;
             }
-            if let Some(tree) = state.after.pop_front() {
+            let rest = if state.after.is_empty() { IDLE } else { QUIET };
+            if state.quiet
+                && let Some(tree) = state.after.pop_front()
+            {
                 if state.after.is_empty() {
                     state.after = VecDeque::new();
                 }
                 return Next::MakeWay(tree);
             }
             state.idle += 1;
-            let waited = self.work.wait_timeout(state, IDLE);
+            let waited = self.work.wait_timeout(state, rest);
             let (guard, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             state = guard;
+            if state.ready && state.orders.is_empty() {
+                state = self.be_ready(state);
+            }
+            state.ready = false;
             state.idle -= 1;
             if waited.timed_out() && state.orders.is_empty() {
-                state.threads -= 1;
-                return Next::End;
+                state.quiet = true;
+                if rest == IDLE && state.after.is_empty() {
+                    state.threads -= 1;
+                    return Next::End;
+                }
             }
         }
+    }
+
+    /// This thread was called: looks for an order for a while, without sleeping.
+    fn be_ready<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        drop(state);
+        let until = Instant::now() + READY;
+        while !self.ordered.load(Ordering::Acquire) && Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        self.lock()
     }
 
     /// The machine has no thread to give: others will do the work, or it is refused.
@@ -256,5 +311,87 @@ impl Shared {
             };
             (self.done)(order.unit, order.run, Err(error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+
+    use abide_model::{Command, EnvironmentSpec, Launch, Limits, StdinSpec, UnitName};
+
+    use super::*;
+    use crate::tree::Trees;
+
+    /// One that is refused before there is a process.
+    fn order(run: u64) -> Order {
+        let name: UnitName = "test".parse().expect("a name");
+        let trees = Trees::without_groups(Path::new("/"));
+        let launch = Launch {
+            command: Command::Argv(Vec::new()),
+            directory: "/".into(),
+            environment: EnvironmentSpec::default(),
+            user: None,
+            group: None,
+            umask: 0o022,
+            priority: None,
+            oom_score: None,
+            stdin: StdinSpec::Null,
+            limits: Limits::default(),
+            notify: None,
+            fd_store: 0,
+            socket: None,
+        };
+        Order {
+            unit: UnitId(1),
+            run: RunId(run),
+            launch: Arc::new(launch),
+            variables: Vec::new(),
+            sockets: Vec::new(),
+            stdin: None,
+            ready_fd: None,
+            fifos: Vec::new(),
+            stdout: None,
+            stderr: None,
+            read_ends: Vec::new(),
+            stages: Vec::new(),
+            tree: trees.run(UnitId(1), &name, RunId(run)),
+            record: None,
+            keeper: None,
+        }
+    }
+
+    #[test]
+    fn every_order_is_carried_out_once_whether_a_worker_was_called_for_it_or_not() {
+        let (done, carried_out) = channel();
+        let workers = Workers::start(move |_, run, result| {
+            assert!(result.is_err(), "there is nothing to execute");
+            // The test may have failed already.
+            let _ = done.send(run);
+        })
+        .expect("start");
+        for run in (1..=400).step_by(2) {
+            if run % 3 == 0 {
+                workers.call();
+            }
+            // Called twice, and with more orders than were expected.
+            if run % 5 == 0 {
+                workers.call();
+            }
+            let orders = 1 + run / 2 % 2;
+            for more in 0..orders {
+                workers.submit(order(run + more));
+            }
+            let mut runs: Vec<u64> = (0..orders)
+                .map(|_| {
+                    let within = Duration::from_secs(30);
+                    carried_out.recv_timeout(within).expect("carried out").0
+                })
+                .collect();
+            runs.sort_unstable();
+            assert_eq!(runs, (run..run + orders).collect::<Vec<_>>());
+        }
+        assert!(carried_out.try_recv().is_err());
     }
 }
