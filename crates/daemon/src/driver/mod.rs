@@ -41,6 +41,7 @@ mod unit;
 mod upgrade;
 mod versions;
 mod watches;
+mod write_out;
 
 pub use run::{Daemon, Ended};
 pub use start::{Options, StartError, Started};

@@ -30,6 +30,7 @@ impl Daemon {
             && let Some(waiting) = self.unwritten.get_mut(after)
         {
             waiting.push((id, effect));
+            self.awaited = true;
             return;
         }
         match effect {
@@ -168,6 +169,7 @@ impl Daemon {
             Ok(order) => {
                 point("spawn.ordered");
                 self.spawning.insert((unit_id, run), id);
+                self.started = true;
                 self.workers.submit(order);
             }
             Err(reason) => {
@@ -207,7 +209,8 @@ impl Daemon {
         if unit.spec.policy.ready.is_some() {
             fresh.mark = Some(self.capture.mark(unit_id));
         }
-        unit.run = Some(fresh);
+        // Its descriptors are closed once this one is on its way.
+        self.past.extend(unit.run.replace(fresh));
         unit.beat = None;
         if unit.facts.status_text.is_some() {
             Arc::make_mut(&mut unit.facts).status_text = None;

@@ -33,7 +33,7 @@ use super::sockets::{Sockets, remove_file};
 use super::strangers::Strangers;
 use super::streams::{self, FIFO, STAGE};
 use super::tidying::Tidying;
-use super::unit::{Main, Units};
+use super::unit::{Main, Run, Units};
 use super::upgrade::Upgrade;
 use super::watches::{Watched, Watches};
 use crate::api::ApiEnd;
@@ -153,8 +153,16 @@ pub struct Daemon {
 
     /// Writes on their way, and what waits for each.
     pub(super) unwritten: BTreeMap<EffectId, Vec<(EffectId, Effect)>>,
+    /// When events and state are written at the latest; see [`super::write_out`].
+    pub(super) write_by: Option<Mono>,
+    /// A program was started since they were.
+    pub(super) started: bool,
+    /// Something waits for a write.
+    pub(super) awaited: bool,
     /// Exits that the keeper may forget once this is written.
     pub(super) takes: BTreeMap<EffectId, Vec<(UnitId, RunId)>>,
+    /// Runs that others took the place of, to be let go of.
+    pub(super) past: Vec<Run>,
     /// Spawns on their way.
     pub(super) spawning: HashMap<(UnitId, RunId), EffectId>,
     pub(super) next_request: u64,
@@ -514,15 +522,16 @@ impl Daemon {
     fn settle(&mut self, now: Now) {
         self.carry_out(now);
         // Last of all, so that nothing competes with what was started.
+        self.past = Vec::new();
         self.publish_dirty(now);
         self.publish_operations(now.mono);
-        // In this order: an exit that is written down as seen, and of which no event tells, is one that
-        // nobody hears of if the daemon is killed here.
-        self.events.wake();
-        self.store.flush();
+        let written = self.write_out(now.mono);
         let due = self.core.poll_timeout().mono.map(|(at, _)| at);
         let shown = self.changed_operations.values().min().copied();
-        let next = [due, shown, self.tidying.due()].into_iter().flatten().min();
+        let next = [due, shown, written, self.tidying.due()]
+            .into_iter()
+            .flatten()
+            .min();
         if next != self.timer_set {
             match self.timer.set(next) {
                 Ok(()) => self.timer_set = next,
@@ -589,6 +598,9 @@ impl Daemon {
 
     /// Leaves. After `Down` nothing stays behind but the state and the logs.
     fn end(mut self) -> Ended {
+        // What waits for its moment is written first: events before state, here too.
+        self.awaited = true;
+        self.write_out(clock::now().mono);
         // A new daemon would end them, too, and ask for them again.
         self.assistants.finish(Duration::from_secs(6));
         if self.yielded && !self.keeper_lost {

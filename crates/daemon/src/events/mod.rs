@@ -147,6 +147,12 @@ impl EventLog {
         }
     }
 
+    /// Something waits for [`EventLog::wake`].
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.shared.unwoken.load(Ordering::Relaxed)
+    }
+
     /// Has what is queued written.
     pub fn wake(&self) {
         if self.shared.unwoken.swap(false, Ordering::Relaxed) {

@@ -80,6 +80,11 @@ impl Store {
         });
     }
 
+    /// Something waits for [`Store::flush`].
+    pub fn is_queued(&self) -> bool {
+        !self.queued.borrow().is_empty()
+    }
+
     /// Has all that is queued written. Blocks for nothing.
     pub fn flush(&self) {
         let queued = self.queued.take();
