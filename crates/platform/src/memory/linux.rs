@@ -1,6 +1,10 @@
 //! glibc's allocator set up for a small process, and pages that can be read again.
 #![allow(unsafe_code)]
 
+mod dense;
+
+use dense::Dense;
+
 use std::ffi::{CStr, c_int, c_void};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,6 +14,10 @@ use std::os::unix::fs::FileExt as _;
 const MAPPED: c_int = 128 << 10;
 /// So much free memory at the heap's end is kept for what comes next.
 const SPARE: c_int = 128 << 10;
+
+/// Of every program that this crate is part of.
+#[global_allocator]
+static ALLOCATOR: Dense = Dense::new();
 
 /// What the call that gives a stack back may use of it.
 const BELOW: usize = 1024;
@@ -40,6 +48,7 @@ pub fn configure() {
 /// is of most use right before the last thread that works goes to sleep.
 pub fn release() {
     release_stack();
+    ALLOCATOR.release();
     #[cfg(target_env = "gnu")]
     // SAFETY: takes a number and touches only what the allocator has free.
     unsafe {
