@@ -154,6 +154,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .max_io_events_per_tick(64)
         .max_blocking_threads(READERS)
         .thread_keep_alive(Duration::from_secs(1))
         .thread_name("api-reader")

@@ -180,7 +180,7 @@ impl Daemon {
 
     /// Has the keeper hold what was made, and the capture drain it.
     fn install_streams(&mut self, id: UnitId, made: Vec<Made>) -> io::Result<()> {
-        let mut fifos = Vec::new();
+        let mut fifos = Vec::with_capacity(made.len());
         // What the spec before had: another number of streams.
         self.capture.remove(id);
         for Made { stream, fifo } in made {

@@ -383,6 +383,9 @@ impl Daemon {
         let Some(effect) = self.spawning.remove(&(unit, run)) else {
             return;
         };
+        if self.spawning.is_empty() {
+            self.spawning = HashMap::new();
+        }
         let (outcome, sweep) = match result {
             Ok(spawned) => {
                 for warning in &spawned.warnings {

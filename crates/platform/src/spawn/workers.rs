@@ -243,6 +243,9 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if let Some(order) = state.orders.pop_front() {
+                if state.orders.is_empty() {
+                    state.orders = VecDeque::new();
+                }
                 state.taken = state.taken.wrapping_add(1);
                 return Next::Spawn(order);
             }

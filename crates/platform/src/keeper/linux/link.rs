@@ -329,6 +329,8 @@ impl Link {
             // A keeper that is gone is told by `recv`.
             self.out.drain(..BATCH.min(self.out.len()));
         }
+        // After the descriptors of many units.
+        self.out = VecDeque::new();
     }
 }
 
