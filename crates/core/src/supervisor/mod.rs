@@ -363,9 +363,9 @@ impl Supervisor {
         self.graph.id(name)
     }
 
-    /// An operation; of the finished ones the last hundred are kept.
+    /// An operation, as it is now; of the finished ones the last hundred are kept.
     #[must_use]
-    pub fn operation(&self, id: OperationId) -> Option<&Operation> {
+    pub fn operation(&self, id: OperationId) -> Option<&Arc<Operation>> {
         self.operations.get(id)
     }
 

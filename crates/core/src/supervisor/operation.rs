@@ -1,6 +1,7 @@
 //! Operations: what a command set in motion, unit by unit, and how far it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use abide_model::{
     Operation, OperationId, OperationKind, OperationState, OperationStep, RollingProgress,
@@ -12,7 +13,8 @@ const KEPT: usize = 100;
 
 #[derive(Debug)]
 struct Tracked {
-    operation: Operation,
+    /// Shared with whoever shows it: changed in a copy while somebody does.
+    operation: Arc<Operation>,
     pending: usize,
     /// It was written down, so its end must be, too.
     saved: bool,
@@ -48,7 +50,7 @@ impl Operations {
         self.last = self.last.max(id.0);
     }
 
-    pub(super) fn get(&self, id: OperationId) -> Option<&Operation> {
+    pub(super) fn get(&self, id: OperationId) -> Option<&Arc<Operation>> {
         self.all.get(&id).map(|tracked| &tracked.operation)
     }
 
@@ -115,7 +117,7 @@ impl Operations {
         self.all.insert(
             id,
             Tracked {
-                operation,
+                operation: Arc::new(operation),
                 pending,
                 saved,
                 outdated: false,
@@ -137,14 +139,15 @@ impl Operations {
         let Some(tracked) = self.all.get_mut(&id) else {
             return;
         };
-        let steps = &mut tracked.operation.steps;
+        let steps = &tracked.operation.steps;
         let Ok(at) = steps.binary_search_by(|step| step.unit.cmp(unit)) else {
             return;
         };
-        let step = &mut steps[at];
+        let step = &steps[at];
         if step.state != StepState::Pending || (step.state == state && step.note == note) {
             return;
         }
+        let step = &mut Arc::make_mut(&mut tracked.operation).steps[at];
         step.state = state;
         step.note = note;
         self.changed.insert(id);
@@ -169,7 +172,7 @@ impl Operations {
         change: impl FnOnce(&mut RollingProgress),
     ) {
         if let Some(tracked) = self.all.get_mut(&id)
-            && let Some(progress) = &mut tracked.operation.rolling
+            && let Some(progress) = &mut Arc::make_mut(&mut tracked.operation).rolling
         {
             change(progress);
             tracked.outdated = true;
@@ -190,11 +193,12 @@ impl Operations {
         let Some(tracked) = self.all.get_mut(&id) else {
             return;
         };
-        let steps = &mut tracked.operation.steps;
+        let steps = &tracked.operation.steps;
         if let Ok(at) = steps.binary_search_by(|step| step.unit.cmp(unit))
             && steps[at].state == StepState::Done
         {
-            (steps[at].state, steps[at].note) = (StepState::Pending, None);
+            let step = &mut Arc::make_mut(&mut tracked.operation).steps[at];
+            (step.state, step.note) = (StepState::Pending, None);
             tracked.pending += 1;
             self.changed.insert(id);
         }
@@ -204,18 +208,19 @@ impl Operations {
         let Some(tracked) = self.all.get_mut(&id) else {
             return;
         };
-        let operation = &mut tracked.operation;
+        let operation = &tracked.operation;
         if tracked.pending > 0 || tracked.held || operation.state != OperationState::Running {
             return;
         }
         let any = |state| operation.steps.iter().any(|step| step.state == state);
-        operation.state = if any(StepState::Failed) {
+        let state = if any(StepState::Failed) {
             OperationState::Failed
         } else if any(StepState::Superseded) {
             OperationState::Superseded
         } else {
             OperationState::Done
         };
+        Arc::make_mut(&mut tracked.operation).state = state;
         self.changed.insert(id);
         self.finished.push_back(id);
         if self.finished.len() > KEPT
@@ -245,7 +250,7 @@ impl Operations {
                 // How far it came counts until its end is written down, too.
                 (true, saved) => saved && tracked.outdated,
             };
-            let begun = begun.then(|| Box::new(tracked.operation.clone()));
+            let begun = begun.then(|| Box::new(Operation::clone(&tracked.operation)));
             let ended = over && tracked.saved;
             tracked.saved = !over;
             tracked.outdated = false;

@@ -159,8 +159,8 @@ impl Board {
     }
 
     /// What is known of an operation is this.
-    pub fn publish_operation(&self, operation: Operation) {
-        lock(&self.operations).publish(Arc::new(operation));
+    pub fn publish_operation(&self, operation: impl Into<Arc<Operation>>) {
+        lock(&self.operations).publish(operation.into());
         self.operation_changes.send_modify(|n| *n += 1);
     }
 

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
-use abide_model::{EffectId, EventKind, Now, RunId, Signal, StopAction, UnitId, UnitName};
+use abide_model::{
+    EffectId, EventKind, Now, Operation, RunId, Signal, StopAction, UnitId, UnitName,
+};
 use abide_platform::fault::point;
 use abide_platform::spawn::{Order, Stages};
 use abide_platform::tree;
@@ -101,7 +103,7 @@ impl Daemon {
                 let answer = answer.and_then(|id| {
                     self.core
                         .operation(id)
-                        .cloned()
+                        .map(|operation| Operation::clone(operation))
                         .ok_or(abide_model::Refusal::ShuttingDown)
                 });
                 if let Some(reply) = self.replies.remove(&request) {

@@ -8,7 +8,7 @@ use abide_model::{ActualState, Mono, Now, OperationId, OperationState, UnitId};
 use super::run::Daemon;
 use crate::board::{UnitEntry, UnitView};
 
-/// To show an operation is to copy all its steps, so one of many units is shown this much later for each,
+/// What is shown is copied with the next change, all steps of it, so one of many units is shown this much later for each,
 /// and all that changed meanwhile with it: else an operation of n units would cost n².
 const PER_STEP: Duration = Duration::from_micros(20);
 /// Operations of no more units than this are shown at once.
@@ -25,7 +25,7 @@ impl Daemon {
         // Whoever is told of it asks for it.
         if small || self.board.operation(id).is_none() {
             self.changed_operations.remove(&id);
-            self.board.publish_operation(operation.clone());
+            self.board.publish_operation(Arc::clone(operation));
             return;
         }
         let wait = PER_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
@@ -43,7 +43,7 @@ impl Daemon {
         {
             self.changed_operations.remove(&id);
             if let Some(operation) = self.core.operation(id) {
-                self.board.publish_operation(operation.clone());
+                self.board.publish_operation(Arc::clone(operation));
             }
         }
     }
