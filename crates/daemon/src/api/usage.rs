@@ -11,6 +11,11 @@ use crate::board::UnitEntry;
 
 /// Less time than this is too short to measure a share of a CPU in: the last figure is shown again.
 const SHORTEST: Duration = Duration::from_millis(200);
+/// Of a younger run the share is that since it began, and no look is remembered: who starts units looks at
+/// them, and may never again.
+const YOUNG: Duration = Duration::from_secs(10);
+/// Nobody compares with a look that is older.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Remembers the last figures for the share of a CPU since then.
 #[derive(Debug, Default)]
@@ -50,9 +55,11 @@ impl Sampling {
         figures: Figures,
     ) -> Self {
         let now = abide_platform::clock::now().mono;
-        sampler
-            .shares()
-            .retain(|_, share| now.since(share.at) < Duration::from_secs(3600));
+        {
+            let mut shares = sampler.shares();
+            shares.retain(|_, share| now.since(share.at) < REMEMBERED);
+            shares.shrink_to_fit();
+        }
         Self {
             look: Look::begin(units.filter_map(|unit| unit.tree.as_ref()), figures),
             sampler,
@@ -89,6 +96,9 @@ impl Sampling {
         };
         let passed = self.now.since(from).as_secs_f64();
         let percent = (passed > 0.0).then(|| (used.as_secs_f64() / passed * 1000.0).round() / 10.0);
+        if before.is_none() && self.now.since(from) < YOUNG {
+            return percent;
+        }
         let share = Share {
             run,
             at: self.now,
