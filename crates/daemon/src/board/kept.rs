@@ -31,7 +31,7 @@ pub struct KeptSpec {
     /// Its line there.
     pub line: u32,
     digest: u64,
-    command: Command,
+    command: Words,
     environment: Arc<EnvironmentSpec>,
     /// Without command and environment.
     around: Arc<Launch>,
@@ -61,7 +61,7 @@ impl KeptSpec {
     #[must_use]
     pub fn launch(&self) -> Launch {
         Launch {
-            command: self.command.clone(),
+            command: self.command.command(),
             environment: EnvironmentSpec::clone(&self.environment),
             ..Launch::clone(&self.around)
         }
@@ -103,10 +103,7 @@ impl Keep {
             source,
         } = spec;
         let digest = std::mem::take(&mut policy.launch_digest);
-        let command = tight(std::mem::replace(
-            &mut launch.command,
-            Command::Argv(Vec::new()),
-        ));
+        let command = std::mem::replace(&mut launch.command, Command::Argv(Vec::new()));
         let environment = std::mem::take(&mut launch.environment);
         KeptSpec {
             name,
@@ -116,7 +113,7 @@ impl Keep {
             file: self.file(source.file),
             line: source.line,
             digest,
-            command,
+            command: Words::of(command),
             environment: self.environments.share(environment),
             around: self.launches.share(launch),
         }
@@ -133,17 +130,42 @@ impl Keep {
     }
 }
 
-/// Without room to grow.
-fn tight(command: Command) -> Command {
-    match command {
-        Command::Argv(mut words) => {
-            words.iter_mut().for_each(String::shrink_to_fit);
-            words.shrink_to_fit();
-            Command::Argv(words)
+/// A command in one piece of memory.
+#[derive(Clone, PartialEq, Debug)]
+enum Words {
+    /// A line for the shell.
+    Shell(Box<str>),
+    /// Each word with a zero behind it.
+    Argv(Box<str>),
+    /// Words that have a zero in them, which no program can be given.
+    Odd(Box<[String]>),
+}
+
+impl Words {
+    fn of(command: Command) -> Self {
+        match command {
+            Command::Shell(line) => Self::Shell(line.into()),
+            Command::Argv(words) if words.iter().any(|word| word.contains('\0')) => {
+                Self::Odd(words.into())
+            }
+            Command::Argv(words) => {
+                let mut all = String::with_capacity(words.iter().map(|word| word.len() + 1).sum());
+                for word in &words {
+                    all.push_str(word);
+                    all.push('\0');
+                }
+                Self::Argv(all.into())
+            }
         }
-        Command::Shell(mut line) => {
-            line.shrink_to_fit();
-            Command::Shell(line)
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::Shell(line) => Command::Shell(line.to_string()),
+            Self::Argv(all) => {
+                Command::Argv(all.split_terminator('\0').map(str::to_owned).collect())
+            }
+            Self::Odd(words) => Command::Argv(words.to_vec()),
         }
     }
 }
@@ -169,5 +191,26 @@ impl<T: PartialEq> Recent<T> {
         self.0.truncate(RECENT - 1);
         self.0.push_front(Arc::downgrade(&value));
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_the_same_after_it_was_kept() {
+        let argv = |words: &[&str]| Command::Argv(words.iter().map(|&w| w.to_owned()).collect());
+        for command in [
+            argv(&[]),
+            argv(&[""]),
+            argv(&["", "a", "", ""]),
+            argv(&["/bin/echo", "two words", "\u{e4}"]),
+            argv(&["a\0b", "c"]),
+            Command::Shell("exec a | b".to_owned()),
+            Command::Shell(String::new()),
+        ] {
+            assert_eq!(Words::of(command.clone()).command(), command);
+        }
     }
 }
