@@ -57,6 +57,7 @@ impl HomeGroup {
         Self {
             path: path.to_path_buf(),
             providing: Mutex::default(),
+            memory: AtomicBool::new(false),
         }
     }
 
