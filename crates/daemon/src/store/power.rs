@@ -16,6 +16,9 @@ const HISTORY: &str = include_str!("../../tests/fixtures/state/3/image.jsonl");
 /// Small enough that every cut lies in a sector of its own soon.
 const SECTOR: usize = 512;
 
+/// Names of files, and what is in them.
+type Files<'a> = &'a [(&'a str, &'a [u8])];
+
 fn line(entry: &Entry) -> Vec<u8> {
     let mut text = Vec::new();
     encode(entry, &mut text).expect("encodes");
@@ -38,7 +41,7 @@ fn history() -> Vec<Vec<u8>> {
 }
 
 /// Opens what is left, starts a supervisor from it, and goes on writing.
-fn recover(dir: &Path, left: &[(&str, &[u8])]) -> (Image, Loss) {
+fn recover(dir: &Path, left: Files<'_>) -> (Image, Loss) {
     for file in std::fs::read_dir(dir).expect("a directory").flatten() {
         std::fs::remove_file(file.path()).expect("removed");
     }
@@ -145,7 +148,7 @@ fn a_loss_of_power_at_any_step_of_writing_anew_loses_nothing() {
     let dir = dir.path();
     let (old, new) = written_anew(dir);
     let whole = image_of(&history());
-    let nothing = |files: &[(&str, &[u8])], step: &str| {
+    let nothing = |files: Files<'_>, step: &str| {
         let (image, loss) = recover(dir, files);
         assert_eq!(image, whole, "{step}");
         assert_eq!(loss, Loss::default(), "{step}");
@@ -162,7 +165,7 @@ fn a_loss_of_power_at_any_step_of_writing_anew_loses_nothing() {
         nothing(&files, &format!("its sector at {from} was not written"));
     }
     // From here on it is whole. The names of before, or of after, each of the changes of the folder.
-    let steps: [(&str, &[(&str, &[u8])]); 4] = [
+    let steps: [(&str, Files<'_>); 4] = [
         ("synced", &[("journal.1", &old), ("journal.2.tmp", &new)]),
         ("renamed", &[("journal.1", &old), ("journal.2", &new)]),
         ("the old one removed", &[("journal.2", &new)]),
@@ -189,7 +192,7 @@ fn what_was_appended_after_writing_anew_is_torn_at_any_prefix_and_that_is_told()
     for cut in 0..=more.len() {
         let now = [&new, &more[..cut]].concat();
         // The removal of the old one may not have come to the disk.
-        let both: &[(&str, &[u8])] = &[("journal.1", &old), ("journal.2", &now)];
+        let both: Files<'_> = &[("journal.1", &old), ("journal.2", &now)];
         for files in [both, &both[1..]] {
             let (image, loss) = recover(dir, files);
             assert_eq!(image.next_unit == 1234, cut == more.len(), "cut at {cut}");
