@@ -42,8 +42,7 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     let mut plan = Plan::new(order, &ends)?;
     point("spawn.planned");
     let cloned = match execute(&mut plan, order) {
-        // Its group was taken for what an earlier run left (`RunTree::make_way`).
-        Err(e) if e.step == Step::Clone && e.errno == Some(libc::ENODEV) => {
+        Err(e) if e.step == Step::Clone && is_gone(e.errno) => {
             plan.enter_anew(order)?;
             execute(&mut plan, order)?
         }
@@ -113,6 +112,12 @@ fn execute(plan: &mut Plan<'_>, order: &Order) -> Result<Cloned, SpawnError> {
         });
     }
     Ok(cloned)
+}
+
+/// The group was taken for what an earlier run left, at this instant (`RunTree::make_way`): nothing can be born in
+/// it (ENODEV), and its files are gone (ENOENT).
+fn is_gone(errno: Option<i32>) -> bool {
+    matches!(errno, Some(libc::ENODEV | libc::ENOENT))
 }
 
 /// Not in this kernel, or not through this sandbox.
