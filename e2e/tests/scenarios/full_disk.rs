@@ -48,7 +48,7 @@ fn a_full_disk_stops_no_program_and_its_loss_is_counted() {
     home.write(
         "abide.toml",
         &format!(
-            "[service.writer]\ncommand = [\"{0}\", \"count\", \"500\", \"{1}\"]\n\n[service.other]\ncommand = [\"{0}\", \"count\", \"5000\"]\n",
+            "[service.writer]\ncommand = [\"{0}\", \"count\", \"100\", \"{1}\"]\n\n[service.other]\ncommand = [\"{0}\", \"count\", \"5000\"]\n",
             guest.display(),
             progress.display()
         ),

@@ -358,7 +358,7 @@ mod tests {
             stdout: None,
             stderr: None,
             read_ends: Vec::new(),
-            stages: super::Stages::default(),
+            stages: crate::spawn::Stages::default(),
             tree: trees.run(UnitId(1), &name, RunId(run)),
             record: None,
             keeper: None,
