@@ -376,7 +376,7 @@ fn settings(reader: &Reader<'_>, instance: Option<&str>) -> Vec<Setting> {
             origin: Origin::BuiltIn,
         });
     }
-    settings.sort_by_key(rank);
+    settings.sort_by_cached_key(rank);
     settings
 }
 
