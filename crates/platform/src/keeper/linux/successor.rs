@@ -15,7 +15,10 @@ use crate::{clock, lock};
 /// How long the daemon before may take to end, once it has been told to.
 const LET_GO_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often to look whether it has.
+/// How long the keeper before may take to end, once it has let go of its line to us.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often to look whether they have.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// This process was started to take over from another daemon, which still has the home. In this order:
@@ -76,20 +79,22 @@ impl Successor {
 /// The keeper is gone. The daemon before, as long as it works, makes a new one, and that one's daemon goes
 /// on; if it has ended already, nobody else is left to do so.
 fn without_keeper(launch: &Launch) -> LinkError {
-    let deadline = clock::now().mono.after(LET_GO_WITHIN);
-    while lock::holder(&launch.home).is_some() && clock::now().mono < deadline {
-        if lock::keeper(&launch.home).is_some() {
-            return LinkError::Replaced;
+    let begun = clock::now().mono;
+    loop {
+        let now = clock::now().mono;
+        let (keeper, daemon) = (lock::keeper(&launch.home), lock::holder(&launch.home));
+        match (keeper, daemon) {
+            // At its end a process lets go of its descriptors one after the other: it may be the old one.
+            (Some(_), _) if now >= begun.after(ENDED_WITHIN) => return LinkError::Replaced,
+            (None, None) => break,
+            _ if now >= begun.after(LET_GO_WITHIN) => break,
+            _ => {}
         }
         #[expect(
             clippy::disallowed_methods,
             reason = "the end of a process that is no child of ours, on kernels without pidfds too"
         )]
         std::thread::sleep(PAUSE);
-    }
-    // Before that one ended, its keeper had the home, if it made one.
-    if lock::keeper(&launch.home).is_some() {
-        return LinkError::Replaced;
     }
     match hand_over(launch, &[]) {
         Ok(()) => LinkError::Replaced,
