@@ -15,9 +15,6 @@ use crate::{clock, lock};
 /// How long the daemon before may take to end, once it has been told to.
 const LET_GO_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long the keeper before may take to end, once it has let go of its line to us.
-const ENDED_WITHIN: Duration = Duration::from_secs(2);
-
 /// How often to look whether they have.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -27,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Successor {
     socket: OwnedFd,
+    /// The keeper that started this process.
+    keeper: u32,
 }
 
 impl Successor {
@@ -35,7 +34,8 @@ impl Successor {
     pub fn here() -> Option<Self> {
         std::env::var_os(SUCCESSOR)?;
         let socket = duplicate(&std::env::var(KEEPER_FD).ok()?)?;
-        Some(Self { socket })
+        let keeper = std::os::unix::process::parent_id();
+        Some(Self { socket, keeper })
     }
 
     /// All is done that can be done beside the old daemon: it will be told to yield. To be called within
@@ -48,7 +48,7 @@ impl Successor {
         // The first message of this socket: there is room.
         match send(self.socket.as_fd(), prepared, None) {
             Sent::Yes => Ok(()),
-            Sent::Later | Sent::Never => Err(without_keeper(launch)),
+            Sent::Later | Sent::Never => Err(self.without_keeper(launch)),
         }
     }
 
@@ -70,34 +70,37 @@ impl Successor {
                     }
                 }
                 Received::Nothing => {}
-                Received::End => return Err(without_keeper(launch)),
+                Received::End => return Err(self.without_keeper(launch)),
             }
         }
     }
-}
 
-/// The keeper is gone. The daemon before, as long as it works, makes a new one, and that one's daemon goes
-/// on; if it has ended already, nobody else is left to do so.
-fn without_keeper(launch: &Launch) -> LinkError {
-    let begun = clock::now().mono;
-    loop {
-        let now = clock::now().mono;
-        let (keeper, daemon) = (lock::keeper(&launch.home), lock::holder(&launch.home));
-        match (keeper, daemon) {
-            // At its end a process lets go of its descriptors one after the other: it may be the old one.
-            (Some(_), _) if now >= begun.after(ENDED_WITHIN) => return LinkError::Replaced,
-            (None, None) => break,
-            _ if now >= begun.after(LET_GO_WITHIN) => break,
-            _ => {}
+    /// The keeper is gone. The daemon before, as long as it works, makes a new one, and that one's daemon
+    /// goes on; if it has ended already, nobody else is left to do so.
+    fn without_keeper(&self, launch: &Launch) -> LinkError {
+        let deadline = clock::now().mono.after(LET_GO_WITHIN);
+        while clock::now().mono < deadline {
+            match lock::keeper(&launch.home) {
+                // At its end a process lets go of its descriptors one after the other: its line to us
+                // may be gone before its lock.
+                Some(keeper) if keeper == self.keeper => {}
+                Some(_) => return LinkError::Replaced,
+                None if lock::holder(&launch.home).is_none() => break,
+                None => {}
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the end of a process that is no child of ours, on kernels without pidfds too"
+            )]
+            std::thread::sleep(PAUSE);
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the end of a process that is no child of ours, on kernels without pidfds too"
-        )]
-        std::thread::sleep(PAUSE);
-    }
-    match hand_over(launch, &[]) {
-        Ok(()) => LinkError::Replaced,
-        Err(error) => error.into(),
+        // Before the old daemon ended, its keeper had the home, if it made one.
+        if lock::keeper(&launch.home).is_some() {
+            return LinkError::Replaced;
+        }
+        match hand_over(launch, &[]) {
+            Ok(()) => LinkError::Replaced,
+            Err(error) => error.into(),
+        }
     }
 }
