@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::session::{Out, Session};
-use crate::ground::{Ground, Writing};
+use crate::ground::{Ground, Unit, Writing};
 use crate::peers::Peer;
 use crate::{clock, lines, processes, tool};
 
@@ -20,6 +20,24 @@ pub const CPU: &str = "line by line CPU %";
 /// From the write of a line to its arrival at who follows the log, at a line each millisecond, in ms.
 pub const DELAY: &str = "line by line delay ms";
 
+/// One program that writes so many bytes a time, and so many µs apart, until it is ended.
+fn writer<'a>(
+    ground: &'a mut Ground,
+    peer: &dyn Peer,
+    block: usize,
+    pace_us: u64,
+) -> Result<(Session<'a>, Unit), String> {
+    let writing = Writing {
+        gate: None,
+        block,
+        lines: 1_000_000_000,
+        pace_us,
+    };
+    let unit = ground.writer(0, &writing);
+    let session = Session::begin(ground, peer, vec![unit.clone()])?;
+    Ok((session, unit))
+}
+
 /// Measures once what it costs.
 ///
 /// # Errors
@@ -30,14 +48,7 @@ pub fn measure(
     time: Duration,
     out: &mut Out,
 ) -> Result<(), String> {
-    let writing = Writing {
-        gate: None,
-        block: 100,
-        lines: 1_000_000_000,
-        pace_us: 100,
-    };
-    let unit = ground.writer(0, &writing);
-    let session = Session::begin(ground, peer, vec![unit])?;
+    let (session, _) = writer(ground, peer, 100, 100)?;
     clock::let_pass(Duration::from_secs(2));
     let pids = session.guard.supervisors();
     let (before, begun) = (processes::used(&pids), clock::now());
@@ -59,14 +70,7 @@ pub fn delay(
     time: Duration,
     out: &mut Out,
 ) -> Result<(), String> {
-    let writing = Writing {
-        gate: None,
-        block: 0,
-        lines: 1_000_000_000,
-        pace_us: 1000,
-    };
-    let unit = ground.writer(0, &writing);
-    let session = Session::begin(ground, peer, vec![unit.clone()])?;
+    let (session, unit) = writer(ground, peer, 0, 1000)?;
     clock::let_pass(Duration::from_secs(1));
     let mut follow = session
         .guard
