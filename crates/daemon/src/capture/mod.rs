@@ -67,6 +67,9 @@ pub struct StreamSpec {
     pub fifo: Arc<OwnedFd>,
     /// The stage that the keeper held, if it held one: something may be in it.
     pub stage: Option<OwnedFd>,
+    /// The unit's main process, if it runs: it has its stages, and the first output may come before this
+    /// is all that is known.
+    pub program: Option<u32>,
 }
 
 /// Something that the driver writes into the events.

@@ -30,6 +30,7 @@ impl Engine {
             (former.unwrap_or_else(new), Vec::with_capacity(1))
         });
         unit.set_spec(log);
+        unit.set_program(spec.program);
         let size = self.budget.first_size(&mut state.pipe_bytes);
         let staged = spec.stage.is_some();
         let stream = Stream::new(

@@ -192,15 +192,16 @@ impl Stage {
         let Ok(number) = pipe::number(stage.as_fd()) else {
             return;
         };
-        let stays = self.with_program(program, Some(number)).is_err();
-        self.stays.store(stays, Ordering::Relaxed);
-        if stays {
-            return;
-        }
+        let there = self.with_program(program, Some(number));
+        self.stays.store(there.is_err(), Ordering::Relaxed);
+        let Ok(there) = there else { return };
+        // If nobody has it, whatever the program has is looked for the next time: what is filled then must
+        // not be lost with the keeper and us.
+        let known = there.map(|_| number);
         point("stage.empty");
         // A keeper that does not answer goes on holding it, and so do we.
         if keeper.holder.release(self.unit, self.stream).is_ok() {
-            *place = Place::Away(Some(number));
+            *place = Place::Away(known);
             point("stage.released");
         }
     }

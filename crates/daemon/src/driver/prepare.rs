@@ -212,6 +212,7 @@ impl Daemon {
                 dir: self.home.unit_logs(&unit.name),
                 fifo: Arc::clone(fifo),
                 stage,
+                program: unit.program(),
             })?;
         }
         Ok(())

@@ -39,7 +39,7 @@ use super::streams::{
     self, API_SOCKET, API_TCP, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams,
 };
 use super::tidying::Tidying;
-use super::unit::{Run, Units};
+use super::unit::{Run, Unit, Units};
 use super::watches::Watches;
 use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
@@ -455,8 +455,7 @@ impl Daemon {
                 && let Some(unit) = self.units.get_mut(id)
             {
                 unit.streams = Some(Streams { fifos });
-                let handle = unit.run.as_ref().and_then(|run| run.handle.as_ref());
-                let program = handle.map(|handle| handle.identity().pid);
+                let program = unit.program();
                 self.capture.started(id, program);
             }
         }
@@ -519,11 +518,10 @@ impl Daemon {
     /// What was on its way when keeper and daemon died at once, a program that lives on still holds: the
     /// keeper is to have it before anything else happens. `None`: nothing was, and it can be had again.
     fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
-        let run = self.units.get(id).and_then(|unit| unit.run.as_ref());
-        let Some(handle) = run.and_then(|run| run.handle.as_ref()) else {
+        let Some(pid) = self.units.get(id).and_then(Unit::program) else {
             return Ok(None);
         };
-        let (pid, place) = (handle.identity().pid, streams::place(stream));
+        let place = streams::place(stream);
         let taken = pipe::stage_of(pid, place);
         // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
         let keep = taken.is_err();

@@ -132,6 +132,12 @@ impl Unit {
         }
     }
 
+    /// The main process of the current run, as far as there is one.
+    pub fn program(&self) -> Option<u32> {
+        let handle = self.run.as_ref()?.handle.as_ref()?;
+        Some(handle.identity().pid)
+    }
+
     /// The run of this id, if it is the current one.
     pub fn run(&self, run: RunId) -> Option<&Run> {
         self.run.as_ref().filter(|r| r.run == run)

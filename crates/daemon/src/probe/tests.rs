@@ -138,6 +138,7 @@ impl Bench {
             dir: self.path("logs").join(name(1).as_str()),
             fifo: Arc::new(fifo),
             stage: None,
+            program: None,
         };
         self.capture.add(spec).expect("captured");
         let mut options = std::fs::OpenOptions::new();

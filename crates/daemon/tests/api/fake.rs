@@ -132,6 +132,7 @@ impl Fake {
             dir: home.unit_logs(&unit.name),
             fifo: Arc::new(fifo),
             stage: None,
+            program: None,
         };
         self.capture.add(stream).expect("captured");
         OpenOptions::new()

@@ -82,6 +82,7 @@ fn stream(
         dir: dir.to_owned(),
         fifo: Arc::new(fifo),
         stage,
+        program: None,
     }
 }
 
