@@ -58,10 +58,23 @@ const RULES: &[Rule] = &[
         why: "segments are read by the daemon, the CLI and later by forwarders, none of which should be forced into a runtime",
     },
     Rule {
+        name: "abide-host",
+        inside: &["abide-model", "abide-platform"],
+        outside: Outside::Never(RUNTIMES),
+        why: "programs that are no more than a service link it through abide-service: they choose their own runtime",
+    },
+    Rule {
+        name: "abide-service",
+        inside: &["abide-host"],
+        outside: Outside::Never(RUNTIMES),
+        why: "a library for other people's programs: few dependencies, and no runtime that is not theirs",
+    },
+    Rule {
         name: "abide-daemon",
         inside: &[
             "abide-config",
             "abide-core",
+            "abide-host",
             "abide-log",
             "abide-model",
             "abide-platform",
@@ -74,6 +87,7 @@ const RULES: &[Rule] = &[
         inside: &[
             "abide-config",
             "abide-daemon",
+            "abide-host",
             "abide-log",
             "abide-model",
             "abide-platform",

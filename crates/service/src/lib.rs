@@ -1,0 +1,1 @@
+//! Makes a Rust program a service on every operating system.
