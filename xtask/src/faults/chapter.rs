@@ -16,6 +16,7 @@ use super::file::{Action, FaultFile, POINTS};
 use super::plan::{Coverage, Fault};
 use super::report::Tally;
 use super::settle::Before;
+use super::told::Told;
 use super::{Programs, inspect, lines};
 
 /// Daemons that die before they are ready are brought back without their API when there are too
@@ -264,6 +265,12 @@ impl<'a> Chapter<'a> {
     }
 
     fn end(&mut self) -> Result<(), String> {
+        let events = self.say(&["events", "-n", "1000000", "--json"])?;
+        let told = Told::from_events(&events.said);
+        for unit in &self.units {
+            let runs = lines::runs(&self.dir, unit);
+            self.may_lose_end.extend(told.ends_of(unit, &runs));
+        }
         self.note("down");
         let ended = self.say(&["down"])?;
         if ended.code != Some(0) {
@@ -281,7 +288,8 @@ impl<'a> Chapter<'a> {
                 log.last_word()
             ));
         }
-        let (count, wrong) = lines::check(&self.dir, &self.units, &log.said, &self.may_lose_end);
+        let (count, wrong) =
+            lines::check(&self.dir, &self.units, &log.said, &self.may_lose_end, &told);
         self.tally.lines = count;
         let runs = |unit: &String| lines::runs(&self.dir, unit).len() as u64;
         self.tally.runs = self.units.iter().map(runs).sum();

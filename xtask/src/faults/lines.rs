@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::cast::forgets;
+use super::told::Told;
 
 /// A run of a unit: which one of it, as the program counts.
 pub type RunOf = (String, u64);
@@ -24,16 +25,18 @@ pub fn written(dir: &Path, unit: &str, run: u64) -> u64 {
 }
 
 /// Compares what was logged, as `logs --format json` has it, with what was written. `may_lose_end`: runs
-/// that may have ended while keeper and daemon were both gone. Returns how many lines there are, and what is
-/// wrong.
+/// that may have ended while keeper and daemon were both gone. `told`: what abide itself says is missing.
+/// Returns how many lines there are, and what is wrong.
 pub fn check(
     dir: &Path,
     units: &BTreeSet<String>,
     log: &str,
     may_lose_end: &BTreeSet<RunOf>,
+    told: &Told,
 ) -> (u64, Vec<String>) {
     let mut seen = Seen {
         may_lose_end,
+        told,
         last: BTreeMap::new(),
         ends: BTreeMap::new(),
         wrong: Vec::new(),
@@ -57,6 +60,7 @@ pub fn check(
 
 struct Seen<'a> {
     may_lose_end: &'a BTreeSet<RunOf>,
+    told: &'a Told,
     /// The last line of each unit, and of each run.
     last: BTreeMap<String, (u64, u64)>,
     ends: BTreeMap<RunOf, u64>,
@@ -78,7 +82,41 @@ impl Seen<'_> {
         if let Some((run, number)) = self.after_a_lost_end(unit, line) {
             return self.whole(unit, run, number);
         }
+        if let Some(at) = self.after_a_told_loss(unit, line) {
+            self.last.insert(unit.to_owned(), at);
+            return;
+        }
         self.wrong.push(format!("{unit}: a line is torn: {line:?}"));
+    }
+
+    /// A line that begins as the next one should and ends as a later one does, with just so many bytes
+    /// missing in between as abide said were lost.
+    fn after_a_told_loss(&self, unit: &str, line: &str) -> Option<(u64, u64)> {
+        let (run, number) = *self.last.get(unit)?;
+        let next = text(unit, run, number + 1) + "\n";
+        let common = next.bytes().zip(line.bytes());
+        let common = common.take_while(|(a, b)| a == b).count();
+        self.told.lost(unit).iter().find_map(|lost| {
+            (0..=common).find_map(|begun| {
+                let mut at = number + 1;
+                let mut skip = begun + usize::try_from(*lost).ok()?;
+                loop {
+                    let candidate = text(unit, run, at) + "\n";
+                    if skip < candidate.len() {
+                        let rest = candidate[skip..].trim_end_matches('\n');
+                        return (&line[begun..] == rest).then_some((run, at));
+                    }
+                    skip -= candidate.len();
+                    at += 1;
+                }
+            })
+        })
+    }
+
+    /// Whole lines are missing in a run, as many bytes as abide said were lost.
+    fn told_of(&self, unit: &str, run: u64, from: u64, to: u64) -> bool {
+        let missing = (from..to).map(|number| text(unit, run, number).len() as u64 + 1);
+        from < to && self.told.accounts_for(unit, missing.sum())
     }
 
     fn after_a_lost_end(&self, unit: &str, line: &str) -> Option<(u64, u64)> {
@@ -98,7 +136,9 @@ impl Seen<'_> {
         let before = self.last.insert(unit.to_owned(), (run, number));
         let next = match before {
             Some((0, 0)) => true,
-            Some((same, before)) if same == run => number == before + 1,
+            Some((same, before)) if same == run => {
+                number == before + 1 || self.told_of(unit, run, before + 1, number)
+            }
             Some((earlier, _)) => earlier < run && number == 1,
             None => number == 1 || forgets(unit),
         };
@@ -167,7 +207,8 @@ mod tests {
         std::fs::write(dir.path().join("a.written"), numbers).expect("written");
         let units = BTreeSet::from(["a".to_owned()]);
         let excuse = excused.then(|| ("a".to_owned(), 1));
-        check(dir.path(), &units, log, &excuse.into_iter().collect())
+        let excuse = excuse.into_iter().collect();
+        check(dir.path(), &units, log, &excuse, &Told::default())
             .1
             .len()
     }
@@ -210,5 +251,33 @@ mod tests {
         assert_ne!(wrong(&torn(&text("a", 1, 3)[..6]), true), 0, "not the next");
         assert_ne!(wrong(&torn("xxx"), true), 0);
         assert_ne!(wrong(&(log(&GOOD) + &json("a 2 3")), true), 0);
+    }
+
+    #[test]
+    fn what_abide_says_it_lost_may_be_missing_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("a.runs"), "11\n").expect("written");
+        let numbers: Vec<u8> = [0_u64, 9].iter().flat_map(|n| n.to_ne_bytes()).collect();
+        std::fs::write(dir.path().join("a.written"), numbers).expect("written");
+        let units = BTreeSet::from(["a".to_owned()]);
+        let stream: String = (1..=9).map(|n| text("a", 1, n) + "\n").collect();
+        let wrong = |from: usize, lost: usize, told: usize| {
+            let left = format!("{}{}", &stream[..from], &stream[from + lost..]);
+            let log: String = left.lines().map(json).collect();
+            let event = format!(
+                "{{\"unit\":\"a\",\"event\":\"log_lost\",\"bytes\":1}}\n\
+                 {{\"unit\":\"a\",\"event\":\"log_resumed\",\"bytes\":{told}}}\n"
+            );
+            let told = Told::from_events(&event);
+            check(dir.path(), &units, &log, &BTreeSet::new(), &told).1
+        };
+        let second = text("a", 1, 1).len() + 1;
+        let length = text("a", 1, 2).len() + 1;
+        assert_eq!(wrong(second, length, length), [""; 0], "a whole line");
+        assert_ne!(wrong(second, length, length + 1), [""; 0]);
+        for from in second..second + length {
+            assert_eq!(wrong(from, 200, 200), [""; 0], "from {from}");
+            assert_ne!(wrong(from, 200, 199), [""; 0], "from {from}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! (`inspect`); at the end of the chapter every line that a program wrote is looked for (`lines`).
 
 mod acts;
+mod autopsy;
 mod cast;
 mod chapter;
 mod command;
@@ -18,6 +19,7 @@ mod plan;
 mod report;
 mod settle;
 mod strike;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -186,6 +188,7 @@ impl Shared<'_> {
                 );
             }
             Err(why) => {
+                autopsy::write(&chapter.home);
                 let history = chapter.history.join("\n  ");
                 let (group, disks) = (chapter.group.take(), chapter.disks.take());
                 let kept = chapter.home.keep();
