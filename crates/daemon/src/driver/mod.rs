@@ -11,6 +11,7 @@
 //! network, a client or a child: what could block is a job of another thread, whose answer comes
 //! back through the [`inbox`].
 
+mod adopt;
 mod apply;
 mod attend;
 mod beats;
@@ -20,6 +21,7 @@ mod find;
 mod inbox;
 mod job;
 mod keep;
+mod leave;
 mod main_process;
 mod notify;
 mod perform;

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
@@ -29,9 +28,8 @@ use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
-use super::sockets::{Sockets, remove_file};
+use super::sockets::Sockets;
 use super::strangers::Strangers;
-use super::streams::{self, FIFO, STAGE};
 use super::tidying::Tidying;
 use super::unit::{Main, Run, Units};
 use super::upgrade::Upgrade;
@@ -522,7 +520,7 @@ impl Daemon {
     }
 
     /// After everything that happened was dealt with: publish, set the timer, send what waits.
-    fn settle(&mut self, now: Now) {
+    pub(super) fn settle(&mut self, now: Now) {
         self.carry_out(now);
         // Last of all, so that nothing competes with what was started.
         self.past = Vec::new();
@@ -597,105 +595,6 @@ impl Daemon {
     /// The API is there, and is to be ended so.
     pub fn serves(&mut self, api: ApiEnd) {
         self.api_end = Some(api);
-    }
-
-    /// Leaves. After `Down` nothing stays behind but the state and the logs.
-    fn end(mut self) -> Ended {
-        // What waits for its moment is written first: events before state, here too.
-        self.awaited = true;
-        self.write_out(clock::now().mono);
-        // A new daemon would end them, too, and ask for them again.
-        self.assistants.finish(Duration::from_secs(6));
-        if self.yielded && !self.keeper_lost {
-            // Output is taken by whoever comes next, exactly from where this process stops.
-            self.take_beats();
-            self.settle(clock::now());
-            point("upgrade.leave");
-            self.leave_note();
-            self.store.close();
-            self.events.flush();
-            point("upgrade.left");
-            return Ended::Yielded;
-        }
-        self.drain_output();
-        if self.keeper_lost {
-            if let Some(api) = &self.api_end {
-                api.stay();
-            }
-            let text = "the keeper is gone; a new one takes over what runs".to_owned();
-            self.event(None, None, EventKind::Warning { text });
-            self.events.wake();
-            // A disk that hangs must not keep what runs without a keeper.
-            self.events.barrier()();
-            self.leave_note();
-            self.store.close();
-            self.hand_over();
-            return Ended::KeeperLost;
-        }
-        self.capture.finish_tidying(Duration::from_secs(2));
-        self.trees.remove();
-        for path in self.sockets.files() {
-            let path = path.to_owned();
-            if let Err(error) = self.files.submit(move || remove_file(&path)) {
-                tracing::warn!(%error, "cannot remove a socket file");
-            }
-        }
-        self.files.finish(Duration::from_secs(2));
-        if let Err(error) = std::fs::remove_dir_all(self.home.run())
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "cannot remove the FIFOs");
-        }
-        self.store.close();
-        self.keeper.leaving();
-        Ended::Down
-    }
-
-    /// The keeper is gone, and with it the parent of all runs: a new one holds what this one had, and
-    /// its daemon adopts the runs by their records.
-    fn hand_over(&self) {
-        let stages = self.capture.hand_over();
-        let stages = stages.iter();
-        let mut descriptors: Vec<_> = stages
-            .map(|(id, stream, stage)| (streams::key(STAGE, *id, *stream), stage.as_fd()))
-            .collect();
-        for (id, unit) in self.units.iter() {
-            if let Some(streams) = &unit.streams {
-                let fifos = streams.fifos.iter();
-                descriptors.extend(
-                    fifos.map(|(stream, fifo)| (streams::key(FIFO, id, *stream), fifo.as_fd())),
-                );
-            }
-            descriptors.extend(self.held_for(id, unit));
-        }
-        descriptors.extend(self.held.iter());
-        let listeners = self.sockets.iter();
-        descriptors.extend(listeners.map(|(key, fd)| (key, fd.as_fd())));
-        if let Err(error) = abide_platform::keeper::hand_over(&self.launch, &descriptors) {
-            tracing::error!(%error, "cannot start a new keeper; `abide up` adopts what runs");
-        }
-    }
-
-    /// Waits until what the units wrote last is in their segments, as far as their disks allow.
-    fn drain_output(&self) {
-        let (done, wait) = std::sync::mpsc::channel();
-        let mut left = 0;
-        for (id, _) in self.units.iter() {
-            let done = done.clone();
-            // Nobody waits any more once the time is over.
-            self.capture.flush(id, move || {
-                let _ = done.send(());
-            });
-            left += 1;
-        }
-        let deadline = std::time::Instant::now() + Duration::from_secs(2);
-        while left > 0 {
-            let time = deadline.saturating_duration_since(std::time::Instant::now());
-            if wait.recv_timeout(time).is_err() {
-                return;
-            }
-            left -= 1;
-        }
     }
 }
 

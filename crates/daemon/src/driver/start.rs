@@ -3,25 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::recording::Line;
 use abide_core::{Saved, Supervisor};
-use abide_log::Stream;
-use abide_model::{EventKind, RunId, Signal, UnitId};
+use abide_model::{EventKind, Signal};
 use abide_platform::clock;
 use abide_platform::fault::point;
-use abide_platform::keeper::{Key, Launch, Link, LinkError, Successor};
+use abide_platform::keeper::{Launch, Link, LinkError, Successor};
 use abide_platform::lock::{self, LockError};
-use abide_platform::notify::NotifySocket;
 use abide_platform::pipe;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::{Workers, keep_tables_small};
 use abide_platform::timer::{CalendarWatch, Timer};
-use abide_platform::tree::{Sweep, Sweeper, Trees};
+use abide_platform::tree::{Sweeper, Trees};
 use rustix::event::epoll;
 
 use super::apply::source_info;
@@ -35,16 +33,14 @@ use super::room::Room;
 use super::run::{Daemon, Message, token};
 use super::sockets::Sockets;
 use super::strangers::Strangers;
-use super::streams::{
-    self, API_SOCKET, API_TCP, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams,
-};
+use super::streams;
 use super::tidying::Tidying;
-use super::unit::{Run, Unit, Units};
+use super::unit::Units;
 use super::watches::Watches;
 use crate::api::{ApiConfig, Doors};
 use crate::assist::Assistants;
 use crate::board::{Board, DaemonInfo, Keep};
-use crate::capture::{Capture, Holder as _};
+use crate::capture::Capture;
 use crate::events::{EventLog, in_words};
 use crate::handle::Handle as Front;
 use crate::home::Home;
@@ -389,168 +385,6 @@ impl Daemon {
             api,
             safe_mode: table.safe_mode,
         })
-    }
-
-    fn take_units(&mut self, image: &Image, runs: Vec<(UnitId, Run)>) {
-        for (id, spec) in &image.specs {
-            if image.units.contains_key(id) {
-                let spec = self.keep.keep(spec.clone());
-                self.units.put(*id, Arc::new(spec));
-            }
-        }
-        self.take_versions(image);
-        for (id, run) in runs {
-            let (number, stranger) = (run.run, run.stranger);
-            if let Some(unit) = self.units.get_mut(id) {
-                unit.run = Some(run);
-            }
-            if !stranger {
-                self.watch_own(id, number);
-            } else if let Err(error) = self.watch_stranger(id, number) {
-                tracing::error!(unit = %id, %error, "cannot watch an adopted run");
-            }
-        }
-    }
-
-    /// Goes on with the FIFOs and stages that the keeper held; what it did not hold is made anew
-    /// from the FIFO in the directory, where a program may still be writing to it.
-    fn take_descriptors(&mut self, descriptors: Vec<(Key, OwnedFd)>, image: &Image) {
-        let mut held: HashMap<(UnitId, u64), (Option<OwnedFd>, Option<OwnedFd>)> = HashMap::new();
-        for (key, fd) in descriptors {
-            let unit = UnitId(key.unit);
-            match key.kind {
-                FIFO | STAGE if self.units.get(unit).is_some() => {
-                    let pair = held.entry((unit, key.sub)).or_default();
-                    if key.kind == FIFO {
-                        pair.0 = Some(fd)
-                    } else {
-                        pair.1 = Some(fd)
-                    }
-                }
-                BEATS => self.adopt_beats(fd),
-                API_SOCKET | API_TCP => self.adopt_door(key, fd),
-                LISTENER => self.adopt_listener(key.sub, fd),
-                NOTIFY | STORED | READY_PIPE if self.units.get(unit).is_some() => {
-                    self.adopt_for_unit(unit, key, fd, image);
-                }
-                _ => self.keeper.release(key),
-            }
-        }
-        self.take_back();
-        let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
-        for id in ids {
-            self.note_sockets(id);
-            let mut fifos = Vec::new();
-            for stream in Stream::ALL {
-                let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
-                match self.take_stream(id, stream, pair) {
-                    Ok(Some(fifo)) => fifos.push((stream, fifo)),
-                    Ok(None) => {}
-                    Err(error) => {
-                        self.warn(Some(id), format!("its output cannot be captured: {error}"))
-                    }
-                }
-            }
-            if !fifos.is_empty()
-                && let Some(unit) = self.units.get_mut(id)
-            {
-                unit.streams = Some(Streams { fifos });
-                let program = unit.program();
-                self.capture.started(id, program);
-            }
-        }
-        self.close_unused_sockets();
-    }
-
-    fn adopt_for_unit(&mut self, unit: UnitId, key: Key, fd: OwnedFd, image: &Image) {
-        match key.kind {
-            NOTIFY => match NotifySocket::from_held(fd) {
-                Ok(socket) => self.adopt_notify(unit, socket),
-                Err(error) => {
-                    self.warn(Some(unit), format!("its notify socket is lost: {error}"));
-                    self.keeper.release(key);
-                }
-            },
-            STORED => {
-                let names = image.stored.get(&unit);
-                let name = names.and_then(|names| names.iter().find(|(n, _)| *n == key.sub));
-                // Its message is still in the notify socket, and will be read again.
-                let Some((_, name)) = name else {
-                    return self.keeper.release(key);
-                };
-                self.adopt_stored(unit, key.sub, name.clone(), fd, true);
-            }
-            _ => self.adopt_ready_pipe(unit, RunId(key.sub), fd),
-        }
-    }
-
-    fn take_stream(
-        &mut self,
-        id: UnitId,
-        stream: Stream,
-        held: Option<(Option<OwnedFd>, Option<OwnedFd>)>,
-    ) -> io::Result<Option<Arc<OwnedFd>>> {
-        let (fifo, stage) = held.unwrap_or_default();
-        let fifo = match fifo {
-            Some(fifo) => fifo,
-            None => {
-                let Some(unit) = self.units.get(id) else {
-                    return Ok(None);
-                };
-                match pipe::hold(&self.home.unit_run(&unit.name).join(stream.name())) {
-                    Ok(fifo) => fifo,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    Err(e) => return Err(e),
-                }
-            }
-        };
-        let fifo = Arc::new(fifo);
-        self.keeper
-            .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
-        let stage = match stage {
-            Some(stage) => Some(stage),
-            None => self.stage_of_run(id, stream)?,
-        };
-        self.capture_stream(id, stream, &fifo, stage)?;
-        Ok(Some(fifo))
-    }
-
-    /// What was on its way when keeper and daemon died at once, a program that lives on still holds: the
-    /// keeper is to have it before anything else happens. `None`: nothing was, and it can be had again.
-    fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
-        let Some(pid) = self.units.get(id).and_then(Unit::program) else {
-            return Ok(None);
-        };
-        let place = streams::place(stream);
-        let taken = pipe::stage_of(pid, place);
-        // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
-        let keep = taken.is_err();
-        // Where nobody lets us look, nothing can be had.
-        let Ok(Some(stage)) = taken.or_else(|_| pipe::stage_reopened(pid, place)) else {
-            return Ok(None);
-        };
-        if !keep && pipe::available(stage.as_fd())? == 0 {
-            return Ok(None);
-        }
-        streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
-        Ok(Some(stage))
-    }
-
-    /// Without control groups, what escaped from a run is hunted in the background when the run has
-    /// ended; the daemon before may have died over it, and nothing else would end those processes.
-    fn hunt_leftovers(&self, image: &Image) {
-        if self.trees.group().is_ok() {
-            return;
-        }
-        for unit in image.units.values() {
-            let Some(last) = unit.run else { continue };
-            let current = self.units.get(unit.id).and_then(|u| u.run.as_ref());
-            // The tag tells a run that lives from what is left of the one before.
-            let ended = current.map_or(last, |run| RunId(run.run.0.saturating_sub(1)));
-            let tree = self.trees.run(unit.id, &unit.name, ended);
-            // Whether anything was left is told by nobody: the core is done with that run.
-            let _ = self.sweeper.kill(&tree, Sweep::Thorough);
-        }
     }
 
     fn tell(&self, loss: crate::store::Loss, beginning: EventKind, safe_mode: bool) {
