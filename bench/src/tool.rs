@@ -20,8 +20,11 @@ pub fn quiet(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// How a command is named in a message.
+/// By its name, since what is said lands in a page, and not where it lies on this machine.
 fn shown(command: &Command) -> String {
-    let mut text = command.get_program().to_string_lossy().into_owned();
+    let program = std::path::Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let mut text = name.to_string_lossy().into_owned();
     for arg in command.get_args().take(6) {
         text.push(' ');
         text.push_str(&arg.to_string_lossy());
