@@ -6,9 +6,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use abide_model::Wall;
+
+use crate::disk;
 
 /// Bytes of an entry.
 pub const ENTRY: u64 = 16;
@@ -99,10 +100,8 @@ impl Index {
         let mut bytes = vec![0; (BLOCK * ENTRY) as usize];
         let mut got = 0;
         while got < bytes.len() {
-            match self
-                .file
-                .read_at(&mut bytes[got..], self.block_start * ENTRY + got as u64)?
-            {
+            let at = self.block_start * ENTRY + got as u64;
+            match disk::read_at(&self.file, &mut bytes[got..], at)? {
                 0 => break,
                 n => got += n,
             }

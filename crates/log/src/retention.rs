@@ -1,7 +1,6 @@
 //! What is kept of the sealed segments, and in which form.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use abide_model::{LogSpec, LogSync, Wall};
 
 use crate::Stream;
+use crate::disk;
 use crate::fault::point;
 use crate::layout::{self, Kind};
 use crate::packed::pack;
@@ -120,7 +120,7 @@ pub fn sync(dir: &Path, stream: Stream, from: u64) -> io::Result<()> {
     for (&number, _) in segments.range(from..).filter(|(_, plain)| **plain) {
         sync_segment(dir, stream, number)?;
     }
-    File::open(dir)?.sync_all()
+    disk::sync_directory(dir)
 }
 
 /// All before the first is compressed, which takes its time.
@@ -128,14 +128,14 @@ fn sync_sealed(dir: &Path, sealed: &[Sealed]) -> io::Result<()> {
     for segment in sealed {
         sync_segment(dir, segment.stream, segment.number)?;
     }
-    File::open(dir)?.sync_all()
+    disk::sync_directory(dir)
 }
 
 /// One that is gone, or compressed meanwhile (which syncs it), is as good as synced.
 fn sync_segment(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {
     // The times first: bytes that are there have their times then.
     for kind in [Kind::Index, Kind::Plain] {
-        match File::open(layout::path(dir, stream, number, kind)) {
+        match disk::to_sync(&layout::path(dir, stream, number, kind)) {
             Ok(file) => file.sync_data()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -192,6 +192,7 @@ fn measure(dir: &Path, stream: Stream, number: u64) -> io::Result<(u64, Wall)> {
 /// What a death between two steps left: temporary files, plain ones that are compressed already,
 /// times without bytes.
 fn remove_leftovers(dir: &Path) -> io::Result<()> {
+    disk::remove_left(dir)?;
     let files = layout::files(dir)?;
     let has = |kind: Kind| -> BTreeSet<(Stream, u64)> {
         files
@@ -236,7 +237,7 @@ fn remove(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {
 
 /// Removes a file; one that is not there is as good as removed.
 pub fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
+    match disk::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use abide_model::Wall;
 
+use crate::disk;
 use crate::index::Index;
 use crate::layout::{self, Kind};
 use crate::packed::Packed;
@@ -136,7 +136,7 @@ fn read_plain(
     let start = out.len();
     out.resize(start + want, 0);
     let got = loop {
-        match file.read_at(&mut out[start..], offset) {
+        match disk::read_at(file, &mut out[start..], offset) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => break other,
         }

@@ -2,7 +2,6 @@
 //! is copied at each fault point, as a death there would leave it, and from each copy the log goes on.
 
 use std::cell::RefCell;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use abide_model::{LogSpec, Wall};
@@ -56,7 +55,7 @@ fn take(dir: &Path, spec: &LogSpec, bytes: &[u8]) {
             let room = usize::try_from(writer.room(spec)).expect("a size");
             let (step, rest) = batch.split_at(batch.len().min(room));
             let file = writer.file();
-            file.write_all_at(step, writer.offset()).expect("written");
+            crate::disk::write_all_at(file, step, writer.offset()).expect("written");
             writer.advance(writer.offset() + step.len() as u64);
             crate::fault::point("capture.drained");
             batch = rest;

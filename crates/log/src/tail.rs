@@ -177,7 +177,7 @@ mod tests {
         write(dir, 4, "s\nmore\n");
         assert_eq!(rest(&mut tail), "lines\nmore\n");
         write(dir, 9, "gap\n");
-        std::fs::remove_file(path(dir, Stream::Out, 4, Kind::Plain)).expect("removed");
+        crate::disk::remove(&path(dir, Stream::Out, 4, Kind::Plain)).expect("removed");
         assert_eq!(rest(&mut tail), "gap\n");
     }
 

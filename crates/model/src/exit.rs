@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, Signal, Wall};
+use crate::{RunId, Signal, Wall, ntstatus};
 
 /// What is known of the end of a run's main process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -78,10 +78,18 @@ impl ExitStatus {
     }
 }
 
-/// "exit 1", "killed by SIGSEGV (core dumped)", "could not be started: …".
+/// "exit 1", "exit 0xC0000005 (access violation)", "killed by SIGSEGV (core dumped)", "could not be
+/// started: …".
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Code(code) if ntstatus::is_status(*code) => {
+                write!(f, "exit {code:#010X}")?;
+                match ntstatus::words(*code) {
+                    Some(words) => write!(f, " ({words})"),
+                    None => Ok(()),
+                }
+            }
             Self::Code(code) => write!(f, "exit {code}"),
             Self::Signal {
                 signal,

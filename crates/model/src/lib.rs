@@ -14,6 +14,7 @@ mod id;
 mod log;
 mod monitor;
 mod name;
+mod ntstatus;
 mod operation;
 mod refusal;
 mod signal;

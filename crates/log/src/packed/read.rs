@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use abide_model::Wall;
 
 use super::{NOTE, Note, TRAILER, TRAILER_MAGIC, take_varint, u32_at, u64_at, unzigzag};
+use crate::disk::read_exact_at;
 use crate::index::Entry;
 
 /// A compressed segment that is being read.
@@ -31,7 +31,7 @@ impl Packed {
             .checked_sub(TRAILER as u64)
             .ok_or_else(|| damaged("it is too short"))?;
         let mut trailer = [0; TRAILER];
-        file.read_exact_at(&mut trailer, trailer_at)?;
+        read_exact_at(&file, &mut trailer, trailer_at)?;
         if &trailer[24..] != TRAILER_MAGIC {
             return Err(damaged("its table is missing"));
         }
@@ -41,7 +41,7 @@ impl Packed {
             .filter(|&size| size <= trailer_at);
         let size = size.ok_or_else(|| damaged("its table is cut off"))?;
         let mut table = vec![0; size as usize + 16];
-        file.read_exact_at(&mut table, trailer_at - size)?;
+        read_exact_at(&file, &mut table, trailer_at - size)?;
         if crc32fast::hash(&table) != u32_at(&trailer, 16) {
             return Err(damaged("its table has a wrong checksum"));
         }
@@ -70,12 +70,12 @@ impl Packed {
         {
             let note = self.notes[number];
             let mut packed = vec![0; note.packed as usize];
-            self.file.read_exact_at(&mut packed, note.at)?;
+            read_exact_at(&self.file, &mut packed, note.at)?;
             let bytes = zstd::bulk::decompress(&packed, note.size as usize)
                 .map_err(|_| damaged("a frame cannot be decompressed"))?;
             let mut coded = vec![0; note.times as usize];
-            self.file
-                .read_exact_at(&mut coded, note.at + u64::from(note.packed) + 8)?;
+            let at = note.at + u64::from(note.packed) + 8;
+            read_exact_at(&self.file, &mut coded, at)?;
             let coded = zstd::bulk::decompress(&coded, note.times_size as usize)
                 .map_err(|_| damaged("a frame's times cannot be decompressed"))?;
             let entries = decode(&coded, note.offset)

@@ -2,13 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use abide_model::Wall;
 
 use super::{FRAME, Note, TABLE_MAGIC, TIMES_MAGIC, TRAILER, TRAILER_MAGIC, put_varint, zigzag};
 use crate::Stream;
+use crate::disk;
 use crate::fault::point;
 use crate::index::{Entry, Index};
 use crate::layout::{self, Kind};
@@ -35,9 +35,9 @@ pub fn pack(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
-    File::open(dir)?.sync_all()?;
+    disk::sync_directory(dir)?;
     point("pack.renamed");
-    std::fs::remove_file(&plain)?;
+    disk::remove(&plain)?;
     point("pack.plain-gone");
     crate::retention::remove_if_there(&index)?;
     point("pack.done");
@@ -52,11 +52,7 @@ fn write(plain: &Path, index: &Path, temporary: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
+    let mut file = disk::private(OpenOptions::new().write(true).create(true).truncate(true))
         .open(temporary)?;
     let mut compressor = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
     compressor.include_checksum(true)?;
@@ -70,7 +66,7 @@ fn write(plain: &Path, index: &Path, temporary: &Path) -> io::Result<()> {
     loop {
         let mut size = 0;
         while size < FRAME {
-            match data.read_at(&mut buffer[size..], offset + size as u64)? {
+            match disk::read_at(&data, &mut buffer[size..], offset + size as u64)? {
                 0 => break,
                 n => size += n,
             }
