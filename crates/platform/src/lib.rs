@@ -8,20 +8,36 @@
 //! Architecture invariant: nothing here decides. When to start, stop or restart is the core's business.
 
 pub mod clock;
-pub mod executable;
 pub mod exit;
-pub mod fault;
 pub mod identity;
-pub mod keeper;
-mod kernel_file;
 pub mod limits;
-pub mod listen;
 pub mod lock;
-pub mod memory;
-pub mod notify;
-pub mod pipe;
-pub mod signals;
 pub mod spawn;
 pub mod timer;
 pub mod tree;
 pub mod usage;
+
+// There by the nature of Unix, or not there on Windows yet: docs/decisions/0029 has their counterparts.
+#[cfg(unix)]
+pub mod executable;
+#[cfg(unix)]
+pub mod fault;
+#[cfg(unix)]
+pub mod keeper;
+#[cfg(unix)]
+mod kernel_file;
+#[cfg(unix)]
+pub mod listen;
+#[cfg(unix)]
+pub mod memory;
+#[cfg(unix)]
+pub mod notify;
+#[cfg(unix)]
+pub mod pipe;
+#[cfg(unix)]
+pub mod signals;
+
+#[cfg(windows)]
+pub mod stop;
+#[cfg(windows)]
+mod win32;

@@ -5,6 +5,13 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{boot, now};
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::ticks_of;
+#[cfg(windows)]
+pub use windows::{boot, now};
+
 /// One boot of one machine: what makes a process id, a start time or a [`abide_model::Mono`] mean
 /// something. All zero when the system does not tell.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

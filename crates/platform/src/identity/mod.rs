@@ -5,6 +5,7 @@ mod record;
 pub use record::Record;
 
 /// The size of a record file.
+#[cfg(target_os = "linux")]
 pub(crate) const fn record_size() -> usize {
     record::SIZE
 }
@@ -18,6 +19,11 @@ pub(crate) use linux::{
     Stat, ended, inode, inodes_tell, open, parse_stat, send_through, stat as stat_of,
 };
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{Handle, identify, probe};
+
 use crate::clock::Boot;
 
 /// One process of one boot. The inode number of a pidfd is unique within a boot (Linux 6.9 and
@@ -30,7 +36,7 @@ pub struct Identity {
     pub boot: Boot,
     /// Inode of its pidfd, where pidfds have inodes of their own.
     pub inode: Option<u64>,
-    /// Field 22 of `/proc/PID/stat`.
+    /// Field 22 of `/proc/PID/stat`; on Windows the time of its making, in units of 100 ns since 1601.
     pub start: Option<u64>,
 }
 
@@ -48,7 +54,7 @@ pub enum Probe {
     Doubtful(std::io::Error),
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::process::Command;
 
@@ -81,6 +87,7 @@ mod tests {
             leader: None,
             tagged: false,
             group: None,
+            job: None,
         };
         let by_inode_only = Record {
             process: Identity {

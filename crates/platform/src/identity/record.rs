@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use abide_model::{RunId, UnitId};
@@ -27,6 +27,8 @@ pub struct Record {
     pub tagged: bool,
     /// The control group it was put in.
     pub group: Option<PathBuf>,
+    /// On Windows: the number that the handle to its job has in its main process.
+    pub job: Option<u64>,
 }
 
 impl Record {
@@ -67,8 +69,8 @@ impl Record {
         }
         text.push_str("\nend=1\n");
         text.push_str(&" ".repeat(SIZE.saturating_sub(text.len())));
-        let file = std::fs::OpenOptions::new().write(true).open(path)?;
-        std::os::unix::fs::FileExt::write_all_at(&file, text.as_bytes(), 0)?;
+        let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+        file.write_all(text.as_bytes())?;
         Ok(true)
     }
 
@@ -117,6 +119,7 @@ impl Record {
             leader: number("leader").and_then(|n| u32::try_from(n).ok()),
             tagged: number("tagged") == Some(1),
             group: value("group").map(PathBuf::from),
+            job: number("job"),
         })
     }
 }

@@ -1,10 +1,15 @@
-//! Limits of a whole tree, through control groups. (Limits of each process are set by
+//! Limits of a whole tree, through control groups or a job. (On Linux limits of each process are set by
 //! [`crate::spawn`].)
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Controller, Site, Version, lift, set, wanted};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{Settings, Tell};
 
 /// The kernel ended processes of a run for want of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,6 +4,8 @@
 //! executed its program still holds it, so that a new daemon cannot begin until each of those has
 //! executed or died and all their records are written. (A POSIX lock would not do: it belongs to the
 //! process and is not inherited.)
+//!
+//! On Windows nothing is inherited: a program that was about to be started dies with its job instead.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -11,6 +13,11 @@ mod linux;
 pub(crate) use linux::acquire_keeper;
 #[cfg(target_os = "linux")]
 pub use linux::{Lock, acquire, holder, keeper};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{Lock, acquire, holder};
 
 use std::path::PathBuf;
 

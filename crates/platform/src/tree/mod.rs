@@ -6,7 +6,10 @@
 //! which Linux no longer uses, which anybody may lower and only root may raise, and which
 //! `/proc/PID/limits` shows. It is no defence against a hostile program; a process that only looks
 //! like ours is reported, never ended.
+//!
+//! On Windows a run is a job object, which no process can leave.
 
+#[cfg(target_os = "linux")]
 mod sweeper;
 
 #[cfg(target_os = "linux")]
@@ -18,7 +21,13 @@ pub(crate) use linux::{Place, Scratch, Survey, number, number_in, pids, read_tag
 #[cfg(target_os = "linux")]
 pub use linux::{RunTree, Trees};
 
+#[cfg(target_os = "linux")]
 pub use sweeper::{SweepEvent, Sweeper};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{JobMessage, RunTree, TERMINATED, Trees};
 
 /// How thoroughly a tree is ended before that is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

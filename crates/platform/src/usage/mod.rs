@@ -5,6 +5,11 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{Desk, Look, halt, sample};
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::sample;
+
 use std::time::Duration;
 
 /// Which figures are wanted beside those that a look at the processes gives anyway: each of these is one

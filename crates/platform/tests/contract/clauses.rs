@@ -2,37 +2,58 @@
 
 use abide_model::{ExitStatus, Signal};
 
-use crate::platform::{Platform, Program};
-use crate::runner::Outcome;
+use crate::platform::{Needs, Outcome, Platform, Program};
 
 type Clause = fn(&mut dyn Platform) -> Outcome;
 
-pub const ALL: &[(&str, Clause)] = &[
-    ("an_exit_is_told_with_its_code", exit_code),
-    ("a_death_by_signal_is_told_with_its_signal", exit_signal),
-    ("a_missing_program_is_refused_in_words", missing),
-    ("an_exit_waits_until_it_is_taken", exit_waits),
+/// Each with what it needs.
+pub const ALL: &[(&str, Needs, Clause)] = &[
+    ("an_exit_is_told_with_its_code", Needs::Daemon, exit_code),
+    (
+        "a_death_by_signal_is_told_with_its_signal",
+        Needs::Signals,
+        exit_signal,
+    ),
+    (
+        "a_missing_program_is_refused_in_words",
+        Needs::Daemon,
+        missing,
+    ),
+    ("an_exit_waits_until_it_is_taken", Needs::Keeper, exit_waits),
     (
         "a_run_is_known_though_the_daemon_died_right_after_making_it",
+        Needs::Keeper,
         died_after_clone,
     ),
-    ("a_run_outlives_its_daemon", run_outlives),
-    ("what_is_held_outlives_the_daemon", held_outlives),
-    ("a_unit_that_was_killed_can_run_again", killed_before),
+    ("a_run_outlives_its_daemon", Needs::Keeper, run_outlives),
+    (
+        "what_is_held_outlives_the_daemon",
+        Needs::Keeper,
+        held_outlives,
+    ),
+    (
+        "a_unit_that_was_killed_can_run_again",
+        Needs::Keeper,
+        killed_before,
+    ),
     (
         "an_escapee_is_found_and_ended_and_others_are_spared",
+        Needs::Daemon,
         escapee,
     ),
     (
         "a_program_that_forks_and_ends_all_the_time_is_ended",
+        Needs::Daemon,
         hopper,
     ),
     (
         "an_escapee_is_ended_by_a_daemon_that_did_not_start_it",
+        Needs::Keeper,
         escapee_after_death,
     ),
     (
         "the_keeper_leaves_with_the_code_of_a_daemon_that_leaves",
+        Needs::Keeper,
         leaves,
     ),
 ];
@@ -59,10 +80,8 @@ fn missing(p: &mut dyn Platform) -> Outcome {
     let error = p
         .spawn(1, Program::Missing)
         .expect_err("there is no such program");
-    assert!(
-        error.starts_with("cannot execute /no/such/program: no such file or directory"),
-        "{error}"
-    );
+    let words = format!("cannot execute /no/such/program: {}", p.not_there());
+    assert!(error.starts_with(&words), "{error}");
     assert_eq!(p.processes(1), 0);
     Ok(())
 }

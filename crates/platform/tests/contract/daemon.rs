@@ -280,6 +280,7 @@ impl Daemon {
                 tagged: true,
                 leader: None,
                 group: None,
+                job: None,
             });
             let tree = self.trees.adopt(&name(entry.run), &record);
             self.known.insert(entry.run.0, tree);

@@ -5,17 +5,30 @@
 //! programs that are guarded.
 
 mod clauses;
-mod daemon;
 mod fake;
-mod linux;
-mod main_process;
-mod orphaned;
-mod passing;
 mod platform;
+
+#[cfg(target_os = "linux")]
+mod daemon;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod main_process;
+#[cfg(target_os = "linux")]
+mod orphaned;
+#[cfg(target_os = "linux")]
+mod passing;
+#[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
 mod runner;
+#[cfg(target_os = "linux")]
 mod upgrade;
 
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
 fn main() {
     if let Some(code) = abide_platform::keeper::enter() {
         std::process::exit(code);
@@ -30,4 +43,9 @@ fn main() {
         Some("act") => programs::main(&arguments.collect::<Vec<_>>()),
         _ => runner::main(),
     }
+}
+
+#[cfg(windows)]
+fn main() {
+    windows::main();
 }

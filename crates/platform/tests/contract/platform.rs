@@ -2,6 +2,23 @@
 
 use abide_model::ExitStatus;
 
+/// Why a test does not apply here.
+pub struct Skipped(pub &'static str);
+
+/// A test's outcome; it panics when it fails.
+pub type Outcome = Result<(), Skipped>;
+
+/// What a clause needs of a platform.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// A process that starts and ends programs.
+    Daemon,
+    /// One that may die, and another one that holds.
+    Keeper,
+    /// Programs that die by signals.
+    Signals,
+}
+
 /// The programs of the clauses.
 #[derive(Clone, Debug)]
 pub enum Program {
@@ -23,6 +40,10 @@ pub enum Program {
 pub trait Platform {
     /// Starts a run; its pid, or why not.
     fn spawn(&mut self, run: u64, program: Program) -> Result<u32, String>;
+    /// The system's words for a file that is not there.
+    fn not_there(&self) -> String {
+        "no such file or directory".to_owned()
+    }
     /// The daemon dies in the instant in which it has made the process.
     fn spawn_and_die(&mut self, run: u64, program: Program);
     /// Waits for the end of a run.

@@ -5,16 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, exit};
 
 use crate::platform::Platform;
+pub use crate::platform::{Outcome, Skipped};
 use crate::{clauses, fake::Fake, linux, linux::Linux, main_process, orphaned, passing, upgrade};
 
 /// A test that needs the real thing, with and without control groups.
 pub type Both = (&'static str, fn(&mut Linux));
-
-/// Why a test does not apply here.
-pub struct Skipped(pub &'static str);
-
-/// A test's outcome; it panics when it fails.
-pub type Outcome = Result<(), Skipped>;
 
 /// Set in the second run, as an ordinary user.
 const AGAIN: &str = "CONTRACT_AS_USER";
@@ -53,7 +48,7 @@ pub fn main() {
             }
         }
     };
-    for (name, clause) in clauses::ALL {
+    for (name, _, clause) in clauses::ALL {
         if !again {
             run(format!("fake::{name}"), &|| clause(&mut Fake::default()));
         }

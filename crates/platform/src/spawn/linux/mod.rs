@@ -7,6 +7,7 @@ mod clone;
 mod descriptors;
 mod explain;
 mod known;
+mod order;
 mod plan;
 mod reserve;
 mod scarce;
@@ -20,6 +21,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub(super) use auxiliary::reap;
 pub use auxiliary::spawn_auxiliary;
+pub(crate) use order::ENDS;
+pub use order::{FIRST_SOCKET, Order, READ_END, STAGE_END, Spawned, Stages};
 pub use plan::surroundings;
 pub(crate) use reserve::reserve_read_ends;
 pub use table::{keep_tables_small, kept_numbers};
@@ -27,7 +30,7 @@ pub use table::{keep_tables_small, kept_numbers};
 use self::clone::{Cloned, Into, clone};
 use self::descriptors::Ends;
 use self::plan::Plan;
-use super::{Order, SpawnError, Spawned, Step};
+use super::{SpawnError, Step};
 use crate::fault::point;
 use crate::identity::{Handle, Identity};
 

@@ -1,0 +1,22 @@
+use abide_model::ExitStatus;
+
+/// What GetExitCodeProcess says. A process has a code and no signal; that of a crash is an NTSTATUS, which
+/// [`ExitStatus`] tells in words.
+#[must_use]
+pub fn from_exit_code(code: u32) -> ExitStatus {
+    ExitStatus::Code(code.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_told_in_words() {
+        assert_eq!(from_exit_code(7).to_string(), "exit 7");
+        assert_eq!(
+            from_exit_code(0xC000_0005).to_string(),
+            "exit 0xC0000005 (access violation)"
+        );
+    }
+}

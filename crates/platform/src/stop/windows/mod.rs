@@ -1,0 +1,77 @@
+mod console;
+mod window;
+
+use std::os::windows::io::OwnedHandle;
+use std::time::{Duration, Instant};
+
+use super::plan::{Outcome, Plan, Report, Step, Target, follow};
+use crate::tree::{RunTree, TERMINATED};
+
+use console::Event;
+pub use console::{ConsoleHelper, enter};
+
+/// Stops a run, and returns when nothing of it is left or all was tried. Blocks for as long as the plan says:
+/// it belongs on a worker thread. `input`: the write end of its standard input, if it has one.
+pub fn stop(
+    tree: &RunTree,
+    input: Option<OwnedHandle>,
+    helper: &ConsoleHelper,
+    plan: &Plan,
+) -> Report {
+    let mut run = Run {
+        tree,
+        input,
+        helper,
+        begun: Instant::now(),
+    };
+    follow(plan, &mut run)
+}
+
+struct Run<'a> {
+    tree: &'a RunTree,
+    input: Option<OwnedHandle>,
+    helper: &'a ConsoleHelper,
+    begun: Instant,
+}
+
+impl Run<'_> {
+    /// Asks all processes that there are now.
+    fn ask(&self, ask: impl FnOnce(&[u32]) -> std::io::Result<usize>) -> Outcome {
+        match self.tree.processes().and_then(|pids| ask(&pids)) {
+            Ok(0) => Outcome::Nobody,
+            Ok(asked) => Outcome::Asked(asked),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Target for Run<'_> {
+    fn take(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::EndOfInput => match self.input.take() {
+                Some(input) => {
+                    drop(input);
+                    Outcome::Asked(1)
+                }
+                None => Outcome::Nobody,
+            },
+            Step::CtrlC => self.ask(|pids| self.helper.send(Event::CtrlC, pids)),
+            Step::CtrlBreak => self.ask(|pids| self.helper.send(Event::CtrlBreak, pids)),
+            Step::Close => self.ask(window::close),
+            Step::Terminate => match self.tree.terminate(TERMINATED) {
+                Ok(()) => Outcome::Asked(1),
+                Err(error) => Outcome::Failed(error.to_string()),
+            },
+        }
+    }
+
+    fn wait_empty(&mut self, at_most: Duration) -> Result<bool, String> {
+        self.tree
+            .wait_empty(at_most)
+            .map_err(|error| error.to_string())
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        self.begun.elapsed()
+    }
+}

@@ -1,0 +1,167 @@
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::{AsHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, HANDLE};
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOBOBJECT_ASSOCIATE_COMPLETION_PORT,
+    JobObjectAssociateCompletionPortInformation, JobObjectBasicProcessIdList,
+    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+};
+use windows_sys::Win32::System::Threading::{
+    OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
+    QueryFullProcessImageNameW,
+};
+
+use crate::limits::Tell;
+use crate::win32::{checked, code, owned, raw, wait};
+
+/// One job object. Processes of it cannot leave it, and whatever they start is in it.
+#[derive(Debug)]
+pub struct Job(OwnedHandle);
+
+impl AsHandle for Job {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.0.as_handle()
+    }
+}
+
+impl Tell for Job {
+    fn tell(&self, class: i32, structure: &[u8]) -> io::Result<()> {
+        let size = u32::try_from(structure.len()).unwrap_or(0);
+        // SAFETY: the handle is ours, and the bytes live as long as the call.
+        checked(unsafe {
+            SetInformationJobObject(raw(self), class, structure.as_ptr().cast(), size)
+        })
+    }
+}
+
+impl Job {
+    /// A new one without a name: names go when nobody holds a handle, though the job lives on.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no attributes, no name; the handle is made for us.
+        Ok(Self(unsafe {
+            owned(CreateJobObjectW(std::ptr::null(), std::ptr::null()))
+        }?))
+    }
+
+    /// A job by a handle that came from elsewhere.
+    ///
+    /// # Safety
+    /// It is a job's, and nobody else closes it.
+    pub unsafe fn from_raw(handle: HANDLE) -> Self {
+        // SAFETY: as promised.
+        Self(unsafe { OwnedHandle::from_raw_handle(handle) })
+    }
+
+    /// Its messages go to this completion port, with this key. Once only, and before its first process.
+    pub fn report_to(&self, port: &OwnedHandle, key: usize) -> io::Result<()> {
+        let association = JOBOBJECT_ASSOCIATE_COMPLETION_PORT {
+            CompletionKey: key as *mut core::ffi::c_void,
+            CompletionPort: raw(port),
+        };
+        // SAFETY: both handles are ours, the structure is a local of the size that is said.
+        checked(unsafe {
+            SetInformationJobObject(
+                raw(self),
+                JobObjectAssociateCompletionPortInformation,
+                (&raw const association).cast(),
+                size_of::<JOBOBJECT_ASSOCIATE_COMPLETION_PORT>() as u32,
+            )
+        })
+    }
+
+    /// The numbers of its live processes.
+    pub fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut room = 64;
+        loop {
+            // Two counts, then as many numbers (JOBOBJECT_BASIC_PROCESS_ID_LIST).
+            let mut list = vec![0_usize; 1 + room];
+            let size = u32::try_from(size_of_val(&list[..])).unwrap_or(u32::MAX);
+            // SAFETY: the handle is ours, the list is as large as is said and aligned as the structure is.
+            let answer = checked(unsafe {
+                QueryInformationJobObject(
+                    raw(self),
+                    JobObjectBasicProcessIdList,
+                    list.as_mut_ptr().cast(),
+                    size,
+                    std::ptr::null_mut(),
+                )
+            });
+            let counts = list[0] as u64;
+            let (assigned, listed) = (counts as u32 as usize, (counts >> 32) as usize);
+            match answer {
+                Ok(()) if listed <= room && assigned <= listed => {
+                    return Ok(list[1..=listed].iter().map(|&pid| pid as u32).collect());
+                }
+                Err(error) if code(&error) != Some(ERROR_MORE_DATA) => return Err(error),
+                _ => room = (room * 2).max(assigned + 16),
+            }
+        }
+    }
+
+    /// Puts a process into it.
+    pub fn assign(&self, process: &impl AsHandle) -> io::Result<()> {
+        // SAFETY: both handles are borrowed for the call.
+        checked(unsafe { AssignProcessToJobObject(raw(self), raw(process)) })
+    }
+
+    /// Ends all of it with this code. They end a little later.
+    pub fn terminate(&self, code: u32) -> io::Result<()> {
+        // SAFETY: the handle is ours for the call.
+        checked(unsafe { TerminateJobObject(raw(self), code) })
+    }
+
+    /// Waits until none is left, at most so long; whether none is. Messages of jobs may get lost, so it
+    /// is the processes that are waited for.
+    pub fn wait_empty(&self, at_most: Duration) -> io::Result<bool> {
+        let begun = Instant::now();
+        loop {
+            let Some(&pid) = self.pids()?.first() else {
+                return Ok(true);
+            };
+            let left = at_most.saturating_sub(begun.elapsed());
+            // One that cannot be opened has just ended.
+            if let Some(process) = opened(pid)
+                && !wait(&process, Some(left))?
+            {
+                return Ok(false);
+            }
+            if left.is_zero() {
+                return Ok(self.pids()?.is_empty());
+            }
+        }
+    }
+}
+
+fn opened(pid: u32) -> Option<OwnedHandle> {
+    let rights = PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
+    // SAFETY: takes numbers only; the handle is made for us.
+    unsafe { owned(OpenProcess(rights, 0, pid)) }.ok()
+}
+
+/// Whether a process is a console's host: of the system, not of the program, and gone with the last process
+/// that uses its console.
+pub fn is_console_host(pid: u32) -> bool {
+    let Some(process) = opened(pid) else {
+        return false;
+    };
+    let mut name = [0_u16; 512];
+    let mut length = name.len() as u32;
+    // SAFETY: the handle is ours, the name is as long as is said.
+    let found = unsafe {
+        QueryFullProcessImageNameW(
+            raw(&process),
+            PROCESS_NAME_WIN32,
+            name.as_mut_ptr(),
+            &mut length,
+        )
+    };
+    let name = String::from_utf16_lossy(&name[..length as usize]);
+    found != 0
+        && name
+            .to_ascii_lowercase()
+            .ends_with(r"\system32\conhost.exe")
+}

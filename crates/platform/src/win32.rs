@@ -1,0 +1,128 @@
+//! What all calls to Windows share: texts in UTF-16, answers as `io::Result`, handles that close
+//! themselves.
+
+#![allow(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0,
+    WAIT_TIMEOUT,
+};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, INFINITE, WaitForSingleObject};
+use windows_sys::core::BOOL;
+
+/// A text for Windows, with the zero that ends it.
+///
+/// # Errors
+/// `InvalidInput`: there is a zero in it.
+pub(crate) fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
+    let mut units: Vec<u16> = text.as_ref().encode_wide().collect();
+    if units.contains(&0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "there is a zero character in it",
+        ));
+    }
+    units.push(0);
+    Ok(units)
+}
+
+/// `FALSE` as the error of the calling thread.
+pub(crate) fn checked(answer: BOOL) -> io::Result<()> {
+    if answer == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// A handle that was just made; null and `INVALID_HANDLE_VALUE` as the error of the calling thread.
+///
+/// # Safety
+/// Nobody else closes it.
+pub(crate) unsafe fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is valid, and the caller gives it away.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// The number of a handle, for a call that borrows it.
+pub(crate) fn raw(handle: &impl AsHandle) -> HANDLE {
+    handle.as_handle().as_raw_handle()
+}
+
+/// A duplicate in this process that children can inherit.
+pub(crate) fn inheritable(handle: &impl AsHandle) -> io::Result<OwnedHandle> {
+    let mut new: HANDLE = std::ptr::null_mut();
+    // SAFETY: both processes are this one, the handle is borrowed, the result goes to a local.
+    checked(unsafe {
+        DuplicateHandle(
+            GetCurrentProcess(),
+            raw(handle),
+            GetCurrentProcess(),
+            &mut new,
+            0,
+            1,
+            DUPLICATE_SAME_ACCESS,
+        )
+    })?;
+    // SAFETY: it was made for us.
+    unsafe { owned(new) }
+}
+
+/// Waits until an object is signalled, at most so long (`None`: for ever); whether it is.
+pub(crate) fn wait(handle: &impl AsHandle, at_most: Option<Duration>) -> io::Result<bool> {
+    // SAFETY: the handle is borrowed for the call.
+    match unsafe { WaitForSingleObject(raw(handle), milliseconds(at_most)) } {
+        WAIT_OBJECT_0 => Ok(true),
+        WAIT_TIMEOUT => Ok(false),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Rounded up, so that a wait never ends before its time; `None`: for ever.
+pub(crate) fn milliseconds(time: Option<Duration>) -> u32 {
+    time.map_or(INFINITE, |time| {
+        let milliseconds = time.as_nanos().div_ceil(1_000_000);
+        u32::try_from(milliseconds)
+            .unwrap_or(INFINITE - 1)
+            .min(INFINITE - 1)
+    })
+}
+
+/// Units of 100 ns since 1601, UTC.
+pub(crate) fn ticks(time: FILETIME) -> u64 {
+    u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)
+}
+
+/// The number that Windows gave for an error.
+pub(crate) fn code(error: &io::Error) -> Option<u32> {
+    error.raw_os_error().map(i32::cast_unsigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_shorter_than_asked_for() {
+        assert_eq!(milliseconds(None), u32::MAX);
+        assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
+        assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
+        assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
+        assert_eq!(milliseconds(Some(Duration::MAX)), u32::MAX - 1);
+    }
+
+    #[test]
+    fn a_text_with_a_zero_in_it_is_refused() {
+        assert_eq!(wide("ä").expect("a text"), [0xe4, 0]);
+        assert!(wide("a\0b").is_err());
+    }
+}
