@@ -13,6 +13,7 @@ mod stage;
 mod test;
 mod upgrades;
 mod vm;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,11 @@ enum Task {
     Upgrades(upgrades::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
+    /// Builds and tests what there is for Windows, under Wine.
+    Windows(windows::Options),
+    /// The runner of the tests for Windows: one program in a Wine of its own.
+    #[command(hide = true)]
+    WineRun(windows::Run),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Task::Faults(options) => faults::run(&options),
         Task::Upgrades(options) => upgrades::run(&options),
         Task::Vm(options) => vm::run(&options),
+        Task::Windows(options) => windows::run(&options),
+        Task::WineRun(options) => windows::wine_run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: everything that can be run, one stage after another, never two compilers at once.
 
 use std::fs;
+use std::thread::JoinHandle;
 
 use clap::Args;
 
 use crate::stage::Stages;
-use crate::{check, command, faults, needs, old, quickstart, sim};
+use crate::{check, command, faults, needs, old, quickstart, sim, windows};
 
 /// What `test` can be told.
 #[derive(Args, Default)]
@@ -24,6 +25,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     if !options.quick {
         stages.run("what the tests need", needs::install);
     }
+    // Hundreds of megabytes, which come while the compiler works.
+    let for_windows = (!options.quick && windows::missing_here().is_none())
+        .then(|| std::thread::spawn(windows::install));
     stages.run("check", || check::run(&check::Options::default()));
     stages.run("unit, contract, property, simulator", || {
         command::run(command::cargo().args([
@@ -63,8 +67,23 @@ pub fn run(options: &Options) -> Result<(), String> {
         stages.run("quickstart", || {
             quickstart::run(&quickstart::Options { down: true })
         });
+        stages.run("windows", || under_wine(for_windows));
     }
     stages.finish()
+}
+
+/// What there is for Windows, once its packages are there.
+fn under_wine(installed: Option<JoinHandle<Result<(), String>>>) -> Result<(), String> {
+    let Some(installed) = installed else {
+        let why = windows::missing_here().unwrap_or_default();
+        eprintln!("SKIPPED what there is for Windows: {why}");
+        return Ok(());
+    };
+    match installed.join() {
+        Ok(done) => done?,
+        Err(_) => return Err("installing packages for Windows panicked".to_owned()),
+    }
+    windows::run(&windows::Options::default())
 }
 
 /// The end-to-end scenarios, and a summary of those that could not run here.

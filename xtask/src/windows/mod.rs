@@ -1,0 +1,94 @@
+//! `cargo xtask windows`: the crates that there are for Windows, built, linted and tested on this Linux
+//! machine. See docs/windows.md.
+//!
+//! - `toolchain`: Debian's compiler, and the target's standard library, which is built once and kept;
+//! - `prefix`: Wine's folders: one template, and a clone of it for each program that is run;
+//! - `wine`: the runner that cargo is told to start each test through;
+//! - `tests`: what is linted and run.
+//!
+//! Everything lies in `target/windows`. The toolchain of the Linux build is not touched.
+
+mod prefix;
+mod tests;
+mod toolchain;
+mod wine;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::stage::Stages;
+use crate::{command, needs};
+
+pub use wine::{Run, run as wine_run};
+
+/// What `windows` can be told.
+#[derive(Args, Default)]
+pub struct Options {
+    /// Only install and build what is needed for it.
+    #[arg(long)]
+    pub provision: bool,
+    /// Only these crates.
+    #[arg(long, short)]
+    package: Vec<String>,
+    /// Handed on to the tests' own runner: a filter, --nocapture.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Where all of it lies.
+fn folder() -> PathBuf {
+    command::root().join("target").join("windows")
+}
+
+/// Why it cannot run on this machine; `None`: it can.
+#[must_use]
+pub fn missing_here() -> Option<String> {
+    let missing = toolchain::missing_packages();
+    if missing.is_empty() || needs::can_install() {
+        return None;
+    }
+    Some(format!(
+        "as root on Debian, `apt-get install {}`",
+        missing.join(" ")
+    ))
+}
+
+/// Installs packages, so that it can be done while something else is going on.
+///
+/// # Errors
+/// What apt-get said is on stderr.
+pub fn install() -> Result<(), String> {
+    let missing = toolchain::missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    match missing_here() {
+        Some(way_out) => Err(format!("the compiler for Windows is not here: {way_out}")),
+        None => needs::apt(&missing),
+    }
+}
+
+/// All of it, one stage after another.
+///
+/// # Errors
+/// Names the stages that failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    let mut stages = Stages::default();
+    let ready = stages.run("compiler, linker and Wine", install)
+        && stages.run("the target's standard library", || {
+            toolchain::sysroot().map(|_| ())
+        })
+        && stages.run("the prefix that all are cloned from", || {
+            prefix::remove_abandoned()?;
+            prefix::template().map(|_| ())
+        });
+    if ready && !options.provision {
+        let packages = tests::chosen(&options.package)?;
+        stages.run("lints", || tests::lints(&packages));
+        stages.run("tests under Wine", || {
+            tests::under_wine(&packages, &options.arguments)
+        });
+    }
+    stages.finish()
+}

@@ -1,0 +1,126 @@
+//! What of the workspace is there for Windows, and how it is linted and run.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use super::toolchain;
+use crate::command;
+
+/// The crates that build for Windows. A crate joins here when its tests pass.
+const PACKAGES: &[&str] = &["abide-model", "abide-core", "abide-log", "abide-platform"];
+
+/// The crates that were asked for; all of them if none was.
+///
+/// # Errors
+/// One of them is not there for Windows yet.
+pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>, String> {
+    if asked.is_empty() {
+        return Ok(PACKAGES.to_vec());
+    }
+    asked
+        .iter()
+        .map(|name| {
+            PACKAGES
+                .iter()
+                .find(|there| *there == name)
+                .copied()
+                .ok_or_else(|| {
+                    format!(
+                        "cannot build {name} for Windows: there are {}",
+                        PACKAGES.join(", ")
+                    )
+                })
+        })
+        .collect()
+}
+
+fn with_packages(cargo: &mut Command, packages: &[&str]) {
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+}
+
+/// Clippy's lints, for this target.
+pub fn lints(packages: &[&str]) -> Result<(), String> {
+    let mut cargo = toolchain::cargo("clippy")?;
+    cargo.args(["--quiet", "--all-targets"]);
+    with_packages(&mut cargo, packages);
+    cargo.args(["--", "-D", "warnings"]);
+    // It does not see `const` where thread-local storage is emulated, as MinGW's is.
+    command::run(cargo.args(["-A", "clippy::missing-const-for-thread-local"]))
+}
+
+/// All tests, each program in a prefix of its own. There are no documentation tests in these crates.
+pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String> {
+    let mut cargo = toolchain::cargo("test")?;
+    cargo.args(["--lib", "--tests", "--no-fail-fast"]);
+    with_packages(&mut cargo, packages);
+    if !arguments.is_empty() {
+        cargo.arg("--").args(arguments);
+    }
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        // Files are slow there, and what is the same everywhere is tried often enough on Linux.
+        cargo.env("PROPTEST_CASES", "16");
+    }
+    println!("$ cargo test --target {} …", toolchain::TARGET);
+    let mut child = cargo
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let mut closing = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map_err(|error| format!("cannot read what cargo says: {error}"))?;
+            let line = String::from_utf8_lossy(&line).into_owned();
+            println!("{}", line.trim_end());
+            if line.starts_with("test result:") {
+                closing.push(line);
+            }
+        }
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    println!("\nunder Wine, {} test programs:", closing.len());
+    for (name, count) in ["passed", "failed", "ignored"].map(|name| (name, sum(&closing, name))) {
+        println!("{count:>6} {name}");
+    }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo test ended with {status}"))
+    }
+}
+
+/// Adds up "7 passed" over the closing lines of all programs.
+fn sum(closing: &[String], word: &str) -> u64 {
+    closing
+        .iter()
+        .flat_map(|line| line.split([';', '.']))
+        .filter_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod check {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let lines = [
+            "test result: ok. 19 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 43.30s",
+            "test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 5 filtered out; finished in 0.01s",
+        ]
+        .map(str::to_owned);
+        let counts = ["passed", "failed", "ignored"].map(|word| sum(&lines, word));
+        assert_eq!(counts, [20, 3, 2]);
+    }
+
+    #[test]
+    fn a_crate_that_is_not_there_for_windows_is_refused_by_name() {
+        let refused = chosen(&["abide-daemon".to_owned()]).expect_err("not yet");
+        assert!(
+            refused.starts_with("cannot build abide-daemon for Windows"),
+            "{refused}"
+        );
+    }
+}
