@@ -1,0 +1,265 @@
+//! What is wrong with a service, before anything is written.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::manager::{Kind, Scope};
+use crate::plan::{Call, below};
+use crate::{Error, Service, disk};
+
+/// The longest name: `.service` and the beginning of a temporary file's name fit beside it (255 bytes).
+const LONGEST: usize = 200;
+
+/// How long the system may take to say whether an account exists: it may have to ask a directory server.
+const ACCOUNT: Duration = Duration::from_secs(10);
+
+/// A name that this manager can have.
+pub(crate) fn name(name: &str, kind: Kind) -> Result<(), Error> {
+    let at = kind == Kind::Systemd;
+    let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c) || (at && c == '@');
+    let first = name.chars().next();
+    let why = if name.is_empty() {
+        "it is empty".to_owned()
+    } else if name.len() > LONGEST {
+        format!("it is longer than {LONGEST} bytes")
+    } else if let Some(bad) = name.chars().find(|c| !known(*c)) {
+        format!("{bad:?} cannot be in it; letters, digits, '_', '-' and '.' can")
+    } else if !first.is_some_and(|c| c.is_ascii_alphanumeric()) {
+        "it does not begin with a letter or a digit".to_owned()
+    } else if name.ends_with(".service") || name.ends_with(".sh") {
+        "it has an ending; leave that out".to_owned()
+    } else if at && (name.starts_with('@') || name.ends_with('@') || name.matches('@').count() > 1)
+    {
+        "systemd takes it for a template".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid(format!("call a service {name:?}: {why}")))
+}
+
+/// Everything about the settings that can be told without a look at the machine.
+pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<(), Error> {
+    name(&service.name, kind)?;
+    let of = format!("install {}", service.name);
+    let invalid = |why: String| Err(Error::Invalid(format!("{of}: {why}")));
+    for (what, path) in [
+        ("its program", Some(&service.program)),
+        ("its directory", service.directory.as_ref()),
+        ("its log", service.log_file.as_ref()),
+    ] {
+        let Some(path) = path else { continue };
+        let Some(text) = path.to_str() else {
+            return invalid(format!(
+                "{what} has a name that is no text: {}",
+                path.display()
+            ));
+        };
+        if !path.is_absolute() {
+            return invalid(format!(
+                "{what}, {text:?}, is not an absolute path; give it from the root on"
+            ));
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control()) {
+            return invalid(format!("{what} has {bad:?} in its name"));
+        }
+    }
+    for path in service.sandbox.iter().flat_map(|sandbox| &sandbox.writable) {
+        if !path.is_absolute() || path.to_str().is_none() {
+            return invalid(format!("{} is not an absolute path", path.display()));
+        }
+    }
+    for (what, text) in [
+        ("display name", &service.display_name),
+        ("description", &service.description),
+    ] {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.chars().any(char::is_control))
+        {
+            return invalid(format!("its {what} is more than one line"));
+        }
+    }
+    if let Some(argument) = service.arguments.iter().find(|text| text.contains('\0')) {
+        return invalid(format!("the argument {argument:?} has a zero byte in it"));
+    }
+    for (name, value) in &service.environment {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty()
+            || !name.chars().all(word)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return invalid(format!("{name:?} is no name of a variable"));
+        }
+        if value.contains('\0') {
+            return invalid(format!("the variable {name} has a zero byte in it"));
+        }
+    }
+    for (what, account) in [("user", &service.user), ("group", &service.group)] {
+        let Some(account) = account else { continue };
+        let known = |c: char| c.is_alphanumeric() || "_-.$".contains(c);
+        if account.is_empty() || account.starts_with('-') || !account.chars().all(known) {
+            return invalid(format!("{account:?} is no name of a {what}"));
+        }
+        if scope == Scope::User {
+            return invalid(format!(
+                "a user's manager cannot run it as {what} {account}; leave that out, or make it a service of the machine"
+            ));
+        }
+    }
+    for dependency in &service.dependencies {
+        let known = |c: char| c.is_ascii_alphanumeric() || "_-.@:\\".contains(c);
+        if dependency.is_empty() || !dependency.chars().all(known) {
+            return invalid(format!(
+                "{dependency:?}, which it depends on, is no name of a service"
+            ));
+        }
+    }
+    if let Some(signal) = &service.reload_signal
+        && !signal
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "+-".contains(c))
+    {
+        return invalid(format!(
+            "{signal:?} is no signal; write it as in HUP or USR1"
+        ));
+    }
+    Ok(())
+}
+
+/// What the settings name is there, in the system below `root`.
+pub(crate) fn machine(service: &Service, root: &Path) -> Result<(), Error> {
+    let invalid = |why: String| Err(Error::Invalid(format!("install {}: {why}", service.name)));
+    let program = below(root, &service.program);
+    let shown = service.program.display();
+    match fs::metadata(&program) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return invalid(format!("its program, {shown}, is not there"));
+        }
+        Err(e) => return invalid(format!("its program, {shown}, cannot be looked at: {e}")),
+        Ok(meta) if meta.is_dir() => {
+            return invalid(format!("its program, {shown}, is a directory"));
+        }
+        Ok(meta) if !disk::executable(&meta) => {
+            return invalid(format!(
+                "its program, {shown}, is not executable; `chmod +x` makes it so"
+            ));
+        }
+        Ok(_) => {}
+    }
+    if let Some(directory) = &service.directory
+        && !below(root, directory).is_dir()
+    {
+        return invalid(format!(
+            "its directory, {}, is not there",
+            directory.display()
+        ));
+    }
+    for (account, what, file, question) in [
+        (&service.user, "user", "etc/passwd", ["id", "-u"]),
+        (&service.group, "group", "etc/group", ["getent", "group"]),
+    ] {
+        let Some(account) = account else { continue };
+        if !exists(account, root, file, question)? {
+            return invalid(format!("there is no {what} {account} on this machine"));
+        }
+    }
+    Ok(())
+}
+
+fn exists(
+    account: &str,
+    root: &Path,
+    file: &str,
+    [program, option]: [&str; 2],
+) -> Result<bool, Error> {
+    if account.parse::<u32>().is_ok() {
+        return Ok(true);
+    }
+    let listed = fs::read_to_string(root.join(file)).unwrap_or_default();
+    if listed
+        .lines()
+        .any(|line| line.split(':').next() == Some(account))
+    {
+        return Ok(true);
+    }
+    // It may come from a directory server, which only the system itself knows how to ask.
+    let ask = root == Path::new("/") && cfg!(unix);
+    Ok(ask && Call::new([program, option, account]).run(ACCOUNT)?.ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_manager_cannot_have_is_refused_with_the_reason() {
+        for good in ["web", "Web-2.1_x", "9p"] {
+            assert!(name(good, Kind::Runit).is_ok(), "{good}");
+        }
+        assert!(name("getty@tty1", Kind::Systemd).is_ok());
+        let long = "x".repeat(201);
+        for (bad, why) in [
+            ("", "empty"),
+            ("a/b", "'/'"),
+            ("../x", "'/'"),
+            (".hidden", "begin"),
+            ("-x", "begin"),
+            ("a b", "' '"),
+            ("web.service", "ending"),
+            ("web@1", "'@'"),
+            ("größe", "'ö'"),
+            (&long, "longer"),
+        ] {
+            let error = name(bad, Kind::Runit).expect_err(bad).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_wrong_is_found_before_anything_is_written() {
+        let service = |change: &dyn Fn(&mut Service)| {
+            let mut service = Service::new("web", "/bin/sh");
+            change(&mut service);
+            settings(&service, Kind::Systemd, Scope::System)
+                .and_then(|()| machine(&service, Path::new("/")))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(service(&|_| {}), Ok(()));
+        type Change<'a> = &'a dyn Fn(&mut Service);
+        let cases: [(Change<'_>, &str); 12] = [
+            (&|s| s.program = "sh".into(), "not an absolute path"),
+            (&|s| s.program = "/no/such/program".into(), "is not there"),
+            (&|s| s.program = "/etc".into(), "is a directory"),
+            (&|s| s.program = "/etc/passwd".into(), "not executable"),
+            (&|s| s.directory = Some("/no/such".into()), "is not there"),
+            (&|s| s.directory = Some("x".into()), "not an absolute path"),
+            (
+                &|s| s.user = Some("no-such-user".into()),
+                "there is no user",
+            ),
+            (
+                &|s| s.group = Some("no-such-group".into()),
+                "there is no group",
+            ),
+            (
+                &|s| s.description = Some("a\n[Service]".into()),
+                "more than one line",
+            ),
+            (
+                &|s| drop(s.environment.insert("A B".into(), String::new())),
+                "no name of a variable",
+            ),
+            (
+                &|s| s.dependencies = vec!["a b".into()],
+                "no name of a service",
+            ),
+            (&|s| s.reload_signal = Some("HUP; rm".into()), "no signal"),
+        ];
+        for (change, why) in cases {
+            let error = service(change).expect_err(why);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
