@@ -209,7 +209,9 @@ impl State {
         let until = if long { until - early } else { until };
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.phase = Phase::Napping;
-            slot.nap = Some(until);
+            if let Some(before) = slot.nap.replace(until) {
+                self.naps.remove(&(before, key));
+            }
             self.naps.insert((until, key));
         }
         until
@@ -230,10 +232,7 @@ impl State {
     /// may have to wait for another.
     pub fn due(&mut self, now: Instant) -> (Option<(Key, Arc<Stream>)>, Vec<Key>) {
         let mut due = Vec::new();
-        while let Some((_, key)) = self.naps.first().copied().filter(|(at, _)| *at <= now) {
-            self.wake(key);
-            due.push(key);
-        }
+        // Those that nap are not resting: none comes up twice, even if nothing was looked at for long.
         while let Some((_, key)) = self.rests.first().copied().filter(|(at, _)| *at <= now) {
             self.rests.pop_first();
             let Some(slot) = self.slots.get_mut(&key) else {
@@ -248,6 +247,15 @@ impl State {
                 // It wrote since, or cannot be disturbed.
                 let at = quiet.unwrap_or(now).max(now + REST / 2);
                 self.rests.insert((at, key));
+            }
+        }
+        while let Some((at, key)) = self.naps.first().copied().filter(|(at, _)| *at <= now) {
+            self.naps.pop_first();
+            if let Some(slot) = self.slots.get_mut(&key)
+                && slot.nap.take_if(|until| *until == at).is_some()
+            {
+                slot.phase = Phase::Armed;
+                due.push(key);
             }
         }
         let mut first: Option<(Device, Key, Arc<Stream>)> = None;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kill;
+mod naps;
 mod policy;
 mod stages;
 
