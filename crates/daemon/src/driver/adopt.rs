@@ -42,11 +42,22 @@ impl Daemon {
         }
     }
 
-    /// Goes on with the FIFOs and stages that the keeper held; what it did not hold is made anew
-    /// from the FIFO in the directory, where a program may still be writing to it.
-    pub(super) fn take_descriptors(&mut self, descriptors: Vec<(Key, OwnedFd)>, image: &Image) {
+    /// Goes on with the FIFOs and stages that the keeper held, and with those that were `left` with programs;
+    /// what neither held is made anew from the FIFO in the directory, where somebody may still be writing
+    /// to it.
+    pub(super) fn take_descriptors(
+        &mut self,
+        descriptors: Vec<(Key, OwnedFd)>,
+        left: Vec<(Key, OwnedFd)>,
+        image: &Image,
+    ) {
+        for (key, stage) in left.iter().filter(|(key, _)| key.kind == STAGE) {
+            if let Err(error) = self.keeper.socket().hold(*key, stage.as_fd()) {
+                tracing::warn!(unit = key.unit, %error, "the keeper does not hold what its program left");
+            }
+        }
         let mut held: HashMap<(UnitId, u64), (Option<OwnedFd>, Option<OwnedFd>)> = HashMap::new();
-        for (key, fd) in descriptors {
+        for (key, fd) in descriptors.into_iter().chain(left) {
             let unit = UnitId(key.unit);
             match key.kind {
                 FIFO | STAGE if self.units.get(unit).is_some() => {
@@ -145,25 +156,16 @@ impl Daemon {
         Ok(Some(fifo))
     }
 
-    /// What was on its way when keeper and daemon died at once, a program that lives on still holds: the
-    /// keeper is to have it before anything else happens. `None`: nothing was, and it can be had again.
+    /// What only the program still holds: the keeper is to have it before anything else happens.
     fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
-        let Some(pid) = self.units.get(id).and_then(Unit::program) else {
+        let Some(program) = self.units.get(id).and_then(Unit::program) else {
             return Ok(None);
         };
-        let place = streams::place(stream);
-        let taken = pipe::stage_of(pid, place);
-        // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
-        let keep = taken.is_err();
-        // Where nobody lets us look, nothing can be had.
-        let Ok(Some(stage)) = taken.or_else(|_| pipe::stage_reopened(pid, place)) else {
-            return Ok(None);
-        };
-        if !keep && pipe::available(stage.as_fd())? == 0 {
-            return Ok(None);
+        let stage = streams::stage_with(program, stream)?;
+        if let Some(stage) = &stage {
+            streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
         }
-        streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
-        Ok(Some(stage))
+        Ok(stage)
     }
 
     /// Without control groups, what escaped from a run is hunted in the background when the run has

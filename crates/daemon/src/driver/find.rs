@@ -3,16 +3,19 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use abide_core::{Observed, ObservedState, SavedPhase, UnitRecord};
+use abide_log::Stream;
 use abide_model::{ExitStatus, RunId, UnitId, UnitName};
 use abide_platform::clock;
 use abide_platform::identity::{self, Handle, Probe, Record};
-use abide_platform::keeper::{RunEntry, RunState, Table};
+use abide_platform::keeper::{Key, RunEntry, RunState, Table};
+use abide_platform::pipe;
 use abide_platform::tree::{RunTree, Trees};
 
 use super::recovery::is_shortage;
-use super::streams::FIFO;
+use super::streams::{self, FIFO, STAGE};
 use super::unit::{Main, Run};
 use crate::home::Home;
 use crate::store::Image;
@@ -28,6 +31,9 @@ pub struct Found {
     pub ended: Vec<(UnitId, RunId)>,
     /// Known to the keeper, and of no interest.
     pub settled: Vec<(UnitId, RunId)>,
+    /// FIFOs that nobody held but their programs, and what was on its way from them. Opened before it was asked
+    /// whether the program lives: one that did has lost nothing, even if it has ended since.
+    pub left: Vec<(Key, OwnedFd)>,
     /// Units whose FIFOs the keeper holds: what their runs wrote is there.
     held: HashSet<UnitId>,
     spare: bool,
@@ -142,6 +148,8 @@ impl Found {
         let exited = if self.held.contains(&unit.id) {
             ObservedState::Exited
         } else {
+            let left = self.hold_output(home, unit, record.process.pid);
+            left.map_err(|source| doubt(unit, record.run, source))?;
             ObservedState::ExitedUnheld
         };
         let (state, handle) = match identity::probe(&record) {
@@ -163,6 +171,25 @@ impl Found {
             handle,
             true,
         );
+        Ok(())
+    }
+
+    /// Holds what the unit's program holds of its output, as long as it does.
+    fn hold_output(&mut self, home: &Home, unit: &UnitRecord, program: u32) -> io::Result<()> {
+        for stream in Stream::ALL {
+            let path = home.unit_run(&unit.name).join(stream.name());
+            let fifo = match pipe::hold(&path) {
+                Ok(fifo) => fifo,
+                Err(error) if is_shortage(&error) => return Err(error),
+                // It is not there, or no FIFO: whoever takes the unit's streams says so.
+                Err(_) => continue,
+            };
+            self.left.push((streams::key(FIFO, unit.id, stream), fifo));
+            if let Some(stage) = streams::stage_with(program, stream)? {
+                self.left
+                    .push((streams::key(STAGE, unit.id, stream), stage));
+            }
+        }
         Ok(())
     }
 

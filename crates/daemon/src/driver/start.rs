@@ -348,7 +348,7 @@ impl Daemon {
             }
         }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
-        daemon.take_descriptors(table.descriptors, &image);
+        daemon.take_descriptors(table.descriptors, found.left, &image);
         point("adopt.streams");
         daemon.watch_beat_files();
         if same_boot {

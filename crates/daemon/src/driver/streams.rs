@@ -109,6 +109,23 @@ impl Holder for Stages {
     }
 }
 
+/// What was on its way when keeper and daemon died at once, and that the program, this process, still has.
+/// `None`: nothing was, and its stage can be had again.
+///
+/// # Errors
+/// It cannot be asked whether something is in it.
+pub fn stage_with(program: u32, stream: Stream) -> io::Result<Option<OwnedFd>> {
+    let taken = pipe::stage_of(program, place(stream));
+    // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
+    let keep = taken.is_err();
+    // Where nobody lets us look, nothing can be had.
+    let Ok(Some(stage)) = taken.or_else(|_| pipe::stage_reopened(program, place(stream))) else {
+        return Ok(None);
+    };
+    let empty = !keep && pipe::available(stage.as_fd())? == 0;
+    Ok((!empty).then_some(stage))
+}
+
 /// A FIFO, freshly made.
 pub struct Made {
     /// Which stream.
