@@ -13,6 +13,7 @@ pub mod driver;
 pub mod events;
 pub mod handle;
 pub mod home;
+pub mod installed;
 pub mod monitor;
 pub mod probe;
 pub mod report;

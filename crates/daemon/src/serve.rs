@@ -45,7 +45,7 @@ pub fn serve(options: &Options) -> i32 {
     let ended = daemon.run();
     drop(api);
     match ended {
-        Ok(Ended::Down) => 0,
+        Ok(Ended::Down(code)) => code,
         // A new keeper brings a new daemon.
         Ok(Ended::KeeperLost) => 0,
         Ok(Ended::Yielded) => keeper::EXIT_YIELDED,

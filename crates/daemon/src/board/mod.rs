@@ -105,6 +105,8 @@ pub struct DaemonInfo {
     pub listen: Vec<SocketAddr>,
     /// What it was given to keep, in the order it was given.
     pub sources: Vec<SourceInfo>,
+    /// The only unit of those that this home is there for; `None`: it is there for all.
+    pub hosted: Option<UnitName>,
 }
 
 /// One remembered configuration file.

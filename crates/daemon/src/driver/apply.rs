@@ -7,7 +7,7 @@ use std::sync::Arc;
 use abide_core::{Command, UnitDef};
 use abide_model::{Operation, OperationKind, Rolling, Spec, UnitId};
 
-use super::run::Daemon;
+use super::run::{Daemon, Message};
 use crate::board::SourceInfo;
 use crate::handle::{AskError, ConfigSource, Handle, Reply};
 use crate::store::{Entry, SourceRecord};
@@ -197,9 +197,16 @@ impl Daemon {
         self.load(Handle::reload_blocking);
     }
 
-    /// Reads files that the command line named.
-    pub(super) fn load_files(&mut self, files: Vec<PathBuf>) {
-        self.load(move |handle| handle.up_blocking(files));
+    /// Reads files that the command line named, and says when that is done. `first`: no daemon of this keeper has
+    /// done so before.
+    pub(super) fn load_files(&mut self, files: Vec<PathBuf>, first: bool) {
+        let mailbox = self.mailbox.clone();
+        self.load(move |handle| {
+            let read = handle.up_blocking(files);
+            let refused = read.as_ref().err().map(ToString::to_string);
+            mailbox.send(Message::FilesRead(refused, first));
+            read
+        });
     }
 
     /// Reads as a job; what was read comes back as a request.

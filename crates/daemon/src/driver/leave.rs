@@ -43,7 +43,10 @@ impl Daemon {
             self.events.barrier()();
             self.leave_note();
             self.store.close();
-            self.hand_over();
+            // Two keepers would be in each other's way. What runs holds its own pipes until it is adopted.
+            if !self.managed {
+                self.hand_over();
+            }
             return Ended::KeeperLost;
         }
         self.capture.finish_tidying(Duration::from_secs(2));
@@ -62,7 +65,7 @@ impl Daemon {
         }
         self.store.close();
         self.keeper.leaving();
-        Ended::Down
+        Ended::Down(self.hosting.code)
     }
 
     /// The keeper is gone, and with it the parent of all runs: a new one holds what this one had, and

@@ -18,6 +18,7 @@ mod beats;
 mod doors;
 mod ending;
 mod find;
+mod hosting;
 mod inbox;
 mod job;
 mod keep;

@@ -89,6 +89,7 @@ impl Daemon {
                     .map(|u| u.name.clone());
                 if matches!(kind, EventKind::DaemonStopping) {
                     self.board.update_daemon(|daemon| daemon.stopping = true);
+                    self.hosting.leaving(now.mono);
                 }
                 match (unit, name) {
                     (Some(id), Some(name)) if matches!(kind, EventKind::Exited { .. }) => {
@@ -266,6 +267,7 @@ impl Daemon {
     }
 
     fn forget(&mut self, id: UnitId) {
+        self.hosting.forget(id);
         self.prober.stop(id);
         self.capture.remove(id);
         self.handle.beats().forget(id);

@@ -52,6 +52,7 @@ impl Daemon {
     pub(super) fn publish_dirty(&mut self, now: Now) {
         for id in std::mem::take(&mut self.dirty) {
             self.publish_unit(id, now);
+            self.note_for_manager(id);
         }
     }
 

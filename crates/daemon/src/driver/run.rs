@@ -24,6 +24,7 @@ use rustix::event::epoll;
 
 use super::beats::Beats;
 use super::doors::Held;
+use super::hosting::Hosting;
 use super::inbox::{Inbox, Mailbox};
 use super::job::Jobs;
 use super::prepare::Prepared;
@@ -66,6 +67,8 @@ pub enum Message {
     HooksOverdue,
     /// An effect was carried out by another thread.
     Done(EffectId, Outcome),
+    /// The files of the command line were read: why they were not taken, and whether this is the keeper's first daemon.
+    FilesRead(Option<String>, bool),
     /// What a unit needs to run is made, or why not.
     Prepared(UnitId, Vec<ListenAddress>, Result<Prepared, String>),
 }
@@ -73,8 +76,8 @@ pub enum Message {
 /// How the daemon ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// Everything was taken down, as asked.
-    Down,
+    /// Everything was taken down, as asked, or as what is hosted ended; with this exit code.
+    Down(i32),
     /// The keeper is gone: a new one takes over what runs.
     KeeperLost,
     /// Another executable takes over.
@@ -121,6 +124,7 @@ pub struct Daemon {
     pub(super) timer: Timer,
     pub(super) timer_set: Option<Mono>,
     pub(super) tidying: Tidying,
+    pub(super) hosting: Hosting,
     pub(super) calendar: CalendarWatch,
     pub(super) signals: Signals,
 
@@ -148,6 +152,8 @@ pub struct Daemon {
     pub(super) beats: Option<Beats>,
     /// For a keeper that starts the next one.
     pub(super) launch: Launch,
+    /// Somebody else starts the next keeper.
+    pub(super) managed: bool,
 
     /// Writes on their way, and what waits for each.
     pub(super) unwritten: BTreeMap<EffectId, Vec<(EffectId, Effect)>>,
@@ -321,6 +327,7 @@ impl Daemon {
                 self.event(Some(unit), None, EventKind::LogResumed { bytes });
                 self.dirty.insert(unit);
             }
+            Message::FilesRead(refused, first) => self.on_files_read(refused, first),
             Message::Done(effect, outcome) => self.input(Input::Done { effect, outcome }),
             Message::Prepared(unit, making, made) => self.on_prepared(unit, making, made),
         }
@@ -529,7 +536,8 @@ impl Daemon {
         let written = self.write_out(now.mono);
         let due = self.core.poll_timeout().mono.map(|(at, _)| at);
         let shown = self.changed_operations.values().min().copied();
-        let next = [due, shown, written, self.tidying.due()]
+        self.tell_manager(now.mono);
+        let next = [due, shown, written, self.tidying.due(), self.hosting.due()]
             .into_iter()
             .flatten()
             .min();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use abide_core::recording::Line;
 use abide_core::{Saved, Supervisor};
-use abide_model::{EventKind, Signal};
+use abide_model::{EventKind, Signal, UnitName};
 use abide_platform::clock;
 use abide_platform::fault::point;
 use abide_platform::keeper::{Launch, Link, LinkError, Successor};
@@ -25,6 +25,7 @@ use rustix::event::epoll;
 use super::apply::source_info;
 use super::doors::Held;
 use super::find::{Doubt, find};
+use super::hosting::Hosting;
 use super::inbox::inbox;
 use super::job::Jobs;
 use super::recorder::Recorder;
@@ -59,6 +60,10 @@ pub struct Options {
     pub home: PathBuf,
     /// Configuration files to agree with as soon as it is up, absolute.
     pub files: Vec<PathBuf>,
+    /// The only unit of those files that this home is there for, hosted for a service manager.
+    pub hosted: Option<UnitName>,
+    /// Whoever started the keeper starts another one when it ends.
+    pub managed: bool,
     /// This process's arguments, without the program's name.
     pub arguments: Vec<OsString>,
     /// The build of this executable, where that was known when it was built.
@@ -199,6 +204,7 @@ impl Daemon {
             recovered: None,
             listen: Vec::new(),
             sources: image.sources.iter().map(source_info).collect(),
+            hosted: options.hosted.clone(),
         }));
         let wake = to(&mailbox);
         let (front, requests) = Front::new(Arc::clone(&board), Arc::clone(&events), move || {
@@ -294,6 +300,12 @@ impl Daemon {
             timer,
             timer_set: None,
             tidying: Tidying::begun(now.mono),
+            hosting: Hosting::new(
+                table.keeper,
+                options.hosted.clone(),
+                !options.files.is_empty(),
+                now.mono,
+            ),
             calendar,
             signals,
             keeper,
@@ -315,6 +327,7 @@ impl Daemon {
             recorder,
             beats: None,
             launch,
+            managed: options.managed,
             unwritten: BTreeMap::new(),
             past: Vec::new(),
             write_by: None,
@@ -360,7 +373,7 @@ impl Daemon {
         daemon.tell(loss, beginning, table.safe_mode);
         daemon.warn_of_limits();
         if !options.files.is_empty() {
-            daemon.load_files(options.files.clone());
+            daemon.load_files(options.files.clone(), table.starts <= 1);
         }
         let doors = if table.safe_mode {
             daemon.close_doors();

@@ -8,6 +8,7 @@ use abide_model::UnitName;
 
 use super::ConfigSource;
 use crate::board::{Board, SourceInfo};
+use crate::installed;
 
 /// Reads configuration files and directories that somebody gave. Numbers of instances that were set
 /// by hand are forgotten: the daemon shall agree with the files.
@@ -26,7 +27,7 @@ pub fn load_files(
         origins: false,
         ..Caller::default()
     };
-    let mut sources = sources(abide_config::load(files, &caller), &caller)?;
+    let mut sources = sources(board, abide_config::load(files, &caller), &caller)?;
     // A file that is no longer in a directory: its units go, as those of a file that lost them do.
     for old in daemon.sources {
         let of_these = old.argument != old.file && files.contains(&old.argument);
@@ -70,7 +71,7 @@ pub fn load_remembered(
     let arguments = arguments(&remembered);
     if agree {
         together.known = known(board, &remembered, &arguments);
-        return sources(abide_config::load(&arguments, &together), &together);
+        return sources(board, abide_config::load(&arguments, &together), &together);
     }
     // One name, two values: each argument with its own.
     let mut all = Vec::new();
@@ -87,7 +88,8 @@ pub fn load_remembered(
             caller.environment.extend(source.environment.clone());
         }
         caller.environment.extend(newer.clone());
-        all.extend(sources(abide_config::load(&[argument], &caller), &caller)?);
+        let loaded = abide_config::load(&[argument], &caller);
+        all.extend(sources(board, loaded, &caller)?);
     }
     Ok(all)
 }
@@ -108,6 +110,7 @@ pub fn load_scaled(
         ..Caller::default()
     };
     let mut loaded = sources(
+        board,
         abide_config::load(std::slice::from_ref(&source.file), &caller),
         &caller,
     )?;
@@ -137,12 +140,53 @@ pub fn load_text(
     Ok(source(document, &caller))
 }
 
-fn sources(loaded: Loaded, caller: &Caller) -> Result<Vec<ConfigSource>, Diagnostics> {
+fn sources(
+    board: &Board,
+    loaded: Loaded,
+    caller: &Caller,
+) -> Result<Vec<ConfigSource>, Diagnostics> {
     if loaded.diagnostics.has_errors() {
         return Err(loaded.diagnostics);
     }
+    let hosted = board.daemon().hosted;
     let documents = loaded.documents.into_iter();
-    Ok(documents.map(|document| source(document, caller)).collect())
+    let sources = documents.map(|document| {
+        let mut source = source(document, caller);
+        if let Some(hosted) = &hosted {
+            source.specs.retain(|spec| base(&spec.name) == base(hosted));
+            // Nothing of it comes along, so there is nothing to wait for; what it *requires* is refused.
+            for spec in &mut source.specs {
+                spec.policy.wants.clear();
+                spec.policy.after.clear();
+            }
+            // What the file says of a daemon is meant for the one that has all of its units.
+            source.settings = DaemonSettings::default();
+        } else {
+            leave_out_hosted(&mut source);
+        }
+        source
+    });
+    Ok(sources.collect())
+}
+
+/// Units that services of the operating system host are theirs. Who needs one waits for it no more: its manager
+/// knows when it is to run.
+fn leave_out_hosted(source: &mut ConfigSource) {
+    for (hosted, service) in installed::hosted(&source.file) {
+        let is_it = |name: &UnitName| base(name) == hosted.as_str();
+        let before = source.specs.len();
+        source.specs.retain(|spec| !is_it(&spec.name));
+        if source.specs.len() == before {
+            continue;
+        }
+        tracing::info!(unit = %hosted, service = service.name, "hosted by the operating system, and not kept here");
+        for spec in &mut source.specs {
+            let policy = &mut spec.policy;
+            for names in [&mut policy.requires, &mut policy.wants, &mut policy.after] {
+                names.retain(|name| !is_it(name));
+            }
+        }
+    }
 }
 
 fn source(document: Document, caller: &Caller) -> ConfigSource {

@@ -39,6 +39,7 @@ pub fn start() -> Fake {
     let home = Home::new(path.clone());
     home.create().expect("a home");
     let board = Arc::new(Board::new(DaemonInfo {
+        hosted: None,
         version: "0.1.0".into(),
         build: None,
         pid: std::process::id(),

@@ -1,0 +1,315 @@
+//! The manager that started abide: what it is told, and when a home that hosts one unit for it is done.
+//!
+//! ```text
+//!  coming ── every unit came up, or did not ──► up ── down is asked for ──► leaving
+//!    │ EXTEND_TIMEOUT_USEC                      │ WATCHDOG=1                   │ STOPPING=1, EXTEND_TIMEOUT_USEC
+//!    ╰─ READY=1 at its end
+//!
+//!  hosting one unit:  READY=1 only when it is ready; it failed for good, or ended: leaving, with its exit code
+//! ```
+//!
+//! The keeper is the main process in the manager's eyes, and says nothing: the daemon speaks for it, so that what the
+//! manager hears comes from the process that decides. A daemon that dies is not seen by the manager; the next one goes
+//! on speaking, and the watchdog bites only if none comes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use abide_core::{Command, Input};
+use abide_host::notify::{Notifier, one_line, watchdog};
+use abide_model::{ActualState, DesiredState, ExitStatus, Mono, UnitId, UnitName};
+
+use super::run::Daemon;
+
+/// How often the manager is asked for more time, and for how much.
+const ASK: Duration = Duration::from_secs(10);
+const MORE: &str = "EXTEND_TIMEOUT_USEC=30000000";
+
+/// The exit code where a unit gives none of its own.
+const FAILED: i32 = 1;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Coming,
+    Up,
+    Leaving,
+}
+
+/// What there is to tell, and what was told.
+#[derive(Debug)]
+pub(super) struct Hosting {
+    /// `None`: nobody listens.
+    notifier: Option<Notifier>,
+    watchdog: Option<Duration>,
+    /// The unit that this home is there for.
+    unit: Option<UnitName>,
+    phase: Phase,
+    /// Files of the command line are being read.
+    loading: bool,
+    /// Why they were not taken.
+    refused: Option<String>,
+    /// Units that are on their way up.
+    pending: BTreeSet<UnitId>,
+    /// When the manager is to hear something again.
+    ask: Option<Mono>,
+    beat: Option<Mono>,
+    /// What was said last.
+    said: String,
+    /// The code to leave with.
+    pub code: i32,
+}
+
+impl Hosting {
+    /// `main`: the keeper.
+    pub(super) fn new(main: u32, unit: Option<UnitName>, loading: bool, now: Mono) -> Self {
+        let notifier = Notifier::from_environment().map(|notifier| notifier.speaking_for(main));
+        let watchdog = watchdog(main).filter(|_| notifier.is_some());
+        Self {
+            ask: notifier
+                .as_ref()
+                .filter(|_| unit.is_none())
+                .map(|_| now.after(ASK)),
+            beat: watchdog.map(|_| now),
+            notifier,
+            watchdog,
+            unit,
+            phase: Phase::Coming,
+            loading,
+            refused: None,
+            pending: BTreeSet::new(),
+            said: String::new(),
+            code: 0,
+        }
+    }
+
+    /// Nobody listens, and there is no unit to end with.
+    fn idle(&self) -> bool {
+        self.notifier.is_none() && self.unit.is_none()
+    }
+
+    fn tell(&self, message: &str) {
+        if let Some(notifier) = &self.notifier
+            && let Err(error) = notifier.tell(message)
+        {
+            tracing::debug!(%error, "the service manager does not hear");
+        }
+    }
+
+    /// Tells what is new of it.
+    fn status(&mut self, text: &str) {
+        let text = one_line(text);
+        if text != self.said {
+            self.tell(&format!("STATUS={text}"));
+            self.said = text;
+        }
+    }
+
+    /// When to be called.
+    pub(super) fn due(&self) -> Option<Mono> {
+        [self.ask, self.beat].into_iter().flatten().min()
+    }
+
+    /// Tells what is due.
+    fn time(&mut self, now: Mono) {
+        if self.ask.is_some_and(|at| at <= now) {
+            self.tell(MORE);
+            self.ask = Some(now.after(ASK));
+        }
+        if let Some(every) = self.watchdog
+            && self.beat.is_some_and(|at| at <= now)
+        {
+            self.tell("WATCHDOG=1");
+            // Half of it, as sd_watchdog_enabled(3) advises.
+            self.beat = Some(now.after(every / 2));
+        }
+    }
+
+    fn up(&mut self, status: &str) {
+        self.phase = Phase::Up;
+        self.ask = None;
+        self.said = one_line(status);
+        self.tell(&format!("READY=1\nSTATUS={}", self.said));
+    }
+
+    /// It is none of ours any more.
+    pub(super) fn forget(&mut self, unit: UnitId) {
+        self.pending.remove(&unit);
+    }
+
+    /// Everything goes down.
+    pub(super) fn leaving(&mut self, now: Mono) {
+        if self.phase != Phase::Leaving {
+            self.phase = Phase::Leaving;
+            self.ask = self.notifier.as_ref().map(|_| now.after(ASK));
+            self.said = "stopping".to_owned();
+            self.tell("STOPPING=1\nSTATUS=stopping");
+        }
+    }
+}
+
+impl Daemon {
+    /// The files of the command line were read and taken, or not.
+    pub(super) fn on_files_read(&mut self, refused: Option<String>, first: bool) {
+        self.hosting.loading = false;
+        self.hosting.refused = refused;
+        if self.hosting.unit.is_none() {
+            return;
+        }
+        if self.hosting.refused.is_some() {
+            self.hosting.code = FAILED;
+            self.leave();
+        } else if first {
+            // Also one that was stopped by hand, or had failed: the manager wants it up now.
+            let units: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
+            let request = self.request();
+            let command = Command::Start(units);
+            self.input(Input::Command { request, command });
+        }
+    }
+
+    fn leave(&mut self) {
+        self.hosting.leaving(abide_platform::clock::now().mono);
+        let request = self.request();
+        self.input(Input::Command {
+            request,
+            command: Command::Down,
+        });
+    }
+
+    /// A unit has changed.
+    pub(super) fn note_for_manager(&mut self, id: UnitId) {
+        if self.hosting.idle() || self.hosting.phase != Phase::Coming {
+            return;
+        }
+        let comes = self.core.unit(id).is_some_and(|view| match view.state {
+            ActualState::Starting | ActualState::Stopping => true,
+            ActualState::Stopped => view.desired == DesiredState::Up,
+            // One that waits has no deadline, so that nobody waits for it; while what it waits for comes
+            // up, that is waited for.
+            _ => self.hosting.unit.is_some() && !view.ready && view.state != ActualState::Exited,
+        });
+        if comes {
+            self.hosting.pending.insert(id);
+        } else {
+            self.hosting.pending.remove(&id);
+        }
+    }
+
+    /// After everything that happened: tells the manager what it is to know.
+    pub(super) fn tell_manager(&mut self, now: Mono) {
+        if self.hosting.idle() {
+            return;
+        }
+        self.hosting.time(now);
+        if self.hosting.phase == Phase::Leaving || self.hosting.loading {
+            return;
+        }
+        if self.hosting.unit.is_some() {
+            self.tell_of_unit();
+        } else if self.hosting.phase == Phase::Coming && self.hosting.pending.is_empty() {
+            let status = self.summary();
+            self.hosting.up(&status);
+        }
+    }
+
+    /// "12 units, 11 of them up".
+    fn summary(&self) -> String {
+        let all = self.units.iter().count();
+        let up = self
+            .units
+            .iter()
+            .filter(|(id, _)| self.core.unit(*id).is_some_and(|view| view.ready))
+            .count();
+        let units = if all == 1 { "unit" } else { "units" };
+        match &self.hosting.refused {
+            Some(reason) => {
+                format!("{all} {units}, {up} up; configuration was not taken: {reason}")
+            }
+            None => format!("{all} {units}, {up} up"),
+        }
+    }
+
+    /// Hosting: the service's life is the unit's.
+    fn tell_of_unit(&mut self) {
+        let views: Vec<_> = self
+            .units
+            .iter()
+            .filter_map(|(id, _)| self.core.unit(id))
+            .collect();
+        let Some(first) = views.first() else { return };
+        let ended = views.iter().all(|view| match view.state {
+            ActualState::Failed | ActualState::Exited => true,
+            ActualState::Stopped => view.desired == DesiredState::Down,
+            _ => false,
+        });
+        let well = views.iter().all(|view| view.state != ActualState::Failed);
+        let code = if well {
+            0
+        } else {
+            let exits = views.iter().filter_map(|view| view.last_exit);
+            exits
+                .map(|exit| code(&exit.status))
+                .find(|code| *code != 0)
+                .unwrap_or(FAILED)
+        };
+        let status = match &first.reason {
+            Some(reason) => format!("{}: {reason}", first.state),
+            None => first.state.to_string(),
+        };
+        // A task that is done before anybody asked was ready, too.
+        let ready = self.hosting.pending.is_empty() && well;
+        if self.hosting.phase == Phase::Coming && ready {
+            self.hosting.up(&status);
+        } else {
+            self.hosting.status(&status);
+        }
+        if ended {
+            self.hosting.code = code;
+            self.leave();
+        }
+    }
+}
+
+/// As shells have it.
+fn code(status: &ExitStatus) -> i32 {
+    match status {
+        ExitStatus::Code(code) => code & 0xff,
+        ExitStatus::Signal { signal, .. } => 128 + signal.0,
+        ExitStatus::SpawnFailed(_) => 127,
+        ExitStatus::Unknown => FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abide_model::Signal;
+
+    #[test]
+    fn a_unit_s_end_becomes_an_exit_code_as_in_shells() {
+        assert_eq!(code(&ExitStatus::Code(3)), 3);
+        let killed = ExitStatus::Signal {
+            signal: Signal(9),
+            core: false,
+        };
+        assert_eq!(code(&killed), 137);
+        assert_eq!(code(&ExitStatus::SpawnFailed("no".into())), 127);
+    }
+
+    #[test]
+    fn without_a_manager_nothing_is_due() {
+        let hosting = Hosting {
+            notifier: None,
+            ..Hosting::new(1, None, false, Mono(1))
+        };
+        assert!(hosting.idle());
+        let silent = Hosting {
+            notifier: None,
+            watchdog: None,
+            ask: None,
+            beat: None,
+            ..hosting
+        };
+        assert_eq!(silent.due(), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Services of the operating system that `abide install` has made: what was noted of each.
+//!
+//! ```text
+//!  /etc/abide/services/NAME/service.json    which manager, which home, which unit of which file
+//!                          /unit.toml       the unit, if it was given on the command line
+//!  /var/lib/abide/services/NAME/            the home of a unit that is hosted by itself
+//! ```
+//! A user's own lie in `$XDG_CONFIG_HOME/abide/services` and in the user's state directory.
+//!
+//! A unit that is hosted so is not kept by a daemon that has its file as well: it would run twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use abide_host::Scope;
+use abide_model::UnitName;
+use serde::{Deserialize, Serialize};
+
+/// Where services are noted, and where their homes are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shelf {
+    /// Of whom.
+    pub scope: Scope,
+    /// The notes.
+    pub notes: PathBuf,
+    /// The homes.
+    pub homes: PathBuf,
+}
+
+/// One service, as it was installed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Installed {
+    /// Its name.
+    pub name: String,
+    /// Of whom.
+    pub scope: Scope,
+    /// What was noted.
+    pub note: Note,
+    /// Where that lies.
+    pub directory: PathBuf,
+}
+
+/// What is noted of a service, as JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// The manager that has it.
+    pub manager: String,
+    /// The home that it serves.
+    pub home: PathBuf,
+    /// The unit that it hosts; null: it is the daemon of that home.
+    pub unit: Option<HostedUnit>,
+}
+
+/// A unit, and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostedUnit {
+    /// The configuration file, absolute.
+    pub file: PathBuf,
+    /// Its full name in it, without an instance.
+    pub name: UnitName,
+}
+
+impl Shelf {
+    /// Of this scope; `None`: this user has no HOME.
+    #[must_use]
+    pub fn of(scope: Scope) -> Option<Self> {
+        let (notes, homes) = match scope {
+            Scope::System => (
+                "/etc/abide/services".into(),
+                "/var/lib/abide/services".into(),
+            ),
+            Scope::User => {
+                let variable = |name: &str| {
+                    std::env::var_os(name)
+                        .map(PathBuf::from)
+                        .filter(|path| path.is_absolute())
+                };
+                let place = |own: &str, below: &str| {
+                    variable(own).or_else(|| variable("HOME").map(|home| home.join(below)))
+                };
+                (
+                    place("XDG_CONFIG_HOME", ".config")?.join("abide/services"),
+                    place("XDG_STATE_HOME", ".local/state")?.join("abide/services"),
+                )
+            }
+        };
+        Some(Self {
+            scope,
+            notes,
+            homes,
+        })
+    }
+
+    /// The services that are noted here, by name.
+    fn all(&self) -> Vec<Installed> {
+        let entries = fs::read_dir(&self.notes).into_iter().flatten().flatten();
+        let mut all: Vec<Installed> = entries
+            .filter_map(|entry| self.find(entry.file_name().to_str()?))
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn find(&self, name: &str) -> Option<Installed> {
+        // A name is one folder, and not a way to elsewhere.
+        if name.contains('/') || name.starts_with('.') {
+            return None;
+        }
+        let directory = self.notes.join(name);
+        let text = fs::read_to_string(directory.join("service.json")).ok()?;
+        Some(Installed {
+            name: name.to_owned(),
+            scope: self.scope,
+            note: serde_json::from_str(&text).ok()?,
+            directory,
+        })
+    }
+}
+
+/// The shelves that concern this user: their own before the machine's.
+fn shelves() -> Vec<Shelf> {
+    let root = rustix::process::geteuid().is_root();
+    let own = (!root).then(|| Shelf::of(Scope::User)).flatten();
+    own.into_iter().chain(Shelf::of(Scope::System)).collect()
+}
+
+/// The service of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<Installed> {
+    shelves().iter().find_map(|shelf| shelf.find(name))
+}
+
+/// All services that were installed here.
+#[must_use]
+pub fn all() -> Vec<Installed> {
+    shelves().iter().flat_map(Shelf::all).collect()
+}
+
+/// The units of this file that services of the operating system host.
+#[must_use]
+pub fn hosted(file: &Path) -> Vec<(UnitName, Installed)> {
+    all()
+        .into_iter()
+        .filter_map(|service| {
+            let unit = service.note.unit.clone().filter(|unit| unit.file == file)?;
+            Some((unit.name, service))
+        })
+        .collect()
+}
