@@ -1,7 +1,7 @@
 //! The process that its keeper starts as the daemon: recognised by its arguments, before clap sees them.
 //!
 //! ```text
-//! abide --be-the-daemon HOME background|foreground [FILE]...
+//! abide --be-the-daemon HOME background|foreground[,managed][,hosting=UNIT] [FILE]...
 //! ```
 
 use std::ffi::OsString;
@@ -10,9 +10,16 @@ use std::path::PathBuf;
 
 use abide_daemon::Options;
 use abide_daemon::upgrade::check;
+use abide_model::UnitName;
 
 /// The first argument of a process that is to be the daemon. Never typed by people.
 const MARK: &str = "--be-the-daemon";
+
+/// Begins the word that names the unit that is hosted.
+const HOSTING: &str = "hosting=";
+
+/// Says that somebody starts abide again when it ends.
+const MANAGED: &str = "managed";
 
 /// The build of this executable, where that was known when it was built.
 pub const BUILD: Option<&str> = option_env!("ABIDE_BUILD_NAME");
@@ -37,6 +44,10 @@ pub struct Role {
     /// Its messages go to the standard error that the person or service manager gave it, not to the
     /// home's `daemon.log`.
     pub foreground: bool,
+    /// Whoever started it starts it again when it ends.
+    pub managed: bool,
+    /// The only unit of the files that it is there for: in the foreground, for a service manager.
+    pub hosted: Option<UnitName>,
     /// Configuration files to load at its start, absolute.
     pub files: Vec<PathBuf>,
 }
@@ -45,11 +56,18 @@ impl Role {
     /// As arguments for [`Role::read`].
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
-        let place = if self.foreground {
-            "foreground"
+        let mut place = if self.foreground {
+            "foreground".to_owned()
         } else {
-            "background"
+            "background".to_owned()
         };
+        if self.managed {
+            place.push(',');
+            place.push_str(MANAGED);
+        }
+        if let Some(unit) = &self.hosted {
+            place.push_str(&format!(",{HOSTING}{unit}"));
+        }
         let mut arguments = vec![MARK.into(), self.home.clone().into(), place.into()];
         arguments.extend(self.files.iter().map(|file| file.clone().into()));
         arguments
@@ -62,10 +80,16 @@ impl Role {
             return None;
         }
         let home = arguments.next()?.into();
-        let foreground = arguments.next()? == "foreground";
+        let place = arguments.next()?;
+        let words: Vec<&str> = place.to_str()?.split(',').collect();
+        let hosted = words
+            .iter()
+            .find_map(|word| word.strip_prefix(HOSTING)?.parse().ok());
         Some(Self {
             home,
-            foreground,
+            foreground: words.contains(&"foreground"),
+            managed: words.contains(&MANAGED),
+            hosted,
             files: arguments.map(PathBuf::from).collect(),
         })
     }
@@ -79,6 +103,8 @@ pub fn enter() -> Option<i32> {
     Some(abide_daemon::serve(&Options {
         home: role.home,
         files: role.files,
+        hosted: role.hosted,
+        managed: role.managed,
         arguments,
         build: BUILD.map(Into::into),
     }))
@@ -94,12 +120,16 @@ mod tests {
             vec![],
             vec![PathBuf::from("/a b.toml"), PathBuf::from("/c")],
         ] {
-            let role = Role {
-                home: "/h".into(),
-                foreground: files.is_empty(),
-                files,
-            };
-            assert_eq!(Role::read(role.arguments().into_iter()), Some(role));
+            for hosted in [None, Some("shop:web".parse().expect("a name"))] {
+                let role = Role {
+                    home: "/h".into(),
+                    foreground: files.is_empty(),
+                    managed: hosted.is_none(),
+                    hosted,
+                    files: files.clone(),
+                };
+                assert_eq!(Role::read(role.arguments().into_iter()), Some(role));
+            }
         }
         assert_eq!(Role::read(["status".into()].into_iter()), None);
         assert_eq!(Role::read(std::iter::empty()), None);

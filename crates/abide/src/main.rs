@@ -19,6 +19,7 @@ mod command;
 mod daemon;
 mod failure;
 mod home;
+mod installed;
 mod readable;
 mod render;
 mod term;

@@ -32,7 +32,10 @@ Act:
 Configure:
   plan          What `up` would change
   check         Are these files valid?
+  install       Make a program, a unit of a file, or abide itself a service of the OS
+  uninstall     Stop such a service, and remove it
   daemon        Run in the foreground, for service managers and containers
+  host          Run one unit in the foreground, for service managers
   upgrade       Have another abide executable take over; everything runs on
   completions   Completion script for a shell
 
@@ -194,6 +197,28 @@ Examples:
   abide daemon /etc/abide/abide.toml
   abide --home /data/abide daemon
 SIGTERM stops all units in order and ends it; SIGHUP reads the files again.";
+
+pub const INSTALL: &str = "\
+Examples:
+  abide install                                        abide itself, and with it all that it keeps
+  abide install --name web -- /usr/local/bin/web -p 80 one program, guarded by an abide of its own
+  abide install shop.toml:web --now                    one unit of a file
+  abide install --name web --dry-run -- /opt/web/web   exactly what would be written and called
+  abide install --user --name notes -- ~/bin/notes     a service of your own, without root
+`abide start`, `stop`, `restart`, `status`, `enable` and `disable` act on it by its name, and so do the
+manager's own tools. Done again, it is changed in place, and what differs is shown.";
+
+pub const UNINSTALL: &str = "\
+Examples:
+  abide uninstall web
+  abide uninstall                                      abide itself; its home stays
+A service that abide has not installed is left alone.";
+
+pub const HOST: &str = "\
+Examples:
+  abide host shop.toml:web
+  abide --home /data/web host /etc/abide/services/web/unit.toml:web
+Ready (sd_notify) when the unit is; ends when the unit ended or has failed for good, with its exit code.";
 
 pub const COMPLETIONS: &str = "\
 Examples:

@@ -4,6 +4,7 @@
 //! and its section in `docs/cli.md`.
 
 mod help;
+mod install;
 mod options;
 mod run;
 mod when;
@@ -11,10 +12,11 @@ mod when;
 use clap::{Args, Parser, Subcommand};
 
 pub use help::START_HERE;
+pub use install::{HostArgs, InstallArgs, ManagerArgs, UninstallArgs};
 pub use options::{
     ColorWhen, Common, LineCount, LogFormat, Patience, RollingArgs, WaitFor, parse_duration,
 };
-pub use run::{RestartWhen, RunArgs};
+pub use run::{ReadyArgs, RestartWhen, RunArgs};
 pub use when::parse_when;
 
 /// The command line.
@@ -114,6 +116,15 @@ pub enum Command {
     /// Have another abide executable take over; everything runs on
     #[command(after_help = help::UPGRADE)]
     Upgrade(UpgradeArgs),
+    /// Make a program, a unit of a file, or abide itself a service of the operating system
+    #[command(after_help = help::INSTALL)]
+    Install(InstallArgs),
+    /// Stop a service that `install` made, and remove it
+    #[command(after_help = help::UNINSTALL)]
+    Uninstall(UninstallArgs),
+    /// Run one unit in the foreground, in a home of its own, for a service manager
+    #[command(after_help = help::HOST)]
+    Host(HostArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
@@ -168,6 +179,9 @@ pub struct ChangeArgs {
     /// Names, globs such as 'web*', GROUP:*, or all
     #[arg(required = true, value_name = "PATTERN")]
     pub patterns: Vec<String>,
+    /// The names are those of services of the operating system
+    #[arg(long)]
+    pub service: bool,
     #[command(flatten)]
     pub patience: Patience,
     /// Answer as one JSON document
@@ -319,6 +333,9 @@ pub struct DaemonArgs {
     /// Configuration files or directories to load [default: what was loaded before]
     #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
+    /// Whoever starts this starts it again when it ends, as service managers do
+    #[arg(long)]
+    pub managed: bool,
 }
 
 /// Arguments of `upgrade`.

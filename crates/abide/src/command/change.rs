@@ -7,7 +7,7 @@ use abide_model::{Signal, StepState};
 
 use super::deaths::report_deaths;
 use super::follow::{Following, failures, follow};
-use super::{Answer, Context, write_json};
+use super::{Answer, Context, service, write_json};
 use crate::args::{ChangeArgs, Patience, ScaleArgs, SignalArgs};
 use crate::failure::Code;
 use crate::render::words::count;
@@ -30,6 +30,9 @@ async fn change(
     args: &ChangeArgs,
     rolling: Option<RollingRequest>,
 ) -> Answer {
+    if let Some(code) = service::change(context, verb, args).await? {
+        return Ok(code);
+    }
     let request = CommandRequest {
         command: verb,
         patterns: args.patterns.clone(),

@@ -12,6 +12,7 @@ use crate::client::Error;
 use crate::daemon::Role;
 use crate::failure::Failure;
 use crate::home::Home;
+use abide_daemon::installed::HostedUnit;
 
 /// How long a daemon may take until it serves: reading the state of a thousand units, and adopting them.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -29,7 +30,7 @@ pub(super) async fn ensure(context: &Context<'_>) -> Result<bool, Failure> {
     let home = context.client.home();
     let paths = create(home)?;
     let log = paths.daemon_log();
-    let started = start_detached(&launch(home, Vec::new(), false), &log)
+    let started = start_detached(&launch(home, Vec::new(), Place::Background), &log)
         .and_then(|starting| starting.wait(READY_WITHIN));
     match started {
         Ok(()) => Ok(true),
@@ -45,7 +46,27 @@ pub(super) async fn ensure(context: &Context<'_>) -> Result<bool, Failure> {
 pub(super) fn foreground(home: &Home, args: &DaemonArgs) -> Answer {
     create(home)?;
     let files = super::files::absolute(&args.files)?;
-    let error = become_keeper(&launch(home, files, true));
+    let place = Place::Foreground {
+        managed: args.managed,
+    };
+    let error = become_keeper(&launch(home, files, place));
+    Err(failure(StartError::Io(error), home))
+}
+
+/// `abide host`: this process becomes the keeper of a home that has one unit. Returns only when it cannot.
+pub(super) fn host(home: &Home, unit: &HostedUnit, managed: bool) -> Answer {
+    create(home)?;
+    let role = Role {
+        home: home.directory.clone(),
+        foreground: true,
+        managed,
+        hosted: Some(unit.name.clone()),
+        files: vec![unit.file.clone()],
+    };
+    let error = become_keeper(&Launch {
+        home: home.directory.clone(),
+        daemon: role.arguments(),
+    });
     Err(failure(StartError::Io(error), home))
 }
 
@@ -63,10 +84,19 @@ fn create(home: &Home) -> Result<Paths, Failure> {
     Ok(paths)
 }
 
-fn launch(home: &Home, files: Vec<PathBuf>, foreground: bool) -> Launch {
+/// Where a daemon runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Background,
+    Foreground { managed: bool },
+}
+
+fn launch(home: &Home, files: Vec<PathBuf>, place: Place) -> Launch {
     let role = Role {
         home: home.directory.clone(),
-        foreground,
+        foreground: place != Place::Background,
+        managed: place == Place::Foreground { managed: true },
+        hosted: None,
         files,
     };
     Launch {

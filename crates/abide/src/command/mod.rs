@@ -8,13 +8,17 @@ mod down;
 mod events;
 mod files;
 mod follow;
+mod host;
+mod install;
 mod launch;
 mod logs;
 mod plan;
 mod program;
 mod run;
+mod service;
 mod show;
 mod status;
+mod uninstall;
 mod up;
 mod upgrade;
 mod wait;
@@ -53,6 +57,17 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
     match &command {
         Command::Check(args) => return check::run(args, out),
         Command::Completions(args) => return completions(args.shell, out),
+        Command::Host(args) => {
+            let named = cli.common.home.is_some() || std::env::var_os("ABIDE_HOME").is_some();
+            let home = if named {
+                Some(Home::resolve(&Surroundings::of_this_process(
+                    cli.common.home,
+                )?)?)
+            } else {
+                None
+            };
+            return host::run(home, args);
+        }
         _ => {}
     }
     let home = Home::resolve(&Surroundings::of_this_process(cli.common.home)?)?;
@@ -113,7 +128,9 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
         Command::Events(args) => events::run(context, &args).await,
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Upgrade(args) => upgrade::run(context, &args).await,
-        Command::Check(_) | Command::Completions(_) | Command::Daemon(_) => {
+        Command::Install(args) => install::run(context, &args).await,
+        Command::Uninstall(args) => uninstall::run(context, &args),
+        Command::Check(_) | Command::Completions(_) | Command::Daemon(_) | Command::Host(_) => {
             Err(Failure::new("this command needs no daemon".to_owned()))
         }
     }

@@ -1,7 +1,8 @@
 //! `abide run`: guard one command.
 
+use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use abide_config::{RunOptions, render_run};
 use abide_model::api::{Plan, PlanAction, RunRequest};
@@ -10,15 +11,15 @@ use abide_model::{HttpProbe, ProbeKind, Restart, UnitName};
 use super::deaths::report_deaths;
 use super::follow::{Following, failures, follow};
 use super::{Answer, Context, attach, launch, program, write_json};
-use crate::args::{RestartWhen, RunArgs};
+use crate::args::{ReadyArgs, RestartWhen, RunArgs};
 use crate::failure::{Code, Failure};
 use crate::render;
 
 pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
-    let command = words(args)?;
-    let directory = directory(args)?;
+    let command = words(&args.command)?;
+    let directory = directory(args.dir.as_deref())?;
     let asked = args.name.as_deref().map(parse_name).transpose()?;
-    program::find(&command[0], &directory, &environment(args))?;
+    program::find(&command[0], &directory, &environment(&args.env))?;
     check(&options(
         args,
         parse_name("unit")?,
@@ -109,20 +110,24 @@ fn options(
     directory: PathBuf,
 ) -> Result<RunOptions, Failure> {
     let mut options = RunOptions::new(name, command, directory);
-    options.restart = Some(match args.restart {
-        RestartWhen::Always => Restart::Always,
-        RestartWhen::OnFailure => Restart::OnFailure,
-        RestartWhen::Never => Restart::Never,
-    });
+    options.restart = Some(restart(args.restart));
     options.user.clone_from(&args.user);
-    options.environment = environment(args);
-    options.ready = ready(args)?;
+    options.environment = environment(&args.env);
+    options.ready = ready(&args.ready, &options.directory)?;
     options.heartbeat = args.heartbeat;
     Ok(options)
 }
 
+pub(super) fn restart(when: RestartWhen) -> Restart {
+    match when {
+        RestartWhen::Always => Restart::Always,
+        RestartWhen::OnFailure => Restart::OnFailure,
+        RestartWhen::Never => Restart::Never,
+    }
+}
+
 /// Finds mistakes before anything is started. They are told without the place in a file that nobody wrote.
-fn check(options: &RunOptions) -> Result<(), Failure> {
+pub(super) fn check(options: &RunOptions) -> Result<(), Failure> {
     let file = std::path::Path::new("/command-line");
     let Err(mistakes) = abide_config::parse(&render_run(options), file, &super::files::caller()?)
     else {
@@ -139,8 +144,9 @@ fn check(options: &RunOptions) -> Result<(), Failure> {
     Err(failure)
 }
 
-fn words(args: &RunArgs) -> Result<Vec<String>, Failure> {
-    args.command
+/// The command as text.
+pub(super) fn words(command: &[OsString]) -> Result<Vec<String>, Failure> {
+    command
         .iter()
         .map(|word| {
             word.clone().into_string().map_err(|word| {
@@ -166,10 +172,11 @@ fn parse_name(text: &str) -> Result<UnitName, Failure> {
     Ok(name)
 }
 
-fn directory(args: &RunArgs) -> Result<PathBuf, Failure> {
+/// Where it runs: there, or here.
+pub(super) fn directory(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir()
         .map_err(|e| Failure::new(format!("cannot tell the working directory: {e}")))?;
-    let directory = match &args.dir {
+    let directory = match named {
         Some(dir) => here.join(dir),
         None => here,
     };
@@ -188,8 +195,8 @@ fn directory(args: &RunArgs) -> Result<PathBuf, Failure> {
     Ok(directory)
 }
 
-fn ready(args: &RunArgs) -> Result<Option<ProbeKind>, Failure> {
-    let ready = &args.ready;
+/// How to find out that it is ready; `directory`: where it runs.
+pub(super) fn ready(ready: &ReadyArgs, directory: &Path) -> Result<Option<ProbeKind>, Failure> {
     if let Some(address) = &ready.ready_tcp {
         return Ok(Some(ProbeKind::Tcp(address.clone())));
     }
@@ -197,7 +204,7 @@ fn ready(args: &RunArgs) -> Result<Option<ProbeKind>, Failure> {
         return Ok(Some(ProbeKind::Http(HttpProbe::get(url.clone()))));
     }
     if let Some(path) = &ready.ready_file {
-        let path = directory(args)?.join(path);
+        let path = directory.join(path);
         return Ok(Some(ProbeKind::File(path)));
     }
     if let Some(pattern) = &ready.ready_log {
@@ -218,11 +225,11 @@ fn ready(args: &RunArgs) -> Result<Option<ProbeKind>, Failure> {
 }
 
 /// The caller's PATH, and what `--env` sets.
-fn environment(args: &RunArgs) -> Vec<(String, String)> {
+pub(super) fn environment(set: &[(String, String)]) -> Vec<(String, String)> {
     let path = std::env::var("PATH")
         .ok()
         .map(|path| ("PATH".to_owned(), path));
-    path.into_iter().chain(args.env.iter().cloned()).collect()
+    path.into_iter().chain(set.iter().cloned()).collect()
 }
 
 /// The program's base name, with a number if that is taken.

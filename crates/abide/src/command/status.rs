@@ -6,7 +6,7 @@ use std::time::Duration;
 use abide_model::UnitStatus;
 use jiff::Timestamp;
 
-use super::{Answer, Context, write_json};
+use super::{Answer, Context, service, write_json};
 use crate::args::StatusArgs;
 use crate::client::Error;
 use crate::failure::{Code, Failure};
@@ -31,7 +31,17 @@ pub(super) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Answer 
     } else {
         context.client.units_in_brief(&args.patterns).await
     };
-    let units = units.map_err(|error| context.client.failure(error))?;
+    let services = service::statuses(&args.patterns).await;
+    let units = match units {
+        // A name may be that of a service of the operating system.
+        Err(error) if services.is_empty() => return Err(context.client.failure(error)),
+        Err(Error::NoDaemon) => services,
+        Err(Error::Refused(..)) if args.patterns.iter().all(|name| is_one_of(&services, name)) => {
+            services
+        }
+        Err(error) => return Err(context.client.failure(error)),
+        Ok(units) => units.into_iter().chain(services).collect(),
+    };
     if args.json {
         write_json(context.out, &units)?;
     } else if units.is_empty() {
@@ -51,6 +61,10 @@ pub(super) async fn run(context: &mut Context<'_>, args: &StatusArgs) -> Answer 
         context.out.write_all(text.as_bytes())?;
     }
     Ok(verdict(&units))
+}
+
+fn is_one_of(units: &[UnitStatus], name: &str) -> bool {
+    units.iter().any(|unit| unit.name == name)
 }
 
 fn verdict(units: &[UnitStatus]) -> Code {

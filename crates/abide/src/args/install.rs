@@ -1,0 +1,153 @@
+//! Arguments of `install`, `uninstall` and `host`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use abide_host::{Kind, Start};
+use clap::{Args, ValueEnum};
+
+use super::run::parse_variable;
+use super::{ReadyArgs, RestartWhen, parse_duration};
+
+/// Arguments of `install`.
+#[derive(Args, Debug)]
+pub struct InstallArgs {
+    /// A unit of a configuration file [default: abide itself, with all that it keeps]
+    #[arg(value_name = "FILE:UNIT", conflicts_with = "command")]
+    pub target: Option<String>,
+    /// The program and its arguments, after --
+    #[arg(last = true, value_name = "PROGRAM", requires = "name")]
+    pub command: Vec<OsString>,
+    /// The service's name [default: the unit's, or abide]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The service's name for people
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// What it does, in one line
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// When it is started: auto (at boot), delayed, manual or disabled
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "WHEN"
+    )]
+    pub start: StartWhen,
+    /// A service that must be there first; may be repeated
+    #[arg(long, value_name = "SERVICE")]
+    pub depends_on: Vec<String>,
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// The manager restarts it if abide does not report in this often (systemd)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub watchdog: Option<Duration>,
+    #[command(flatten)]
+    pub at: ManagerArgs,
+    /// Start it, too
+    #[arg(long, conflicts_with = "dry_run")]
+    pub now: bool,
+    /// Print exactly what would be written and called, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Answer as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a program that is given after `--` is to run.
+#[derive(Args, Debug)]
+pub struct ProgramArgs {
+    /// The account that the program runs as
+    #[arg(long, value_name = "NAME", requires = "command")]
+    pub account: Option<String>,
+    /// Its working directory [default: this one]
+    #[arg(long, short = 'C', value_name = "DIR", requires = "command")]
+    pub dir: Option<PathBuf>,
+    /// Set a variable of its environment; may be repeated
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = parse_variable, requires = "command")]
+    pub env: Vec<(String, String)>,
+    /// When abide starts it again after it ended: always, on-failure or never [default: always]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "WHEN",
+        requires = "command"
+    )]
+    pub restart: Option<RestartWhen>,
+    #[command(flatten)]
+    pub ready: ReadyArgs,
+    /// It reports in at least this often, or is restarted after three missed beats
+    #[arg(long, value_name = "EVERY", value_parser = parse_duration, requires = "command")]
+    pub heartbeat: Option<Duration>,
+}
+
+/// Which manager.
+#[derive(Args, Debug, Default, Clone)]
+pub struct ManagerArgs {
+    /// The service manager: systemd, runit, openrc, sysv or launchd [default: the one that runs here]
+    #[arg(long, value_name = "KIND")]
+    pub manager: Option<Kind>,
+    /// A service of this user's own, not of the machine
+    #[arg(long)]
+    pub user: bool,
+}
+
+/// When a service is started.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StartWhen {
+    /// At boot
+    #[default]
+    Auto,
+    /// At boot, after the others
+    Delayed,
+    /// By hand
+    Manual,
+    /// Not even by hand
+    Disabled,
+}
+
+impl From<StartWhen> for Start {
+    fn from(when: StartWhen) -> Self {
+        match when {
+            StartWhen::Auto => Self::Auto,
+            StartWhen::Delayed => Self::Delayed,
+            StartWhen::Manual => Self::Manual,
+            StartWhen::Disabled => Self::Disabled,
+        }
+    }
+}
+
+/// Arguments of `uninstall`.
+#[derive(Args, Debug)]
+pub struct UninstallArgs {
+    /// The service's name
+    #[arg(default_value = "abide")]
+    pub name: String,
+    #[command(flatten)]
+    pub at: ManagerArgs,
+    /// Leave the home of the hosted unit, with its logs
+    #[arg(long)]
+    pub keep_logs: bool,
+    /// How long it may take to stop, such as 30s or 2m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "90s")]
+    pub timeout: Duration,
+    /// Answer as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `host`.
+#[derive(Args, Debug)]
+pub struct HostArgs {
+    /// A unit of a configuration file, or the name of an installed service
+    #[arg(value_name = "FILE:UNIT|NAME")]
+    pub target: String,
+    /// Whoever starts this starts it again when it ends
+    #[arg(long)]
+    pub managed: bool,
+}

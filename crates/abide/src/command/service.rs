@@ -1,0 +1,347 @@
+//! `start stop restart enable disable status` of services that `abide install` has made.
+//!
+//! A name means the unit of this home that has it, else the service. Where there are both, it is not guessed:
+//! `--service` says that the service is meant.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use abide_host::{Kind, Manager, Scope, State, Status};
+use abide_model::api::Verb;
+use abide_model::{
+    ActualState, DesiredState, Health, LogStatus, RefusedStatus, SourceStatus, UnitStatus,
+};
+use globset::Glob;
+use serde_json::json;
+
+use super::install::refused;
+use super::{Context, write_json};
+use crate::args::ChangeArgs;
+use crate::client::{Client, Error};
+use crate::failure::{Code, Failure};
+use crate::installed;
+use abide_daemon::installed::{Installed, all, find};
+
+/// How long a service may take where nothing is said: a little more than managers give one by themselves.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Between two looks at a service whose manager does not say when it is ready.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What can be done to a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Act {
+    Start,
+    Stop,
+    Restart,
+    Enable,
+    Disable,
+}
+
+impl Act {
+    fn of(verb: Verb) -> Option<Self> {
+        Some(match verb {
+            Verb::Start => Self::Start,
+            Verb::Stop => Self::Stop,
+            Verb::Restart => Self::Restart,
+            Verb::Enable => Self::Enable,
+            Verb::Disable => Self::Disable,
+            Verb::Reload | Verb::Reset | Verb::Remove | Verb::Signal => return None,
+        })
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Stop => "stopped",
+            Self::Restart => "restarted",
+            Self::Enable => "enabled",
+            Self::Disable => "disabled",
+        }
+    }
+}
+
+/// If services are meant: does it, and answers.
+pub(super) async fn change(
+    context: &mut Context<'_>,
+    verb: Verb,
+    args: &ChangeArgs,
+) -> Result<Option<Code>, Failure> {
+    let Some(act) = Act::of(verb) else {
+        if args.service {
+            return Err(Failure::usage(format!(
+                "cannot {} a service of the operating system",
+                verb.as_str()
+            ))
+            .help("start, stop, restart, enable and disable can be done to one"));
+        }
+        return Ok(None);
+    };
+    let Some(services) = meant(context, args).await? else {
+        return Ok(None);
+    };
+    if args.patience.no_wait && matches!(act, Act::Start | Act::Stop | Act::Restart) {
+        return Err(Failure::usage(
+            "cannot leave a service of the operating system unwatched: leave out --no-wait"
+                .to_owned(),
+        ));
+    }
+    let within = args.patience.timeout.unwrap_or(PATIENCE);
+    for service in &services {
+        service.act(act, within).await?;
+    }
+    let names: Vec<&str> = services.iter().map(Target::name).collect();
+    if args.json {
+        write_json(
+            context.out,
+            &json!({ "services": names, "done": act.done() }),
+        )?;
+    } else {
+        writeln!(context.out, "{} {}", act.done(), names.join(", "))?;
+    }
+    Ok(Some(Code::Done))
+}
+
+/// A service: one of ours, or with `--service` whichever the machine has.
+enum Target {
+    Ours(Box<Installed>),
+    Other(Manager, String),
+}
+
+impl Target {
+    fn name(&self) -> &str {
+        match self {
+            Self::Ours(service) => &service.name,
+            Self::Other(_, name) => name,
+        }
+    }
+
+    async fn act(&self, act: Act, within: Duration) -> Result<(), Failure> {
+        let owned;
+        let manager = match self {
+            Self::Ours(service) => {
+                owned = installed::manager(service).map_err(refused)?;
+                &owned
+            }
+            Self::Other(manager, _) => manager,
+        };
+        let name = self.name();
+        let begun = Instant::now();
+        match act {
+            Act::Start => manager.start(name, within),
+            Act::Stop => manager.stop(name, within),
+            Act::Restart => manager.restart(name, within),
+            Act::Enable => manager.enable(name),
+            Act::Disable => manager.disable(name),
+        }
+        .map_err(refused)?;
+        match self {
+            Self::Ours(service) if matches!(act, Act::Start | Act::Restart) => {
+                ready(service, manager, within.saturating_sub(begun.elapsed())).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The services that are meant; `None`: units are.
+async fn meant(context: &Context<'_>, args: &ChangeArgs) -> Result<Option<Vec<Target>>, Failure> {
+    let mut found = Vec::new();
+    for name in &args.patterns {
+        match find(name) {
+            Some(service) => found.push(Target::Ours(Box::new(service))),
+            None if args.service => {
+                let manager = Manager::detect(Scope::System).map_err(refused)?;
+                found.push(Target::Other(manager, name.clone()));
+            }
+            None => {}
+        }
+    }
+    if args.service {
+        return Ok(Some(found));
+    }
+    if found.is_empty() {
+        return Ok(None);
+    }
+    for service in &found {
+        let name = service.name();
+        if context.client.unit(name).await.is_ok() {
+            return Err(Failure::usage(format!(
+                "cannot tell what {name} means: it is a unit of {} and a service of the operating system",
+                context.client.home().directory.display()
+            ))
+            .help("`--service` says that the service is meant; the unit has another name after `abide run --name`"));
+        }
+    }
+    if found.len() < args.patterns.len() {
+        return Err(Failure::usage(
+            "cannot act on units and on services of the operating system at once".to_owned(),
+        )
+        .help(format!(
+            "services are {}",
+            found
+                .iter()
+                .map(Target::name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        )));
+    }
+    Ok(Some(found))
+}
+
+/// Starts one of ours, and waits until it is ready.
+pub(super) async fn start(service: &Installed, within: Duration) -> Result<(), Failure> {
+    let target = Target::Ours(Box::new(service.clone()));
+    target.act(Act::Start, within).await
+}
+
+/// Waits for the unit that it hosts, where its manager does not: only systemd hears when a service is ready.
+async fn ready(service: &Installed, manager: &Manager, within: Duration) -> Result<(), Failure> {
+    if service.note.unit.is_none() || manager.kind() == Kind::Systemd {
+        return Ok(());
+    }
+    let deadline = Instant::now() + within;
+    let client = Client::new(installed::home(service));
+    loop {
+        let units = client.units_in_brief(&[]).await.unwrap_or_default();
+        if !units.is_empty() && units.iter().all(crate::render::status::is_up) {
+            return Ok(());
+        }
+        let status = manager.status(&service.name).map_err(refused)?;
+        if matches!(status.state, State::Failed | State::Stopped) {
+            // A task may have been done meanwhile.
+            if status.state == State::Stopped && status.exit.is_none() {
+                return Ok(());
+            }
+            return Err(Failure::new(format!(
+                "cannot start {}: it ended{}",
+                service.name,
+                status
+                    .exit
+                    .map(|exit| format!(" with {exit}"))
+                    .unwrap_or_default()
+            ))
+            .help(installed::home(service).hint("logs")));
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::new(format!(
+                "cannot wait for {} any longer: it is not ready",
+                service.name
+            ))
+            .help(installed::home(service).hint("status")));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The installed services that the patterns mean, as elements of `status`; all without patterns.
+pub(super) async fn statuses(patterns: &[String]) -> Vec<UnitStatus> {
+    let globs: Vec<_> = patterns
+        .iter()
+        .filter_map(|pattern| Some(Glob::new(pattern).ok()?.compile_matcher()))
+        .collect();
+    let is_meant = |name: &str| {
+        patterns.is_empty()
+            || patterns.iter().any(|pattern| pattern == "all")
+            || globs.iter().any(|glob| glob.is_match(name))
+    };
+    let mut statuses = Vec::new();
+    for service in all().into_iter().filter(|service| is_meant(&service.name)) {
+        statuses.push(status(&service).await);
+    }
+    statuses
+}
+
+/// What the manager says, and of a hosted unit what its own abide does.
+async fn status(service: &Installed) -> UnitStatus {
+    let said = installed::manager(service).and_then(|manager| manager.status(&service.name));
+    let mut element = element(service, &said);
+    if service.note.unit.is_some()
+        && let Some(unit) = hosted(service).await
+    {
+        element = UnitStatus {
+            name: element.name,
+            group: None,
+            enabled: element.enabled,
+            mode: element.mode,
+            reason: unit.reason.clone().or(element.reason),
+            ..unit
+        };
+    }
+    element
+}
+
+/// The unit as the home that is there for it alone shows it.
+async fn hosted(service: &Installed) -> Option<UnitStatus> {
+    match Client::new(installed::home(service)).units(&[]).await {
+        Ok(units) => units.into_iter().next(),
+        // It does not run, or is not ours to ask; the manager has said what it knows.
+        Err(Error::NoDaemon | Error::Forbidden(_)) => None,
+        Err(_) => None,
+    }
+}
+
+fn element(service: &Installed, said: &Result<Status, abide_host::Error>) -> UnitStatus {
+    let (state, ready, desired) = match said.as_ref().map(|status| status.state) {
+        Ok(State::Running) => (ActualState::Running, true, DesiredState::Up),
+        Ok(State::Starting) => (ActualState::Starting, false, DesiredState::Up),
+        Ok(State::Stopping) => (ActualState::Stopping, false, DesiredState::Down),
+        Ok(State::Stopped) => (ActualState::Stopped, false, DesiredState::Down),
+        Ok(State::Failed | State::NotInstalled) | Err(_) => {
+            (ActualState::Failed, false, DesiredState::Up)
+        }
+    };
+    let manager = &service.note.manager;
+    let reason = match said {
+        Err(error) => Some(format!("{manager} does not say how it is: {error}")),
+        Ok(status) if status.state == State::NotInstalled => Some(format!(
+            "{manager} does not know it any more; `abide uninstall {}` forgets it",
+            service.name
+        )),
+        Ok(status) => Some(match &status.detail {
+            Some(detail) => format!("{manager}: {}, {detail}", status.state),
+            None => format!("{manager}: {}", status.state),
+        }),
+    };
+    let status = said.as_ref().ok();
+    UnitStatus {
+        name: service.name.clone(),
+        group: None,
+        instance: None,
+        kind: "service".into(),
+        enabled: status.is_some_and(|status| status.enabled),
+        desired,
+        state,
+        state_since: None,
+        health: Health::Unknown,
+        ready,
+        pid: status.and_then(|status| status.pid),
+        run_id: None,
+        started_at: None,
+        restarts: 0,
+        crash_looping: false,
+        last_exit: None,
+        next_start: None,
+        reason,
+        cpu_percent: None,
+        memory_bytes: None,
+        processes: None,
+        os_state: None,
+        io_read_bytes: None,
+        io_write_bytes: None,
+        status_text: None,
+        heartbeat: None,
+        health_check: None,
+        sockets: Vec::new(),
+        fds_stored: 0,
+        refused: RefusedStatus::default(),
+        log: LogStatus::default(),
+        limits_unsupported: Vec::new(),
+        source: service.note.unit.as_ref().map(|unit| SourceStatus {
+            file: unit.file.clone(),
+            line: 0,
+        }),
+        mode: "service".into(),
+        host: None,
+    }
+}
