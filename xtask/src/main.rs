@@ -10,6 +10,7 @@ mod old;
 mod quickstart;
 mod sim;
 mod stage;
+mod systemd;
 mod test;
 mod upgrades;
 mod vm;
@@ -48,6 +49,8 @@ enum Task {
     Faults(faults::Options),
     /// Twenty upgrades in a row between two builds, under load, and one to a build that hangs.
     Upgrades(upgrades::Options),
+    /// Installs services in a small Debian with a real systemd, a real runsvdir, and init scripts.
+    Systemd(systemd::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
     /// Builds and tests what there is for Windows, under Wine.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Old(options) => old::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Upgrades(options) => upgrades::run(&options),
+        Task::Systemd(options) => systemd::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Windows(options) => windows::run(&options),
         Task::WineRun(options) => windows::wine_run(&options),

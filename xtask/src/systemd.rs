@@ -1,0 +1,113 @@
+//! `cargo xtask systemd`: the tests that need a service manager, in a small Debian of their own.
+//!
+//! ```text
+//!  debootstrap ──► target/managers/root ──cp──► root-TEST ──systemd-nspawn──► systemd | runsvdir | nobody
+//!  runit.deb ──────────╯  (kept)                                  ╰─ nsenter: abide, systemctl, sv, …
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+
+use crate::{command, needs};
+
+/// The release, and what is in it beside what every Debian has.
+const RELEASE: &str = "bookworm";
+const INCLUDED: &str = "systemd,systemd-sysv,dbus,procps,libpam-systemd,dbus-user-session";
+
+/// Where it comes from.
+const MIRROR: &str = "http://deb.debian.org/debian";
+
+/// What `systemd` can be told.
+#[derive(Args, Default)]
+pub struct Options {
+    /// Only tests whose names have this in them.
+    #[arg(long)]
+    only: Option<String>,
+    /// Profile that `abide` is built with.
+    #[arg(long, default_value = "ci")]
+    profile: String,
+}
+
+/// Makes the folder if it is not there, and runs the tests in copies of it.
+///
+/// # Errors
+/// It cannot be made, or a test failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    let root = root()?;
+    let mut build = command::cargo();
+    build.args(["build", "--package", "abide", "--profile", &options.profile]);
+    command::run(&mut build)?;
+    let built = if options.profile == "dev" {
+        "debug"
+    } else {
+        &options.profile
+    };
+    let abide = command::root().join("target").join(built).join("abide");
+    let mut test = command::cargo();
+    test.args(["test", "--package", "abide-e2e", "--test", "managers", "--"]);
+    test.args(["--test-threads=1"]).args(&options.only);
+    command::run(
+        test.env("ABIDE_MANAGERS_ROOT", &root)
+            .env("ABIDE_BIN", abide),
+    )
+}
+
+/// The folder, made once.
+///
+/// # Errors
+/// It cannot be had here: by whom, and why.
+fn root() -> Result<PathBuf, String> {
+    let place = command::root().join("target").join("managers");
+    let root = place.join("root");
+    if root.is_dir() {
+        return Ok(root);
+    }
+    if !needs::can_install() {
+        return Err("a system in a folder can be made by root on Debian only".to_owned());
+    }
+    let tools: Vec<&str> = [
+        ("debootstrap", "debootstrap"),
+        ("systemd-nspawn", "systemd-container"),
+    ]
+    .into_iter()
+    .filter_map(|(program, package)| (!command::exists(program)).then_some(package))
+    .collect();
+    if !tools.is_empty() {
+        needs::apt(&tools)?;
+    }
+    fs::create_dir_all(&place).map_err(|e| format!("cannot make {}: {e}", place.display()))?;
+    // Whole or not at all.
+    let making = place.join("making");
+    if making.exists() {
+        fs::remove_dir_all(&making)
+            .map_err(|e| format!("cannot remove {}: {e}", making.display()))?;
+    }
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args([
+        "--variant=minbase",
+        &format!("--include={INCLUDED}"),
+        RELEASE,
+    ]);
+    command::run(debootstrap.arg(&making).arg(MIRROR))?;
+    add_runit(&place, &making)?;
+    fs::rename(&making, &root).map_err(|e| format!("cannot rename {}: {e}", making.display()))?;
+    Ok(root)
+}
+
+/// Unpacked and not installed: installed it would run.
+fn add_runit(place: &Path, root: &Path) -> Result<(), String> {
+    let mut download = Command::new("apt-get");
+    download.args(["-qq", "download", "runit", "-o", "APT::Sandbox::User=root"]);
+    command::run(download.current_dir(place))?;
+    for entry in fs::read_dir(place).map_err(|e| e.to_string())?.flatten() {
+        let file = entry.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            command::run(Command::new("dpkg").arg("-x").arg(&file).arg(root))?;
+        }
+    }
+    let services = root.join("etc/service");
+    fs::create_dir_all(&services).map_err(|e| format!("cannot make {}: {e}", services.display()))
+}
