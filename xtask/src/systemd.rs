@@ -97,17 +97,21 @@ fn root() -> Result<PathBuf, String> {
     Ok(root)
 }
 
-/// Unpacked and not installed: installed it would run.
+/// Its programs alone: installed, it would run; unpacked as it is, it would put folders where Debian has links.
 fn add_runit(place: &Path, root: &Path) -> Result<(), String> {
     let mut download = Command::new("apt-get");
     download.args(["-qq", "download", "runit", "-o", "APT::Sandbox::User=root"]);
     command::run(download.current_dir(place))?;
+    let unpacked = place.join("runit");
     for entry in fs::read_dir(place).map_err(|e| e.to_string())?.flatten() {
         let file = entry.path();
         if file.extension().is_some_and(|extension| extension == "deb") {
-            command::run(Command::new("dpkg").arg("-x").arg(&file).arg(root))?;
+            command::run(Command::new("dpkg").arg("-x").arg(&file).arg(&unpacked))?;
         }
     }
+    let mut copy = Command::new("cp");
+    copy.arg("-a").arg(unpacked.join("usr/bin/."));
+    command::run(copy.arg(root.join("usr/bin")))?;
     let services = root.join("etc/service");
     fs::create_dir_all(&services).map_err(|e| format!("cannot make {}: {e}", services.display()))
 }

@@ -206,10 +206,11 @@ impl Machine {
     fn enter(&self, before: &[String], words: &[&str]) -> Said {
         let running = self.running.as_ref().expect("it is up");
         let output = Command::new("nsenter")
-            .args(["-t", &running.leader.to_string(), "-a", "--wd=/"])
+            .args(["-t", &running.leader.to_string(), "-a"])
             .args([
                 "env",
                 "-i",
+                "--chdir=/",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "LANG=C.UTF-8",
             ])

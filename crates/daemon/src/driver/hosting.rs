@@ -167,7 +167,8 @@ impl Daemon {
         }
     }
 
-    fn leave(&mut self) {
+    /// Takes everything down, as nobody waits for an answer.
+    pub(super) fn leave(&mut self) {
         self.hosting.leaving(abide_platform::clock::now().mono);
         let request = self.request();
         self.input(Input::Command {

@@ -89,7 +89,6 @@ impl Daemon {
                     .map(|u| u.name.clone());
                 if matches!(kind, EventKind::DaemonStopping) {
                     self.board.update_daemon(|daemon| daemon.stopping = true);
-                    self.hosting.leaving(now.mono);
                 }
                 match (unit, name) {
                     (Some(id), Some(name)) if matches!(kind, EventKind::Exited { .. }) => {

@@ -17,6 +17,9 @@ impl Daemon {
                 point("command.heard");
                 let request = self.request();
                 self.replies.insert(request, reply);
+                if matches!(command, Command::Down) {
+                    self.hosting.leaving(clock::now().mono);
+                }
                 let leaving = match &command {
                     Command::DownSource(name) => Some(PathBuf::from(name)),
                     _ => None,

@@ -373,13 +373,7 @@ impl Daemon {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::HUP => self.reload(),
-            _ => {
-                let request = self.request();
-                self.input(Input::Command {
-                    request,
-                    command: Command::Down,
-                });
-            }
+            _ => self.leave(),
         }
     }
 
