@@ -1,17 +1,26 @@
 //! Which manager runs this machine.
 
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
 use std::fs;
 
 use super::{Kind, Scope, Surroundings};
 use crate::Error;
 
+/// The manager that is a part of the system; `None`: there are several, and one of them runs.
+const NATIVE: Option<Kind> = if cfg!(windows) {
+    Some(Kind::Scm)
+} else if cfg!(target_os = "macos") {
+    Some(Kind::Launchd)
+} else {
+    None
+};
+
 /// The manager that runs the machine, or this user's services.
 pub(super) fn kind(scope: Scope, around: &Surroundings) -> Result<Kind, Error> {
-    if cfg!(windows) {
-        return Ok(Kind::Scm);
-    }
-    if cfg!(target_os = "macos") {
-        return Ok(Kind::Launchd);
+    if let Some(kind) = NATIVE {
+        return Ok(kind);
     }
     let candidates: &[Kind] = match scope {
         Scope::System => &[Kind::Systemd, Kind::OpenRc, Kind::Runit, Kind::SysV],
@@ -39,9 +48,9 @@ pub(super) fn present(kind: Kind, scope: Scope, around: &Surroundings) -> Result
             around.root.join("etc/init.d").is_dir(),
             "there is no directory /etc/init.d",
         ),
-        Kind::Launchd => (cfg!(target_os = "macos"), "launchd is the manager of macOS"),
+        Kind::Launchd => (NATIVE == Some(kind), "launchd is the manager of macOS"),
         Kind::Scm => (
-            cfg!(windows),
+            NATIVE == Some(kind),
             "the Service Control Manager is that of Windows",
         ),
     };
@@ -161,116 +170,4 @@ fn container(around: &Surroundings) -> Option<String> {
     }
     let text = fs::read_to_string(around.root.join("run/systemd/container")).ok()?;
     Some(text.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// `path` exists below the root.
-    fn make(root: &Path, path: &str, text: Option<&str>) {
-        let path = root.join(path);
-        match text {
-            Some(text) => {
-                fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
-                fs::write(path, text).expect("write");
-            }
-            None => fs::create_dir_all(path).expect("mkdir"),
-        }
-    }
-
-    fn around(root: &Path) -> Surroundings {
-        Surroundings {
-            root: root.to_owned(),
-            home: None,
-            config_home: None,
-            runtime: None,
-            svdir: None,
-            container: None,
-        }
-    }
-
-    #[test]
-    fn each_manager_is_known_by_what_only_it_has() {
-        type Made<'a> = &'a [(&'a str, Option<&'a str>)];
-        let cases: [(Made<'_>, Kind); 6] = [
-            (&[("run/systemd/system", None)], Kind::Systemd),
-            // Under systemd others may have left their scripts.
-            (
-                &[
-                    ("run/systemd/system", None),
-                    ("etc/init.d", None),
-                    ("etc/inittab", Some("")),
-                ],
-                Kind::Systemd,
-            ),
-            (
-                &[("run/openrc", None), ("proc/1/comm", Some("init\n"))],
-                Kind::OpenRc,
-            ),
-            (&[("proc/1/comm", Some("runit\n"))], Kind::Runit),
-            (
-                &[
-                    ("proc/1/comm", Some("sh\n")),
-                    ("proc/70/comm", Some("runsvdir\n")),
-                ],
-                Kind::Runit,
-            ),
-            (
-                &[
-                    ("proc/1/comm", Some("init\n")),
-                    ("etc/init.d", None),
-                    ("etc/inittab", Some("")),
-                ],
-                Kind::SysV,
-            ),
-        ];
-        for (made, is) in cases {
-            let root = tempfile::tempdir().expect("a directory");
-            for (path, text) in made {
-                make(root.path(), path, *text);
-            }
-            let found = kind(Scope::System, &around(root.path()));
-            assert_eq!(found.ok(), Some(is), "{made:?}");
-        }
-    }
-
-    #[test]
-    fn no_manager_is_told_with_what_to_do_instead() {
-        let root = tempfile::tempdir().expect("a directory");
-        make(root.path(), "proc/1/comm", Some("bash\n"));
-        let error = kind(Scope::System, &around(root.path())).expect_err("none");
-        let text = error.to_string();
-        assert!(
-            text.contains("process 1 is bash") && text.contains("`abide up`"),
-            "{text}"
-        );
-        make(root.path(), ".dockerenv", Some(""));
-        let text = kind(Scope::System, &around(root.path()))
-            .expect_err("none")
-            .to_string();
-        assert!(
-            text.contains("docker") && text.contains("`abide daemon FILE`"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_user_without_a_session_is_told_how_to_get_one() {
-        let root = tempfile::tempdir().expect("a directory");
-        make(root.path(), "run/systemd/system", None);
-        let error = kind(Scope::User, &around(root.path())).expect_err("none");
-        assert!(
-            error.to_string().contains("loginctl enable-linger"),
-            "{error}"
-        );
-        make(root.path(), "run/user/7/systemd", None);
-        let with = Surroundings {
-            runtime: Some(root.path().join("run/user/7")),
-            ..around(root.path())
-        };
-        assert_eq!(kind(Scope::User, &with).ok(), Some(Kind::Systemd));
-    }
 }
