@@ -144,7 +144,8 @@ impl Machine {
                     let said = self.run(&["systemctl", "is-system-running"]);
                     ["running", "degraded"].contains(&said.out.trim())
                 }
-                _ => self.run(&["true"]).code == Some(0),
+                Init::Runsvdir => self.run(&["pgrep", "-x", "runsvdir"]).code == Some(0),
+                Init::Nobody => self.run(&["pgrep", "-x", "sleep"]).code == Some(0),
             };
             answers.then_some(())
         });

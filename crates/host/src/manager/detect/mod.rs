@@ -37,8 +37,8 @@ pub(super) fn present(kind: Kind, scope: Scope, around: &Surroundings) -> Result
     let (there, what) = match kind {
         Kind::Systemd => (runs(kind, scope, around), "systemd does not run here"),
         Kind::Runit => (
-            on_path("sv"),
-            "there is no program sv, which comes with runit",
+            on_path("sv") && runsvdir(around),
+            "no runsvdir runs here, or there is no program sv",
         ),
         Kind::OpenRc => (
             on_path("rc-service"),
@@ -168,6 +168,15 @@ fn container(around: &Surroundings) -> Option<String> {
     if let Some((_, name)) = found {
         return Some((*name).to_owned());
     }
-    let text = fs::read_to_string(around.root.join("run/systemd/container")).ok()?;
+    // The interface of containers that systemd describes, and what process 1 was told.
+    let text = ["run/systemd/container", "run/host/container-manager"]
+        .iter()
+        .find_map(|path| fs::read_to_string(around.root.join(path)).ok())
+        .or_else(|| {
+            let environment = fs::read(around.root.join("proc/1/environ")).ok()?;
+            let environment = String::from_utf8_lossy(&environment).into_owned();
+            let mut variables = environment.split('\0');
+            variables.find_map(|variable| variable.strip_prefix("container=").map(str::to_owned))
+        })?;
     Some(text.trim().to_owned()).filter(|name| !name.is_empty())
 }
