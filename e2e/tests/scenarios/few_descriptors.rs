@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
-use abide_e2e::{Home, processes};
-use rustix::process::Signal;
+use abide_e2e::{Home, processes, wait};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+
+use crate::events;
 
 const LIMIT: u32 = 256;
 
@@ -76,6 +78,59 @@ fn units_that_need_more_open_files_than_there_are_are_refused_together_and_harm_
             unit["state"] == "running" && unit["restarts"] == 1
         });
     }
+    home.ok(&["down"]);
+    assert_eq!(home.processes(), []);
+}
+
+#[test]
+fn a_daemon_that_may_not_open_what_its_keeper_holds_waits_and_takes_no_program_for_gone() {
+    let home = Home::new("short-of-descriptors");
+    home.write("abide.toml", &units(40));
+    home.ok(&["up"]);
+    let running = || -> Vec<u32> {
+        (0..40)
+            .map(|n| home.wait_running(&format!("u{n}")))
+            .collect()
+    };
+    let pids = running();
+    let keeper = home.keeper().expect("there is a keeper");
+    let keeper = Pid::from_raw(keeper.cast_signed()).expect("a process");
+    let limit = |limit: Rlimit| prlimit(Some(keeper), Resource::Nofile, limit).expect("limited");
+    // Enough for itself, and not for what belongs to the units. Only the lower one: anybody may raise it again.
+    let before = getrlimit(Resource::Nofile);
+    limit(Rlimit {
+        current: Some(60),
+        ..before
+    });
+    let daemon = home.daemon().expect("there is a daemon");
+    processes::signal(daemon, Signal::KILL);
+    let log = home.home().join("daemon.log");
+    let said = || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        let waits = ["cannot take over", "so as not to start it twice"];
+        waits.iter().any(|words| said.contains(words)).then_some(())
+    };
+    wait::until(
+        "the next one says why it does not begin",
+        wait::GENEROUS,
+        said,
+    );
+    assert!(pids.iter().all(|pid| processes::lives(*pid)));
+
+    limit(Rlimit {
+        current: before.maximum,
+        ..before
+    });
+    wait::until("a daemon serves again", wait::GENEROUS, || home.daemon());
+    assert_eq!(running(), pids);
+    let copies = home.processes();
+    let copies = copies.iter().filter(|p| p.command.contains("sleep 86400"));
+    assert_eq!(copies.count(), 40, "a program runs twice");
+    let all = events(&home);
+    assert!(all.iter().all(|event| event["event"] != "exited"));
+    let back = all.iter().rfind(|e| e["event"] == "daemon_recovered");
+    let back = back.expect("it is told");
+    assert_eq!(back["adopted"], 40, "{back}");
     home.ok(&["down"]);
     assert_eq!(home.processes(), []);
 }
