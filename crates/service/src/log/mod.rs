@@ -1,0 +1,203 @@
+//! The service's log: where administrators look.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use crate::starter::{Starter, starter};
+
+mod severity;
+
+#[cfg(feature = "tracing")]
+mod layer;
+
+#[cfg(feature = "tracing")]
+pub use layer::Layer;
+
+pub use severity::Severity;
+
+/// Where a service logs, by who started it:
+///
+/// | started by | goes to | looks like |
+/// |---|---|---|
+/// | a person | stderr | `warning: text name=value` |
+/// | systemd | stderr, which the journal keeps | its severity in front (sd-daemon(3)) |
+/// | an init script (OpenRC, SysV) | stderr, which goes to `/var/log/NAME.log` | as below |
+/// | abide, runit and others that keep output | stderr, which they keep | `level=warning msg="text" name=value` |
+///
+/// Logging never fails: what cannot be written is lost.
+///
+/// ```
+/// use abide_service::{Service, Severity};
+///
+/// let log = Service::new("shop").logger();
+/// log.info("open");
+/// log.log_with(Severity::Warning, "a slow order", &[("order", &17), ("seconds", &2.5)]);
+/// ```
+#[derive(Clone)]
+pub struct Logger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    form: Form,
+}
+
+/// How lines look on stderr.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// For people.
+    Plain,
+    /// Its severity in front, for systemd (sd-daemon(3)).
+    Prefixed,
+    /// For whatever reads logs.
+    Logfmt,
+}
+
+impl Logger {
+    pub(crate) fn find(name: &str) -> Self {
+        let form = match starter() {
+            Starter::Person => Form::Plain,
+            Starter::Systemd => Form::Prefixed,
+            _ => Form::Logfmt,
+        };
+        Self {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                form,
+            }),
+        }
+    }
+
+    /// Something failed.
+    pub fn error(&self, message: impl fmt::Display) {
+        self.log(Severity::Error, message);
+    }
+
+    /// Something may fail.
+    pub fn warning(&self, message: impl fmt::Display) {
+        self.log(Severity::Warning, message);
+    }
+
+    /// What happens.
+    pub fn info(&self, message: impl fmt::Display) {
+        self.log(Severity::Info, message);
+    }
+
+    /// A message of that severity.
+    pub fn log(&self, severity: Severity, message: impl fmt::Display) {
+        self.log_with(severity, message, &[]);
+    }
+
+    /// A message with fields.
+    pub fn log_with(
+        &self,
+        severity: Severity,
+        message: impl fmt::Display,
+        fields: &[(&str, &dyn fmt::Display)],
+    ) {
+        let fields: Vec<(&str, String)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
+        self.write(severity, &message.to_string(), &fields);
+    }
+
+    fn write(&self, severity: Severity, message: &str, fields: &[(&str, String)]) {
+        let line = self.inner.form.line(severity, message, fields);
+        // In one write, so that lines of several threads stay whole. There is nobody to tell that
+        // nobody can be told.
+        let _lost = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logger")
+            .field("name", &self.inner.name)
+            .field("form", &self.inner.form)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Form {
+    fn line(self, severity: Severity, message: &str, fields: &[(&str, String)]) -> String {
+        let word = word(severity);
+        let mut text = match self {
+            Self::Plain => format!("{word}: {message}"),
+            Self::Prefixed => message.to_owned(),
+            Self::Logfmt => format!("level={word} msg={}", quoted(message)),
+        };
+        for (name, value) in fields {
+            // Writing to a string does not fail.
+            let _written = write!(text, " {name}={}", quoted(value));
+        }
+        if self == Self::Prefixed {
+            let number = severity.number();
+            return text
+                .lines()
+                .map(|line| format!("<{number}>{line}\n"))
+                .collect();
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// The words that loggers have for them, as they are lifted out of logfmt.
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Emergency => "emergency",
+        Severity::Alert => "alert",
+        Severity::Critical => "critical",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Notice => "notice",
+        Severity::Info => "info",
+        Severity::Debug => "debug",
+    }
+}
+
+/// In quotes where logfmt wants them.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_graphic() && c != '"' && c != '=' && c != '\\';
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    let mut text = String::from("\"");
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_looks_as_its_reader_wants_it() {
+        let fields = [("order", "17".to_owned()), ("by", "a \"b\"".to_owned())];
+        let line = |form: Form| form.line(Severity::Warning, "late\nagain", &fields);
+        assert_eq!(
+            line(Form::Plain),
+            "warning: late\nagain order=17 by=\"a \\\"b\\\"\"\n"
+        );
+        assert_eq!(
+            line(Form::Logfmt),
+            "level=warning msg=\"late\\nagain\" order=17 by=\"a \\\"b\\\"\"\n"
+        );
+        assert_eq!(
+            line(Form::Prefixed),
+            "<4>late\n<4>again order=17 by=\"a \\\"b\\\"\"\n"
+        );
+    }
+}
