@@ -20,6 +20,7 @@ mod hooks;
 mod hung_disk;
 mod idle;
 mod keeper_killed;
+mod library;
 mod log_reading;
 mod notify;
 mod os_state;
