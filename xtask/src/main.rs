@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod faults;
 mod fuzz;
+mod library_cost;
 mod needs;
 mod old;
 mod quickstart;
@@ -51,6 +52,8 @@ enum Task {
     Upgrades(upgrades::Options),
     /// Installs services in a small Debian with a real systemd, a real runsvdir, and init scripts.
     Systemd(systemd::Options),
+    /// What a program pays for being a service with the library, beside doing it by hand.
+    LibraryCost(library_cost::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
     Vm(vm::Options),
     /// Builds and tests what there is for Windows, under Wine.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Faults(options) => faults::run(&options),
         Task::Upgrades(options) => upgrades::run(&options),
         Task::Systemd(options) => systemd::run(&options),
+        Task::LibraryCost(options) => library_cost::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Windows(options) => windows::run(&options),
         Task::WineRun(options) => windows::wine_run(&options),
