@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     reloads: bool,
     starter: Starter,
     ready: AtomicBool,
+    stopping: Once,
     reason: OnceLock<StopReason>,
     /// The thread of a body that blocks, and whether it waits in a call of ours.
     body: ThreadId,
@@ -54,7 +55,7 @@ impl Shared {
     pub(crate) fn ask_stop(&self, cause: Cause) -> bool {
         let first = self.board.ask_stop(cause);
         if first {
-            self.tell(&[Word::Stopping]);
+            self.say_stopping();
         }
         first
     }
@@ -72,6 +73,11 @@ impl Shared {
         if !self.ready.swap(true, Ordering::SeqCst) {
             self.tell(&[Word::Ready]);
         }
+    }
+
+    /// Once, and done when this returns: a body that ends at once must not end the process before.
+    fn say_stopping(&self) {
+        self.stopping.call_once(|| self.tell(&[Word::Stopping]));
     }
 
     pub(crate) fn begin_reload(&self) {
@@ -139,6 +145,7 @@ impl Session {
             reloads: service.takes_reloads(),
             starter: starter(),
             ready: AtomicBool::new(false),
+            stopping: Once::new(),
             reason: OnceLock::new(),
             body: thread::current().id(),
             body_waits: AtomicBool::new(false),
@@ -166,7 +173,7 @@ impl Session {
     pub(crate) fn end(self, outcome: Result<(), RunError>) -> Result<(), RunError> {
         if let Err(error) = &outcome {
             let text = format!("failed: {error}");
-            self.shared.tell(&[Word::Status(&text), Word::Stopping]);
+            self.shared.tell(&[Word::Status(&text)]);
             let severity = match error {
                 RunError::Panicked(_) => Severity::Critical,
                 _ => Severity::Error,
@@ -175,9 +182,8 @@ impl Session {
             if !self.shared.interactive() {
                 self.shared.log.log(severity, &text);
             }
-        } else if self.shared.board.stop_cause().is_none() {
-            self.shared.tell(&[Word::Stopping]);
         }
+        self.shared.say_stopping();
         outcome
     }
 }
