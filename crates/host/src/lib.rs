@@ -22,6 +22,7 @@
 mod check;
 mod disk;
 mod error;
+pub mod log;
 pub mod manager;
 pub mod notify;
 pub mod plan;
