@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use abide_model::{MonitorSpec, ReportSpec, Spec};
+use abide_model::{MonitorSpec, ReportSpec, Spec, SystemLogSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::Diagnostics;
@@ -64,6 +64,10 @@ pub struct DaemonSettings {
     /// Which services of other machines report here. At most one file says so.
     #[serde(default)]
     pub monitor: Option<MonitorSpec>,
+    /// What is sent to the system's logs of abide itself, and of units that do not say so themselves. At most one
+    /// file says so.
+    #[serde(default)]
+    pub system_log: Option<Vec<SystemLogSpec>>,
 }
 
 /// A unit, and where each of its values came from.

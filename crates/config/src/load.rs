@@ -32,11 +32,12 @@ pub(crate) struct Part {
     whole: bool,
 }
 
-/// The places of tables that only one file may have.
+/// The places of what only one file may have.
 #[derive(Default)]
 struct Once {
     report: Option<Range<usize>>,
     monitor: Option<Range<usize>>,
+    system_log: Option<Range<usize>>,
 }
 
 /// See [`crate::load`].
@@ -64,13 +65,19 @@ pub(crate) fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
     link_all(&mut parts, caller, whole, &mut loaded.diagnostics);
     in_one_file(
         &parts,
-        "report",
+        "`system_log` of [daemon]",
+        |once| &once.system_log,
+        &mut loaded.diagnostics,
+    );
+    in_one_file(
+        &parts,
+        "[report]",
         |once| &once.report,
         &mut loaded.diagnostics,
     );
     in_one_file(
         &parts,
-        "monitor",
+        "[monitor]",
         |once| &once.monitor,
         &mut loaded.diagnostics,
     );
@@ -82,10 +89,14 @@ pub(crate) fn load(files: &[PathBuf], caller: &Caller) -> Loaded {
             }
         }
         let DaemonSettings {
-            report, monitor, ..
+            report,
+            monitor,
+            system_log,
+            ..
         } = &part.daemon;
         loaded.daemon.report = loaded.daemon.report.or_else(|| report.clone());
         loaded.daemon.monitor = loaded.daemon.monitor.or_else(|| monitor.clone());
+        loaded.daemon.system_log = loaded.daemon.system_log.or_else(|| system_log.clone());
         let path = part.source.path.clone();
         let warnings = loaded.diagnostics.warnings();
         let mut document = document(part);
@@ -115,7 +126,7 @@ fn in_one_file(
     for (part, other) in places {
         let report = part
             .source
-            .error(other, format!("[{name}] is in two files"))
+            .error(other, format!("{name} is in two files"))
             .label("the second one")
             .help("take one of them out: abide has one of it, whatever the number of files");
         let note = first.source.note(&span, "the first one is here");
@@ -326,6 +337,8 @@ fn file(
     }
     if let Some(daemon) = table(context, tree, "daemon") {
         *settings = decode::daemon(context, daemon);
+        let key = daemon.get_key_value("system_log");
+        once.system_log = key.map(|(key, _)| key.span());
     }
     let header = |name| top(tree, name).map(|(span, _)| span);
     once.report = header("report");

@@ -61,6 +61,10 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::Heartbeat => format!("heartbeat = {{ {name} = {value} }}"),
         Table::Limits => format!("limits = {{ {name} = {value} }}"),
         Table::Log => format!("log = {{ {name} = {value} }}"),
+        Table::SystemLog if name == "name" => {
+            format!("system_log = {{ to = \"tls://h\", {name} = {value} }}")
+        }
+        Table::SystemLog => format!("system_log = {{ {name} = {value} }}"),
         Table::File | Table::Daemon | Table::Listen | Table::Hook => return None,
         Table::Report | Table::Monitor => return None,
         Table::Socket if name == "listen" => format!("socket = {{ {name} = {value} }}"),

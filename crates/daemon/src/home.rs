@@ -90,6 +90,12 @@ impl Home {
         self.state().join("remotes.json")
     }
 
+    /// How far the system's logs have heard what there is.
+    #[must_use]
+    pub fn system_log(&self) -> PathBuf {
+        self.state().join("system-log")
+    }
+
     /// What a daemon that yields to another executable leaves to it.
     #[must_use]
     pub fn upgrade_note(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 //!
 //! Threads: *supervision* (the driver: epoll, the core, nothing else), *capture* (drains output),
 //! *API* (an async runtime; a panic ends it and not the daemon), *store* (durable writes), *probes*
-//! (readiness), spawn workers and the sweeper. The driver never blocks: not on a disk, a network, a
+//! (readiness), spawn workers and the sweeper; one for each *system log* that is sent to. The driver never blocks: not on a disk, a network, a
 //! slow client, a child, nor on a spawn.
 
 pub mod api;
@@ -18,6 +18,7 @@ pub mod monitor;
 pub mod probe;
 pub mod report;
 pub mod store;
+pub mod system_log;
 pub mod upgrade;
 
 mod serve;

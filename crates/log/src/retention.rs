@@ -12,6 +12,7 @@ use crate::disk;
 use crate::fault::point;
 use crate::layout::{self, Kind};
 use crate::packed::pack;
+use crate::segment::Segment;
 
 /// A segment is compressed when it is sealed for so long. In a flood many are removed again before, and the
 /// processor is needed for other things.
@@ -32,6 +33,17 @@ struct Sealed {
     ended: Wall,
 }
 
+/// A segment that is about to be removed because it is too old, or one too many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Removed {
+    /// Of which series.
+    pub stream: Stream,
+    /// Its number.
+    pub number: u64,
+    /// How many bytes of output it holds.
+    pub bytes: u64,
+}
+
 /// Does what is to be done in a log directory: removes what others left half done, what is too old,
 /// too many or too much, and compresses what is left of the sealed segments, but not those of the last
 /// moments. Returns when there will be something to do, if ever.
@@ -41,10 +53,10 @@ struct Sealed {
 /// # Errors
 /// The first thing that could not be done; what does not depend on it was done nevertheless.
 pub fn tidy(dir: &Path, spec: &LogSpec, now: Wall) -> io::Result<Option<Wall>> {
-    tidy_while(dir, spec, now, &|| true)
+    tidy_while(dir, spec, now, &|| true, &|_| {})
 }
 
-/// As [`tidy`]; compresses nothing more once `go_on` says no.
+/// As [`tidy`]; compresses nothing more once `go_on` says no, and tells of each segment before it is removed.
 ///
 /// # Errors
 /// As for [`tidy`].
@@ -53,6 +65,7 @@ pub fn tidy_while(
     spec: &LogSpec,
     now: Wall,
     go_on: &dyn Fn() -> bool,
+    removing: &dyn Fn(Removed),
 ) -> io::Result<Option<Wall>> {
     let mut first_error = remove_leftovers(dir).err();
     let mut sealed = Vec::new();
@@ -76,6 +89,13 @@ pub fn tidy_while(
     }
     let (gone, kept) = choose(sealed, current_bytes, spec, now);
     for segment in &gone {
+        if let Some(bytes) = size(dir, segment.stream, segment.number) {
+            removing(Removed {
+                stream: segment.stream,
+                number: segment.number,
+                bytes,
+            });
+        }
         point("keep.remove");
         if let Err(error) = remove(dir, segment.stream, segment.number) {
             first_error.get_or_insert(error);
@@ -225,6 +245,11 @@ fn remove_leftovers(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many bytes of output a segment holds; `None`: it cannot be read.
+fn size(dir: &Path, stream: Stream, number: u64) -> Option<u64> {
+    Segment::open(dir, stream, number).ok()??.len().ok()
 }
 
 fn remove(dir: &Path, stream: Stream, number: u64) -> io::Result<()> {

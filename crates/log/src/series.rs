@@ -24,11 +24,23 @@ pub struct Position {
 /// A line and the place of its first byte.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Placed {
+    /// Where it begins.
     pub at: Position,
+    /// It.
     pub line: Line,
 }
 
-/// A cursor in a series.
+/// Segments that were not there when it was their turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gap {
+    /// From here on something is missing.
+    pub from: Position,
+    /// The segment that reading goes on with.
+    pub to: u64,
+}
+
+/// A cursor in a series, for those who must not miss a line: it tells where it is, and what is missing. Reads files: use it on a
+/// thread that may block.
 ///
 /// ```text
 ///   segment 7 … ──────────────┬─ segment 8 ──────────────── …
@@ -60,11 +72,14 @@ pub struct Series {
     broken: bool,
     /// The last segment that could not even be opened.
     unopened: u64,
+    /// Not told yet.
+    gap: Option<Gap>,
     block: usize,
 }
 
 impl Series {
-    /// From the first line there is.
+    /// From the first line there is; `block` bytes are read at a time.
+    #[must_use]
     pub fn new(dir: &Path, stream: Stream, block: usize) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -79,11 +94,13 @@ impl Series {
             skip_rest: false,
             broken: false,
             unopened: 0,
+            gap: None,
             block,
         }
     }
 
     /// From a line's beginning.
+    #[must_use]
     pub fn at(dir: &Path, stream: Stream, block: usize, position: Position) -> Self {
         Self {
             begin: Some(position),
@@ -95,6 +112,9 @@ impl Series {
     ///
     /// A segment that was last written before it is passed over unread, so a clock that was set back
     /// in between may hide lines, but cannot show wrong ones.
+    ///
+    /// # Errors
+    /// A segment cannot be read.
     pub fn since(dir: &Path, stream: Stream, block: usize, time: Wall) -> Result<Self, ReadError> {
         let mut series = Self::new(dir, stream, block);
         for &number in list(dir, stream)?.iter() {
@@ -129,6 +149,9 @@ impl Series {
     }
 
     /// The next line that is complete. `None`: there is none now; ask again after something was written.
+    ///
+    /// # Errors
+    /// A segment cannot be read; the next call goes on behind it.
     pub fn next_line(&mut self) -> Result<Option<Placed>, ReadError> {
         loop {
             let pending = &self.buffer[self.used..];
@@ -158,10 +181,20 @@ impl Series {
             if self.more()? {
                 continue;
             }
-            let gap = self
-                .segment
-                .as_ref()
-                .is_some_and(|segment| segment.number + 1 != next.number);
+            let gap = match &self.segment {
+                Some(segment) if segment.number + 1 != next.number => {
+                    let from = Position {
+                        segment: segment.number,
+                        offset: self.next,
+                    };
+                    self.gap.get_or_insert(Gap {
+                        from,
+                        to: next.number,
+                    });
+                    true
+                }
+                _ => false,
+            };
             if gap && self.searched > 0 {
                 // The line's rest is gone.
                 return self.take(self.searched, Ending::Open).map(Some);
@@ -175,6 +208,9 @@ impl Series {
     }
 
     /// The incomplete line at the end, if there is one.
+    ///
+    /// # Errors
+    /// Its time cannot be read.
     pub fn flush(&mut self) -> Result<Option<Placed>, ReadError> {
         let pending = self.buffer.len() - self.used;
         if pending == 0 || self.skip_rest {
@@ -183,7 +219,13 @@ impl Series {
         self.take(pending, Ending::Open).map(Some)
     }
 
+    /// What was missing since the last call: before the line that came last.
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
     /// Where the next line begins, or will begin. `None`: there is no segment yet.
+    #[must_use]
     pub fn position(&self) -> Option<Position> {
         if let Some((at, _)) = self.head {
             return Some(at);
@@ -238,6 +280,12 @@ impl Series {
             self.next = if segment.number == begin.segment {
                 begin.offset
             } else {
+                if begin.segment > 0 {
+                    self.gap = Some(Gap {
+                        from: begin,
+                        to: segment.number,
+                    });
+                }
                 0
             };
         }

@@ -65,6 +65,26 @@ pub struct DaemonStatus {
     /// The reports to a monitor; null: there is no `[report]`.
     #[serde(default)]
     pub report: Option<ReportStatus>,
+    /// The system logs that are sent to.
+    #[serde(default)]
+    pub system_logs: Vec<SystemLogStatus>,
+}
+
+/// One of `system_logs` of [`DaemonStatus`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SystemLogStatus {
+    /// Where it is, as it is configured.
+    pub to: String,
+    /// Messages that it took, since this daemon process began.
+    pub sent: u64,
+    /// Bytes of output that were deleted before they could be sent.
+    pub lost_bytes: u64,
+    /// Events and single messages that were lost; of segments whose size is not known, each counts as one.
+    pub lost_messages: u64,
+    /// When it took one last.
+    pub last_at: Option<String>,
+    /// Why it takes none right now; null: it does, as far as is known.
+    pub away: Option<String>,
 }
 
 /// `report` of [`DaemonStatus`].

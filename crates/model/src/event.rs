@@ -302,6 +302,29 @@ pub enum EventKind {
         #[serde(default)]
         text: String,
     },
+    /// A system log that messages are to go to cannot be reached. What is to be sent waits.
+    SystemLogAway {
+        /// Which.
+        to: String,
+        /// Why.
+        reason: String,
+    },
+    /// A system log can be reached again.
+    SystemLogBack {
+        /// Which.
+        to: String,
+    },
+    /// Output or events were deleted before they could be sent to a system log, or got lost on the way.
+    SystemLogLost {
+        /// To which.
+        to: String,
+        /// Bytes of output, so far in all.
+        bytes: u64,
+        /// Events and single messages, so far in all.
+        messages: u64,
+        /// Why.
+        reason: String,
+    },
     /// What a newer abide wrote into this home, and this one has no word for.
     #[serde(other)]
     Unknown,

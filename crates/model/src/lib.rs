@@ -30,7 +30,7 @@ pub use health::{
 };
 pub use hook::{Hook, HookKind, Hooks, Reload, ReloadAction};
 pub use id::{EffectId, OperationId, RequestId, RunId, UnitId};
-pub use log::{LogSpec, LogSync, Streams, WhenFull};
+pub use log::{LogSpec, LogSync, LogTarget, LogTrust, LogWay, Streams, SystemLogSpec, WhenFull};
 pub use monitor::{MonitorSpec, ReportSpec, ReportStyle};
 pub use name::{NameError, UnitName};
 pub use operation::{

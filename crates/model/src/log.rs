@@ -1,5 +1,7 @@
 //! What is kept of a unit's output.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,89 @@ pub struct LogSpec {
     /// Whether the program waits for its log.
     #[serde(default)]
     pub when_full: WhenFull,
+    /// Which system logs hear of it; `None`: those of the daemon; empty: none.
+    #[serde(default)]
+    pub system: Option<Vec<SystemLogSpec>>,
+}
+
+/// `system_log`: what is sent to one of the system's logs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SystemLogSpec {
+    /// Where to.
+    pub to: LogTarget,
+    /// What abide says of a unit, or of itself.
+    pub events: bool,
+    /// What a unit writes.
+    pub output: bool,
+}
+
+/// One system log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct LogTarget {
+    /// The way there.
+    pub way: LogWay,
+    /// syslog's word for the kind of program.
+    pub facility: String,
+    /// Name of this machine in what is sent; `None`: its own.
+    #[serde(default)]
+    pub host: Option<String>,
+}
+
+/// A way to a system log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogWay {
+    /// This machine's: journald where it is there, else syslog.
+    Auto,
+    /// journald, at its own socket or at this one.
+    Journald(Option<PathBuf>),
+    /// Syslog on this machine, at its own socket or at this one.
+    Local(Option<PathBuf>),
+    /// Syslog over UDP.
+    Udp(String, u16),
+    /// Syslog over TCP.
+    Tcp(String, u16),
+    /// Syslog over TLS.
+    Tls(String, u16, LogTrust),
+}
+
+/// Who is trusted at the other end of TLS, and who this end is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct LogTrust {
+    /// Certificates in PEM of those who may vouch for the other end; `None`: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// The name in the other end's certificate; `None`: the host's.
+    pub name: Option<String>,
+    /// Certificate chain and private key in PEM of this end.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// As one writes it: `journald`, `tcp://logs.example:514`.
+impl fmt::Display for LogWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Journald(None) => f.write_str("journald"),
+            Self::Journald(Some(path)) => write!(f, "journald://{}", path.display()),
+            Self::Local(None) => f.write_str("syslog"),
+            Self::Local(Some(path)) => write!(f, "unix://{}", path.display()),
+            Self::Udp(host, port) => write!(f, "udp://{}", Authority(host, *port)),
+            Self::Tcp(host, port) => write!(f, "tcp://{}", Authority(host, *port)),
+            Self::Tls(host, port, _) => write!(f, "tls://{}", Authority(host, *port)),
+        }
+    }
+}
+
+/// An IPv6 address has brackets.
+struct Authority<'a>(&'a str, u16);
+
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.contains(':') {
+            true => write!(f, "[{}]:{}", self.0, self.1),
+            false => write!(f, "{}:{}", self.0, self.1),
+        }
+    }
 }
 
 impl Default for LogSpec {
@@ -78,6 +163,7 @@ impl Default for LogSpec {
             streams: Streams::Combined,
             sync: LogSync::Never,
             when_full: WhenFull::Auto,
+            system: None,
         }
     }
 }

@@ -31,6 +31,7 @@ mod redis_chain;
 mod remembered;
 mod remotes;
 mod sockets;
+mod system_logs;
 mod three_hundred;
 mod two_hundred;
 mod upgrade;

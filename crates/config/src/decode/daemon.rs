@@ -34,6 +34,7 @@ pub(crate) fn daemon<'c>(context: &'c Context<'c>, table: &'c DeTable<'c>) -> Da
             _ => take(field.value),
         }
     }
+    settings.system_log = super::system_log::system_log(&reader);
     settings
 }
 

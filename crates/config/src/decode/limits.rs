@@ -111,6 +111,7 @@ pub(super) fn log(reader: &Reader<'_>) -> LogSpec {
         streams: table.get_or("streams", standard.streams),
         sync: table.get_or("sync", standard.sync),
         when_full: table.get_or("when_full", standard.when_full),
+        system: super::system_log::system_log(reader),
     };
     if let Some(field) = table.field("max_size")
         && spec.max_size < 4096

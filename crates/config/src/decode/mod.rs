@@ -20,6 +20,7 @@ mod reload;
 mod restart;
 mod socket;
 mod stop;
+mod system_log;
 mod template;
 mod unit;
 

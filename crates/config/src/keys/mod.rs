@@ -54,6 +54,8 @@ pub enum Table {
     Report,
     /// `[monitor]`.
     Monitor,
+    /// `system_log`, when it is a table.
+    SystemLog,
 }
 
 impl Table {
@@ -80,6 +82,7 @@ impl Table {
             Self::Hook => "a hook",
             Self::Report => "[report]",
             Self::Monitor => "[monitor]",
+            Self::SystemLog => "`system_log`",
         }
     }
 }

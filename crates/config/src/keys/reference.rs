@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Inside, Key, Table, of};
 
 /// The tables in the order of the reference, with what is said above each.
-const SECTIONS: [(Table, &str, &str); 18] = [
+const SECTIONS: [(Table, &str, &str); 19] = [
     (
         Table::File,
         "The file",
@@ -48,6 +48,11 @@ const SECTIONS: [(Table, &str, &str); 18] = [
     ),
     (Table::Limits, "`limits`", ""),
     (Table::Log, "`log`", ""),
+    (
+        Table::SystemLog,
+        "`system_log`",
+        "When it is a table. `\"journald\"` is short for `{ to = \"journald\" }`; a unit's own takes the place of that above it as a whole.",
+    ),
     (
         Table::Hook,
         "A hook",

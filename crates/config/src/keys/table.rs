@@ -3,7 +3,7 @@
 use super::Inside::{Keys, Named, NotYet, Value};
 use super::Table::{
     Backoff, Daemon, File, GiveUp, Health, Heartbeat, Hook, Limits, Listen, Log, Monitor, Ready,
-    Reload, Report, Socket, SocketListen, Stop, StopStep, Unit,
+    Reload, Report, Socket, SocketListen, Stop, StopStep, SystemLog, Unit,
 };
 use super::{Inside, Key, Table};
 
@@ -67,6 +67,8 @@ pub const ALL: &[Key] = &[
     // ── [daemon] ──
     row(Daemon, "listen", "address, or array", "[]", "\"127.0.0.1:7878\"", Keys(Listen),
         "TCP addresses of the control API, besides the socket of the home. Loopback only."),
+    row(Daemon, "system_log", "boolean, destination, array or table", "false", "\"journald\"", Keys(SystemLog),
+        "Which of the system's logs hear of abide itself, and of every unit that does not say so itself; in one file only."),
     row(Listen, "address", "address", "", "\"127.0.0.1:7878\"", Value,
         "The address, when an entry of `listen` is a table."),
     // ── [report] and [monitor] ──
@@ -328,6 +330,26 @@ pub const ALL: &[Key] = &[
         "When files are written through to the disk: never by abide, each when it is closed, or what was taken at most so long after. Only a loss of power makes a difference."),
     row(Log, "when_full", "`auto`, `block` or `drop`", "\"auto\"", "\"drop\"", Value,
         "When output comes faster than the disk takes it: the program waits for a slow disk but not for one that is full, gone or hangs; it always waits; or it never does. What is dropped is counted."),
+    row(Unit, "system_log", "boolean, destination, array or table", "", "\"journald\"", Keys(SystemLog),
+        "Which of the system's logs hear what abide says of it and, with `output`, what it writes. Default: those of `[daemon]`; `false`: none."),
+    row(SystemLog, "to", "destination, or array", "\"auto\"", "\"tcp://logs.example:514\"", Value,
+        "`\"auto\"` (or `true` for all of the table): journald if it is there, else the machine's syslog. `\"journald\"`, `\"syslog\"`; `\"udp://HOST:514\"`, `\"tcp://HOST:514\"`, `\"tls://HOST:6514\"`; `\"unix:///PATH\"` and `\"journald:///PATH\"` for sockets elsewhere; `\"none\"`."),
+    row(SystemLog, "events", "boolean", "true", "false", Value,
+        "What abide says: started, exited, given up, …"),
+    row(SystemLog, "output", "boolean", "false", "true", Value,
+        "What the program writes, line by line."),
+    row(SystemLog, "facility", "facility", "\"daemon\"", "\"local0\"", Value,
+        "syslog's word for the kind of program: `user`, `daemon`, `local0` to `local7`, …"),
+    row(SystemLog, "host", "text", "", "\"web-1\"", Value,
+        "What this machine is called in what is sent. Default: its own name."),
+    row(SystemLog, "ca", "path", "", "", Value,
+        "With `tls://`: certificates in PEM of those who may vouch for the receiver, relative to this file. Default: those that the system trusts."),
+    row(SystemLog, "name", "text", "", "\"logs.example\"", Value,
+        "With `tls://`: the name in the receiver's certificate. Default: the host."),
+    row(SystemLog, "certificate", "path", "", "", Value,
+        "With `tls://`: the certificate chain in PEM by which abide shows who it is. Default: it does not."),
+    row(SystemLog, "key", "path", "", "", Value,
+        "With `certificate`: its private key, in PEM."),
     // ── overlays and what comes later ──
     row(Unit, "linux", "table", "", "{ priority = 5 }", Keys(Unit),
         "Keys that hold on Linux only, over those above."),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::api::{DaemonStatus, ReportStatus};
+use abide_model::api::{DaemonStatus, ReportStatus, SystemLogStatus};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -69,7 +69,22 @@ pub(super) async fn show(
             last_at: standing.last.map(rfc3339),
             last_error: standing.error,
         }),
+        system_logs: system_logs(&context),
     }))
+}
+
+fn system_logs(context: &Context) -> Vec<SystemLogStatus> {
+    let all = context.board().system_logs().all();
+    all.into_iter()
+        .map(|(to, standing)| SystemLogStatus {
+            to,
+            sent: standing.sent,
+            lost_bytes: standing.lost_bytes,
+            lost_messages: standing.lost_messages,
+            last_at: standing.last.map(rfc3339),
+            away: standing.away,
+        })
+        .collect()
 }
 
 /// Whether the API answers.

@@ -178,6 +178,7 @@ fn figures(context: &Context) -> Answer<String> {
             outcomes,
         );
     }
+    register_system_logs(context, &mut registry);
     registry.register_with_unit(
         "unit_log_lost",
         "Output that could not be kept, since this daemon began.",
@@ -230,6 +231,47 @@ fn figures(context: &Context) -> Answer<String> {
     encode(&mut text, &registry)
         .map_err(|error| ApiError::internal(format!("the figures cannot be shown: {error}")))?;
     Ok(text)
+}
+
+fn register_system_logs(context: &Context, registry: &mut Registry) {
+    let logs = context.board().system_logs().all();
+    if logs.is_empty() {
+        return;
+    }
+    let (sent, lost, lost_bytes) = (
+        Counters::default(),
+        Counters::default(),
+        Counters::default(),
+    );
+    let up = Integers::default();
+    for (to, standing) in logs {
+        let label = [("to", to)];
+        sent.get_or_create_owned(&label).inc_by(standing.sent);
+        lost.get_or_create_owned(&label)
+            .inc_by(standing.lost_messages);
+        lost_bytes
+            .get_or_create_owned(&label)
+            .inc_by(standing.lost_bytes);
+        up.get_or_create_owned(&label)
+            .set(i64::from(standing.away.is_none()));
+    }
+    registry.register(
+        "system_log_messages",
+        "Messages that a system log took, since this daemon began.",
+        sent,
+    );
+    registry.register(
+        "system_log_lost_messages",
+        "Messages for a system log that were lost, since this daemon began.",
+        lost,
+    );
+    registry.register_with_unit(
+        "system_log_lost",
+        "Output that was deleted before it could be sent to a system log, since this daemon began.",
+        Unit::Bytes,
+        lost_bytes,
+    );
+    registry.register("system_log_up", "1: it takes messages.", up);
 }
 
 const STATES: [ActualState; 8] = [

@@ -34,6 +34,7 @@ pub struct Board {
     unit_changes: watch::Sender<u64>,
     operation_changes: watch::Sender<u64>,
     daemon_changes: watch::Sender<u64>,
+    system_logs: crate::system_log::Tally,
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +137,7 @@ impl Board {
             unit_changes: watch::Sender::new(0),
             operation_changes: watch::Sender::new(0),
             daemon_changes: watch::Sender::new(0),
+            system_logs: crate::system_log::Tally::default(),
         }
     }
 
@@ -283,6 +285,12 @@ impl Board {
     #[must_use]
     pub fn daemon(&self) -> DaemonInfo {
         lock(&self.daemon).clone()
+    }
+
+    /// How it stands with the system logs.
+    #[must_use]
+    pub fn system_logs(&self) -> &crate::system_log::Tally {
+        &self.system_logs
     }
 
     /// A number that grows whenever a unit changes.

@@ -6,6 +6,13 @@ use abide_model::UnitId;
 use tokio::sync::Notify;
 
 use super::engine::Engine;
+use super::unit::Watcher;
+
+impl Watcher for Notify {
+    fn wrote(&self) {
+        self.notify_one();
+    }
+}
 
 /// Wakes a task when units that it follows wrote something. Costs the capture nothing for units
 /// that nobody follows.
@@ -18,7 +25,8 @@ impl Follow {
     /// Follow this unit too; once more does no harm. One that is not captured (yet) is not followed: watch it again when it is.
     pub fn watch(&self, unit: UnitId) {
         if let Some(unit) = self.engine.unit(unit) {
-            unit.watch(&self.notify);
+            let watcher: Arc<dyn Watcher> = Arc::clone(&self.notify) as _;
+            unit.watch(&watcher);
         }
     }
 

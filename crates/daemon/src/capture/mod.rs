@@ -49,6 +49,7 @@ pub(crate) use mark::StreamMark;
 pub use mark::{LastOutput, LogMark};
 pub use stage::Holder;
 use stage::Keeper;
+pub use unit::Watcher;
 
 /// One FIFO to take output from.
 #[derive(Debug)]
@@ -241,6 +242,14 @@ impl Capture {
     #[must_use]
     pub fn hand_over(&self) -> Vec<(UnitId, Stream, Arc<OwnedFd>)> {
         self.engine.hand_over()
+    }
+
+    /// Tells this one what becomes of the unit's output, for as long as it lives. Once more does no harm; a unit that is not
+    /// captured (yet) is not watched. Does not block.
+    pub fn watch(&self, unit: UnitId, watcher: &Arc<dyn Watcher>) {
+        if let Some(unit) = self.engine.unit(unit) {
+            unit.watch(watcher);
+        }
     }
 
     /// A follower, of no unit yet.

@@ -84,7 +84,8 @@ impl Tidying {
             };
             let (now, spec) = (wall(), stream.unit.spec());
             let go_on = || !held(&self.0).over;
-            match abide_log::tidy_while(&stream.dir, &spec, now, &go_on) {
+            let removing = |removed| stream.unit.removing(removed);
+            match abide_log::tidy_while(&stream.dir, &spec, now, &go_on, &removing) {
                 Ok(next) => {
                     if let Some(next) = next {
                         let wait = u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0);

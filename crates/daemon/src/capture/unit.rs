@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use abide_log::Removed;
 use abide_model::{LogSpec, Mono, UnitId, UnitName, WhenFull};
 use abide_platform::clock;
-use tokio::sync::Notify;
 
 use super::held;
 
@@ -19,6 +19,14 @@ fn number(when_full: WhenFull) -> u8 {
         WhenFull::Block => BLOCK,
         WhenFull::Drop => DROP,
     }
+}
+
+/// Is told what becomes of a unit's output. Called by the capture's threads: must not block.
+pub trait Watcher: Send + Sync {
+    /// Bytes are in a segment.
+    fn wrote(&self);
+    /// A segment is about to be removed.
+    fn removing(&self, _: Removed) {}
 }
 
 /// What is shared. Read by the API while capture threads write.
@@ -36,7 +44,7 @@ pub struct Unit {
     when_full: AtomicU8,
     /// How many are in `watchers`: nobody follows most units, and then nothing is locked.
     followers: AtomicUsize,
-    watchers: Mutex<Vec<Weak<Notify>>>,
+    watchers: Mutex<Vec<Weak<dyn Watcher>>>,
 }
 
 impl Unit {
@@ -92,12 +100,13 @@ impl Unit {
         Mono(self.last.load(Ordering::Relaxed))
     }
 
-    pub fn watch(&self, notify: &Arc<Notify>) {
+    pub fn watch(&self, watcher: &Arc<dyn Watcher>) {
         let mut watchers = held(&self.watchers);
-        watchers.retain(|watcher| watcher.strong_count() > 0);
-        let here = |watcher: &std::sync::Weak<Notify>| watcher.as_ptr() == Arc::as_ptr(notify);
+        watchers.retain(|known| known.strong_count() > 0);
+        let here =
+            |known: &Weak<dyn Watcher>| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(watcher));
         if !watchers.iter().any(here) {
-            watchers.push(Arc::downgrade(notify));
+            watchers.push(Arc::downgrade(watcher));
         }
         // After this, whoever wrote something and does not see us wrote it before we read.
         self.followers.store(watchers.len(), Ordering::SeqCst);
@@ -107,15 +116,25 @@ impl Unit {
     pub fn wrote(&self, bytes: u64) {
         self.last.store(clock::now().mono.0, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        if self.followers.load(Ordering::SeqCst) > 0 {
-            let mut watchers = held(&self.watchers);
-            watchers.retain(|watcher| {
-                watcher.upgrade().is_some_and(|notify| {
-                    notify.notify_one();
-                    true
-                })
-            });
-            self.followers.store(watchers.len(), Ordering::SeqCst);
+        self.tell(|watcher| watcher.wrote());
+    }
+
+    /// A segment is about to be removed.
+    pub fn removing(&self, removed: Removed) {
+        self.tell(|watcher| watcher.removing(removed));
+    }
+
+    fn tell(&self, what: impl Fn(&dyn Watcher)) {
+        if self.followers.load(Ordering::SeqCst) == 0 {
+            return;
         }
+        let mut watchers = held(&self.watchers);
+        watchers.retain(|watcher| {
+            watcher.upgrade().is_some_and(|watcher| {
+                what(&*watcher);
+                true
+            })
+        });
+        self.followers.store(watchers.len(), Ordering::SeqCst);
     }
 }

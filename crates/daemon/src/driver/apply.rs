@@ -122,9 +122,7 @@ impl Daemon {
                 continue;
             }
             self.note_sockets(id);
-            if old.is_some_and(|old| old.log != spec.log) {
-                self.capture.reconfigure(id, &spec.log);
-            }
+            self.log_changed(id, old.as_deref());
             self.write_spec(id, &spec);
             self.dirty.insert(id);
         }
@@ -154,6 +152,7 @@ impl Daemon {
             daemon.sources = sources;
             daemon.listen = listen.into_iter().collect();
         });
+        self.default_system_logs();
     }
 
     /// This source is on its way out: it is forgotten with its last unit.

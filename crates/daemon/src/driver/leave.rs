@@ -28,6 +28,7 @@ impl Daemon {
             self.leave_note();
             self.store.close();
             self.events.flush();
+            self.system_logs.finish(Duration::from_millis(500));
             point("upgrade.left");
             return Ended::Yielded;
         }
@@ -64,6 +65,9 @@ impl Daemon {
             tracing::warn!(%error, "cannot remove the FIFOs");
         }
         self.store.close();
+        self.events.wake();
+        self.events.barrier()();
+        self.system_logs.finish(Duration::from_secs(2));
         self.keeper.leaving();
         Ended::Down(self.hosting.code)
     }

@@ -38,6 +38,7 @@ mod sockets;
 mod start;
 mod strangers;
 mod streams;
+mod system_logs;
 mod take_back;
 mod tidying;
 mod unit;

@@ -211,6 +211,8 @@ impl Daemon {
         if unit.spec.policy.ready.is_some() {
             fresh.mark = Some(self.capture.mark(unit_id));
         }
+        self.system_logs
+            .begins(unit_id, run, || self.capture.mark(unit_id));
         // Its descriptors are closed once this one is on its way.
         self.past.extend(unit.run.replace(fresh));
         unit.beat = None;
@@ -269,6 +271,7 @@ impl Daemon {
         self.hosting.forget(id);
         self.prober.stop(id);
         self.capture.remove(id);
+        self.system_logs.forget(id);
         self.handle.beats().forget(id);
         self.unwatch_socket(id);
         self.drop_sockets(id);

@@ -214,6 +214,7 @@ impl Daemon {
                 stage,
                 program: unit.program(),
             })?;
+            self.system_logs.captured(id, &self.capture);
         }
         Ok(())
     }

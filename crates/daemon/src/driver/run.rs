@@ -44,6 +44,7 @@ use crate::handle::{Handle, Reply, Requests};
 use crate::home::Home;
 use crate::probe::Prober;
 use crate::store::{Entry, SourceRecord, Store, Written};
+use crate::system_log::SystemLogs;
 
 /// What other threads tell the driver.
 pub enum Message {
@@ -148,6 +149,7 @@ pub struct Daemon {
     pub(super) files: Jobs,
     pub(super) board: Arc<Board>,
     pub(super) events: Arc<EventLog>,
+    pub(super) system_logs: SystemLogs,
     pub(super) recorder: Option<Recorder>,
     pub(super) beats: Option<Beats>,
     /// For a keeper that starts the next one.
@@ -423,8 +425,9 @@ impl Daemon {
         };
         let current = self.units.get(unit).and_then(|u| u.run(run));
         let handle = current.and_then(|run| run.handle.as_ref());
-        self.capture
-            .started(unit, handle.map(|handle| handle.identity().pid));
+        let process = handle.map(|handle| handle.identity().pid);
+        self.capture.started(unit, process);
+        self.system_logs.runs(unit, run, process, clock::now().wall);
         self.input(Input::Done { effect, outcome });
         self.watch_own(unit, run);
         // What it said meanwhile was kept for now.

@@ -48,6 +48,7 @@ use crate::home::Home;
 use crate::probe::Prober;
 use crate::store::format::FORMAT;
 use crate::store::{Entry, Image, Journal, Store, look};
+use crate::system_log::SystemLogs;
 use crate::upgrade::version_text;
 
 /// How long to wait for what a daemon before us was spawning.
@@ -280,6 +281,7 @@ impl Daemon {
         let core = Supervisor::resume(saved, found.observed, now);
         point("adopt.resumed");
 
+        let system_logs = SystemLogs::new(home.clone(), Arc::clone(&events), Arc::clone(&board));
         let mut daemon = Daemon {
             home,
             core,
@@ -324,6 +326,7 @@ impl Daemon {
             files: Jobs::new(1),
             board,
             events,
+            system_logs,
             recorder,
             beats: None,
             launch,
@@ -367,6 +370,7 @@ impl Daemon {
         if same_boot {
             daemon.hunt_leftovers(&image);
         }
+        daemon.begin_system_logs();
         daemon.sources_changed();
         daemon.serve_beats_if_wanted();
         daemon.take_note(table.rolled_back, gap.census.adopted);

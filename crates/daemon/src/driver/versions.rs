@@ -78,9 +78,7 @@ impl Daemon {
             return;
         }
         self.note_sockets(id);
-        if old.is_some_and(|old| old.log != spec.log) {
-            self.capture.reconfigure(id, &spec.log);
-        }
+        self.log_changed(id, old.as_deref());
         self.serve_beats_if_wanted();
         self.dirty.insert(id);
     }

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use abide_model::{Event, EventKind, RunId, UnitName, Wall};
@@ -60,6 +60,12 @@ struct Shared {
     unwoken: AtomicBool,
 }
 
+/// Is told that there are new events, for those who have no runtime. Must not block, nor ask the log anything.
+pub trait Bell: Send + Sync + std::fmt::Debug {
+    /// There are.
+    fn ring(&self);
+}
+
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Unnumbered>,
@@ -71,6 +77,7 @@ struct State {
     busy: bool,
     end: bool,
     recent: VecDeque<Arc<Event>>,
+    bells: Vec<Weak<dyn Bell>>,
 }
 
 struct Unnumbered {
@@ -201,6 +208,13 @@ impl EventLog {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.shown.subscribe()
+    }
+
+    /// Rings whenever there are new events, for as long as the bell is there.
+    pub fn ring(&self, bell: &Arc<dyn Bell>) {
+        let mut state = self.shared.lock();
+        state.bells.retain(|bell| bell.strong_count() > 0);
+        state.bells.push(Arc::downgrade(bell));
     }
 
     /// Events with a number greater than `after`, oldest first, at most `limit`, if they are still in

@@ -102,6 +102,18 @@ pub fn in_words(kind: &EventKind) -> String {
             format!("cannot read {file} again: {reason}; everything goes on as it was")
         }
         EventKind::Warning { text } => text.clone(),
+        EventKind::SystemLogAway { to, reason } => {
+            format!("the system log {to} cannot be reached: {reason}; what is for it waits")
+        }
+        EventKind::SystemLogBack { to } => format!("the system log {to} is there again"),
+        EventKind::SystemLogLost {
+            to,
+            bytes,
+            messages,
+            reason,
+        } => format!(
+            "not sent to the system log {to} and lost, so far: {bytes} bytes of output, {messages} messages: {reason}"
+        ),
         EventKind::Unknown => "something that this version of abide has no word for".into(),
     }
 }

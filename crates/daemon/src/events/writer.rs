@@ -1,7 +1,7 @@
 //! The thread that numbers and writes events.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use abide_model::{Event, EventKind, Wall};
@@ -147,5 +147,8 @@ impl Writer {
         }
         // Under the lock, so that nobody sees a number whose event is not in `recent` yet.
         self.shown.send_replace(last);
+        for bell in state.bells.iter().filter_map(Weak::upgrade) {
+            bell.ring();
+        }
     }
 }

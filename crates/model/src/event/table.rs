@@ -25,8 +25,9 @@ pub enum Severity {
 }
 
 impl EventKind {
-    /// The names of all kinds, in the order of the enum.
-    pub const NAMES: [&str; 46] = [
+    /// The names of all kinds, in the order of the enum. New ones are added right before the last: the place
+    /// is the kind's number in the system's logs.
+    pub const NAMES: [&str; 49] = [
         "added",
         "changed",
         "removed",
@@ -72,6 +73,9 @@ impl EventKind {
         "reloaded",
         "reload_failed",
         "warning",
+        "system_log_away",
+        "system_log_back",
+        "system_log_lost",
         "unknown",
     ];
 
@@ -86,6 +90,17 @@ impl EventKind {
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.entry().1
+    }
+
+    /// Its number in the system's logs: its place in [`Self::NAMES`], from 1 on, and 0 for one without a name. It
+    /// stays, as the name does.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        let mut named = (1..).zip(Self::NAMES);
+        match (self, named.find(|(_, name)| *name == self.name())) {
+            (Self::Unknown, _) | (_, None) => 0,
+            (_, Some((number, _))) => number,
+        }
     }
 
     fn entry(&self) -> (&'static str, Severity) {
@@ -139,6 +154,9 @@ impl EventKind {
             Self::Reloaded { .. } => ("reloaded", Severity::Info),
             Self::ReloadFailed { .. } => ("reload_failed", Severity::Error),
             Self::Warning { .. } => ("warning", Severity::Warning),
+            Self::SystemLogAway { .. } => ("system_log_away", Severity::Warning),
+            Self::SystemLogBack { .. } => ("system_log_back", Severity::Good),
+            Self::SystemLogLost { .. } => ("system_log_lost", Severity::Error),
             Self::Unknown => ("unknown", Severity::Info),
         }
     }

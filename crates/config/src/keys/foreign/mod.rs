@@ -24,6 +24,7 @@ pub(super) fn translate(table: Table, word: &str) -> Option<&'static str> {
         Table::Socket | Table::SocketListen => SOCKET,
         Table::Report => REPORT,
         Table::Monitor => MONITOR,
+        Table::SystemLog => SYSTEM_LOG,
         Table::Daemon | Table::Listen => return None,
     };
     list.iter()
@@ -377,6 +378,38 @@ const MONITOR: &[(&str, &str)] = &[
     (
         "listen",
         "the port stands in [daemon]: `listen = \"127.0.0.1:7878\"`",
+    ),
+];
+
+const SYSTEM_LOG: &[(&str, &str)] = &[
+    ("destination", "`to` says where to"),
+    ("address", "`to` says where to: \"tcp://HOST:514\""),
+    ("target", "`to` says where to: \"tcp://HOST:514\""),
+    ("server", "`to` says where to: \"tcp://HOST:514\""),
+    ("url", "`to` says where to: \"tcp://HOST:514\""),
+    ("stdout", "`output = true` sends what the program writes"),
+    ("ca_file", "`ca` names the certificates that are trusted"),
+    ("cafile", "`ca` names the certificates that are trusted"),
+    (
+        "cert",
+        "the certificate by which abide shows who it is is called `certificate`",
+    ),
+    (
+        "hostname",
+        "`host` is what this machine is called in what is sent",
+    ),
+    (
+        "server_name",
+        "`name` is the name in the receiver's certificate",
+    ),
+    ("tag", "messages are tagged with the unit's name"),
+    (
+        "syslog_identifier",
+        "messages are tagged with the unit's name",
+    ),
+    (
+        "level",
+        "everything is sent, with its severity; the receiver chooses",
     ),
 ];
 

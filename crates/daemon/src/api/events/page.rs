@@ -82,7 +82,10 @@ fn reference() -> String {
     let parts = schema();
     let catalogue = catalogue();
     // Writing to a String cannot fail, here and below.
-    let _ = writeln!(text, "\n| kind | severity | what |\n|---|---|---|");
+    let _ = writeln!(
+        text,
+        "\n| kind | severity | number | what |\n|---|---|---|---|"
+    );
     for (part, entry) in parts.iter().zip(&catalogue) {
         let severity = entry.example.severity();
         let word = match &entry.example {
@@ -92,7 +95,8 @@ fn reference() -> String {
         let word = word.as_str().unwrap_or_default().to_owned();
         let name = name_of(part);
         let what = first_sentence(part);
-        let _ = writeln!(text, "| [`{name}`](#{name}) | {word} | {what} |");
+        let number = entry.example.number();
+        let _ = writeln!(text, "| [`{name}`](#{name}) | {word} | {number} | {what} |");
     }
     for (part, entry) in parts.iter().zip(&catalogue) {
         let name = name_of(part);

@@ -156,3 +156,38 @@ proptest! {
         prop_assert_eq!(time::of_text(&text.unwrap_or_default()), Some(micros));
     }
 }
+
+fn page() -> std::path::PathBuf {
+    std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/system-logs.md")
+}
+
+const BEGIN: &str = "<!-- made from the code: begin -->\n";
+const END: &str = "<!-- made from the code: end -->";
+
+#[test]
+fn the_page_has_the_table_of_loggers() {
+    let mut table =
+        String::from("| logger | level | time | message | trace id |\n|---|---|---|---|---|\n");
+    for logger in LOGGERS {
+        let Logger {
+            name,
+            level,
+            time,
+            message,
+            trace,
+            ..
+        } = logger;
+        table += &format!("| {name} | {level} | {time} | {message} | {trace} |\n");
+    }
+    let text = std::fs::read_to_string(page()).expect("docs/system-logs.md is there");
+    let (before, rest) = text.split_once(BEGIN).expect("the table begins");
+    let (written, after) = rest.split_once(END).expect("the table ends");
+    if std::env::var_os("ABIDE_WRITE_DOCS").is_some() {
+        std::fs::write(page(), format!("{before}{BEGIN}{table}{END}{after}")).expect("written");
+    } else {
+        assert!(
+            written == table,
+            "docs/system-logs.md is out of date; ABIDE_WRITE_DOCS=1 writes it anew"
+        );
+    }
+}

@@ -371,6 +371,32 @@ pub(super) fn catalogue() -> Vec<Entry> {
             "Nothing else.",
         ),
         home(
+            EventKind::SystemLogAway {
+                to: text("tcp://logs.example:514"),
+                reason: text("Connection refused (os error 111)"),
+            },
+            "Raised when a system log has not been there for some seconds while something was to be sent.",
+            "It is tried again, at most 10 s apart; `system_log_back` when it is there.",
+        ),
+        home(
+            EventKind::SystemLogBack {
+                to: text("tcp://logs.example:514"),
+            },
+            "Raised when something could be sent again after `system_log_away`.",
+            "What waited is sent.",
+        ),
+        unit(
+            EventKind::SystemLogLost {
+                to: text("tcp://logs.example:514"),
+                bytes: 104_857_600,
+                messages: 0,
+                reason: text("segments were deleted before they were sent"),
+            },
+            "Raised when retention has deleted what had not been sent yet, or a receiver says that something did not arrive; at \
+             most once a minute for each system log.",
+            "Sending goes on with what is there.",
+        ),
+        home(
             EventKind::Unknown,
             "Shown for events on the disk of a home that a newer version served before.",
             "Its fields are in the file.",
