@@ -29,6 +29,13 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "systemd",
         "a child that speaks, in the scenario `notify`",
     ),
+    // The package starts nothing where no service manager runs.
+    ("rsyslogd", "rsyslog", "the scenario `system_logs`"),
+    (
+        "openssl",
+        "openssl",
+        "certificates, in the scenario `system_logs`",
+    ),
 ];
 
 /// HAProxy and the libraries that it alone needs: unpacked, as an installed one would also be started.
@@ -38,6 +45,18 @@ const HAPROXY: &[&str] = &[
     "libopentracing1",
     "libopentracing-c-wrapper0",
 ];
+
+/// What rsyslog has TLS by, below `/usr/lib` and `/usr/lib/ARCHITECTURE`.
+const RSYSLOG_TLS: &str = "rsyslog/lmnsd_gtls.so";
+
+fn rsyslog_has_tls() -> bool {
+    let libraries = std::path::Path::new("/usr/lib");
+    let below = std::fs::read_dir(libraries).into_iter().flatten().flatten();
+    let mut folders = below
+        .map(|entry| entry.path())
+        .chain([libraries.to_owned()]);
+    folders.any(|folder| folder.join(RSYSLOG_TLS).is_file())
+}
 
 /// Installs what is missing, where that is allowed; says what is missing where it is not. What needs
 /// it is then skipped, and says so.
@@ -57,6 +76,9 @@ pub fn install() -> Result<(), String> {
     let mut packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
     if venv_missing || !command::exists("python3") {
         packages.push("python3-venv");
+    }
+    if !rsyslog_has_tls() {
+        packages.push("rsyslog-gnutls");
     }
     if packages.is_empty() {
         println!("every program that the tests run is here");

@@ -1002,3 +1002,52 @@ fn what_may_be_read_and_written_is_bytes_a_second() {
         (Some(10 << 20), Some(512 << 10))
     );
 }
+
+#[test]
+fn system_logs_are_named_by_one_word_or_described() {
+    let document = read(
+        "[daemon]\nsystem_log = \"journald\"\n[defaults]\nsystem_log = true\n\
+         [service.a]\ncommand = \"sleep 1\"\n\
+         [service.b]\ncommand = \"sleep 1\"\nsystem_log = false\n\
+         [service.c]\ncommand = \"sleep 1\"\n\
+         system_log = [\"syslog\", { to = [\"udp://h\", \"tcp://[::1]:601\"], output = true, events = false, facility = \"local0\", host = \"web-1\" }]\n",
+    );
+    let shown = |specs: &Option<Vec<abide_model::SystemLogSpec>>| -> Vec<String> {
+        let specs = specs.as_ref().expect("it is there").iter();
+        let show = |spec: &abide_model::SystemLogSpec| {
+            format!(
+                "{} {} {} {}",
+                spec.to.way, spec.to.facility, spec.events, spec.output
+            )
+        };
+        specs.map(show).collect()
+    };
+    assert_eq!(
+        shown(&document.daemon.system_log),
+        ["journald daemon true false"]
+    );
+    let logs: Vec<_> = document
+        .specs()
+        .map(|spec| shown(&spec.log.system))
+        .collect();
+    assert_eq!(logs[0], ["auto daemon true false"]);
+    assert!(logs[1].is_empty());
+    assert_eq!(
+        logs[2],
+        [
+            "syslog daemon true false",
+            "udp://h:514 local0 false true",
+            "tcp://[::1]:601 local0 false true"
+        ]
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["a.toml", "b.toml"] {
+        std::fs::write(folder.path().join(name), "[daemon]\nsystem_log = true\n").expect("written");
+    }
+    let loaded = load(&[folder.path().to_owned()], &Caller::default());
+    let shown = loaded.diagnostics.to_string();
+    assert!(
+        shown.contains("`system_log` of [daemon] is in two files"),
+        "{shown}"
+    );
+}

@@ -280,7 +280,8 @@ impl Series {
             self.next = if segment.number == begin.segment {
                 begin.offset
             } else {
-                if begin.segment > 0 {
+                // Where there was none, the first is 1.
+                if self.begin.is_some() && segment.number > begin.segment.max(1) {
                     self.gap = Some(Gap {
                         from: begin,
                         to: segment.number,

@@ -48,6 +48,15 @@ impl Feed {
         self.wanted.split == wanted.split && self.wanted.output == wanted.output
     }
 
+    /// Finds out where its output begins.
+    pub fn begin(&mut self) {
+        if self.wanted.output {
+            for lane in &mut self.lanes {
+                lane.begin(&self.wanted.name);
+            }
+        }
+    }
+
     pub fn hear(&mut self, news: RunNews) {
         match news {
             RunNews::Begins(run, mark, since) => {

@@ -136,12 +136,24 @@ impl Lane {
         }
     }
 
+    /// Finds out where to begin, and writes it down, so that what comes from now on is not missed.
+    pub fn begin(&mut self, unit: &UnitName) {
+        match self.reach() {
+            Ok(()) => self.note_place(),
+            Err(error) => self.unreadable(unit, &error),
+        }
+    }
+
+    fn unreadable(&mut self, unit: &UnitName, error: &ReadError) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(%unit, %error, "its output cannot be sent to a system log");
+        }
+    }
+
     /// Sends what is there, for one turn; with `rest`, a line without a newline at the end, too.
     pub fn turn(&mut self, means: &mut Means<'_>, rest: bool) -> Result<Turn, Stopped> {
         if let Err(error) = self.reach() {
-            if !std::mem::replace(&mut self.warned, true) {
-                tracing::warn!(unit = %means.unit, %error, "its output cannot be sent to a system log");
-            }
+            self.unreadable(means.unit, &error);
             return Ok(Turn::Dry);
         }
         for _ in 0..TURN {
@@ -194,7 +206,13 @@ impl Lane {
         }
         let series = match self.at {
             Some(at) => Series::at(&self.dir, self.stream, BLOCK, at),
-            None => Series::since(&self.dir, self.stream, BLOCK, self.since)?,
+            None => {
+                let series = Series::since(&self.dir, self.stream, BLOCK, self.since)?;
+                match series.position() {
+                    Some(_) => series,
+                    None => Series::at(&self.dir, self.stream, BLOCK, NOTHING),
+                }
+            }
         };
         self.open = Some(Open {
             series,
@@ -257,11 +275,7 @@ impl Lane {
 
     fn note_place(&mut self) {
         let Some(open) = &self.open else { return };
-        let none = Position {
-            segment: 0,
-            offset: 0,
-        };
-        let at = open.series.position().unwrap_or(none);
+        let at = open.series.position().unwrap_or(NOTHING);
         if self.at == Some(at) {
             return;
         }
@@ -279,6 +293,9 @@ impl Lane {
     /// Retention has removed a segment.
     pub fn removing(&mut self, removed: Removed) {
         if removed.stream == self.stream {
+            if let Some(at) = self.at {
+                self.removed = self.removed.split_off(&at.segment);
+            }
             self.removed.insert(removed.number, removed.bytes);
         }
     }
@@ -332,6 +349,12 @@ impl Lane {
         }
     }
 }
+
+/// The place where there is no segment yet.
+const NOTHING: Position = Position {
+    segment: 0,
+    offset: 0,
+};
 
 const DELETED: &str = "segments were deleted before they were sent";
 

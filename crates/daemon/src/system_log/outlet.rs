@@ -65,6 +65,8 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// It was told something: until then there is nothing to end for.
+    pub begun: bool,
     pub units: BTreeMap<UnitId, Wanted>,
     pub names: BTreeMap<UnitName, UnitId>,
     /// Events of abide itself, and of units that are not known any more.
@@ -176,6 +178,7 @@ impl Outlet {
             return false;
         }
         what(&mut state);
+        state.begun = true;
         self.shared.changed.notify_all();
         true
     }

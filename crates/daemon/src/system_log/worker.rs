@@ -42,6 +42,7 @@ pub(super) struct Worker {
 /// What was told since the last time.
 #[derive(Default)]
 struct Told {
+    fresh: Vec<UnitId>,
     news: Vec<(UnitId, RunNews)>,
     removed: Vec<(UnitId, Removed)>,
     dropped: Vec<(UnitId, Dropped)>,
@@ -82,7 +83,7 @@ impl Worker {
         loop {
             let told = self.take_note(&mut state);
             let ending = shared.ending.load(Ordering::Relaxed);
-            let unused = state.units.is_empty() && !state.home_events;
+            let unused = state.begun && state.units.is_empty() && !state.home_events;
             let now = Instant::now();
             let retry = self.sender.retry_at().filter(|at| *at > now);
             let work = !self.dirty.is_empty() || self.events_due;
@@ -114,6 +115,7 @@ impl Worker {
     fn take_note(&mut self, state: &mut State) -> Told {
         self.dirty.append(&mut state.dirty);
         self.events_due |= std::mem::take(&mut state.events);
+        let mut fresh = Vec::new();
         for id in &self.dirty {
             let Some(wanted) = state.units.get(id) else {
                 continue;
@@ -127,8 +129,10 @@ impl Worker {
             }
             let feed = Feed::new(wanted.clone(), &self.target, &self.context);
             self.feeds.insert(*id, feed);
+            fresh.push(*id);
         }
         Told {
+            fresh,
             news: std::mem::take(&mut state.news),
             removed: std::mem::take(&mut state.removed),
             dropped: std::mem::take(&mut state.dropped),
@@ -136,6 +140,12 @@ impl Worker {
     }
 
     fn heed(&mut self, told: Told) {
+        for id in told.fresh {
+            if let Some(feed) = self.feeds.get_mut(&id) {
+                feed.begin();
+                feed.close();
+            }
+        }
         for (id, news) in told.news {
             if let Some(feed) = self.feeds.get_mut(&id) {
                 feed.hear(news);
@@ -313,6 +323,9 @@ impl Worker {
 
 impl Told {
     fn is_empty(&self) -> bool {
-        self.news.is_empty() && self.removed.is_empty() && self.dropped.is_empty()
+        self.fresh.is_empty()
+            && self.news.is_empty()
+            && self.removed.is_empty()
+            && self.dropped.is_empty()
     }
 }

@@ -83,7 +83,7 @@ fn journald_shows_the_fields_and_takes_an_entry_of_a_megabyte() {
     home.write(
         "abide.toml",
         &format!(
-            "[service.web]\ninstances = 1\ncommand = [\"sh\", \"program.sh\"]\nsystem_log = {{ to = \"journald://{}\", output = true }}\n",
+            "[service.web]\ncommand = [\"sh\", \"program.sh\"]\nsystem_log = {{ to = \"journald://{}\", output = true }}\n",
             journald.socket().display()
         ),
     );
@@ -94,8 +94,10 @@ fn journald_shows_the_fields_and_takes_an_entry_of_a_megabyte() {
             .iter()
             .filter(|entry| entry["MESSAGE_KIND"] == "stdout")
             .count();
-        let ready = entries.iter().any(|entry| entry["MESSAGE_KIND"] == "ready");
-        (output == 2 && ready).then_some(entries)
+        let started = entries
+            .iter()
+            .any(|entry| entry["MESSAGE_KIND"] == "started");
+        (output == 2 && started).then_some(entries)
     });
     let lifted = entries
         .iter()
@@ -107,7 +109,7 @@ fn journald_shows_the_fields_and_takes_an_entry_of_a_megabyte() {
     assert_eq!(lifted["TIMESTAMP"], "1769868301234");
     assert_eq!(lifted["SYSLOG_IDENTIFIER"], "web");
     let instance = lifted["INSTANCE_ID"].as_str().expect("a text");
-    assert!(instance.starts_with("web@1/1/"), "{instance}");
+    assert!(instance.starts_with("web/1/"), "{instance}");
     assert!(
         lifted["LINE"]
             .as_str()

@@ -34,7 +34,7 @@ fn missing() -> Option<&'static str> {
         "/usr/lib/rsyslog",
     ];
     let has_tls = |dir: &&str| std::path::Path::new(dir).join("lmnsd_gtls.so").exists();
-    if !drivers.iter().any(|dir| has_tls(&dir)) {
+    if !drivers.iter().any(|dir| has_tls(dir)) {
         return Some("rsyslog has no TLS (package rsyslog-gnutls)");
     }
     None
@@ -224,11 +224,10 @@ n=0; until [ -e go-on ]; do n=$((n+1)); echo "line $n"; sleep 0.01; done; echo "
     home.write("go-on", "");
     for input in ["udp", "tcp", "tls"] {
         let last = wait::until("the last line is there", wait::GENEROUS, || {
-            let lines = rsyslog.output(input);
-            let last = lines
+            rsyslog
+                .output(input)
                 .iter()
-                .find_map(|line| text(line).strip_prefix("last ")?.parse::<u64>().ok());
-            last
+                .find_map(|line| text(line).strip_prefix("last ")?.parse::<u64>().ok())
         });
         let lines = rsyslog.output(input);
         let number = |line: &Value| text(line).strip_prefix("line ")?.parse::<u64>().ok();
