@@ -34,7 +34,7 @@ fn missing() -> Option<&'static str> {
         "/usr/lib/rsyslog",
     ];
     let has_tls = |dir: &&str| std::path::Path::new(dir).join("lmnsd_gtls.so").exists();
-    if !drivers.iter().any(|dir| has_tls(dir)) {
+    if !drivers.iter().any(has_tls) {
         return Some("rsyslog has no TLS (package rsyslog-gnutls)");
     }
     None
