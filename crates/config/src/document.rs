@@ -66,7 +66,7 @@ pub struct DaemonSettings {
     pub monitor: Option<MonitorSpec>,
     /// What is sent to the system's logs of abide itself, and of units that do not say so themselves. At most one
     /// file says so.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_log: Option<Vec<SystemLogSpec>>,
 }
 

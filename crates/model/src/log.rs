@@ -68,7 +68,7 @@ pub struct LogSpec {
     #[serde(default)]
     pub when_full: WhenFull,
     /// Which system logs hear of it; `None`: those of the daemon; empty: none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Vec<SystemLogSpec>>,
 }
 
