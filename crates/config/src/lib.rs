@@ -29,6 +29,7 @@ mod dotenv;
 pub mod keys;
 mod link;
 mod load;
+mod programs;
 mod read;
 mod render;
 mod run;

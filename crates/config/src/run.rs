@@ -163,17 +163,19 @@ mod tests {
 
     #[test]
     fn checks_and_beats_are_read_back_as_they_were_given() {
+        let own = std::env::current_exe().expect("this is a program");
+        let (own, folder) = (own.display().to_string(), std::env::temp_dir());
         for probe in [
             ProbeKind::Tcp("127.0.0.1:80".into()),
             ProbeKind::Http(abide_model::HttpProbe::get("http://127.0.0.1:80/\"x")),
-            ProbeKind::Exec(vec!["/bin/true".into(), "a b".into()]),
-            ProbeKind::File("/tmp/x y".into()),
+            ProbeKind::Exec(vec![own.clone(), "a b".into()]),
+            ProbeKind::File(folder.join("x y")),
             ProbeKind::Notify,
             ProbeKind::Fd(3),
             ProbeKind::Log(r#"^listening on "\w+" \d$"#.into()),
         ] {
             let name = "web".parse().expect("a name");
-            let mut options = RunOptions::new(name, vec!["/bin/true".into()], "/".into());
+            let mut options = RunOptions::new(name, vec![own.clone()], folder.clone());
             options.ready = Some(probe.clone());
             options.heartbeat = Some(Duration::from_secs(5));
             let text = render_run(&options);

@@ -1,5 +1,7 @@
 //! Every file in `tests/bad` is refused with exactly the text beside it.
 //! `ABIDE_BLESS=1 cargo test -p abide-config --test bad_files` writes what is shown now.
+//! On Unix systems: their paths and some of their mistakes are of those.
+#![cfg(unix)]
 
 use std::path::{Path, PathBuf};
 

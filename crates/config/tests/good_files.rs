@@ -96,10 +96,13 @@ windows = { command = "py app.py" }
 linux = { priority = 7 }
 "#);
     assert_eq!(spec.name.as_str(), "shop:web");
-    assert_eq!(
-        spec.launch.command,
-        Command::Argv(vec!["sh".into(), "-c".into(), "echo 1 '#'".into()])
-    );
+    // Its overlay is that of the system it is read on.
+    let (command, priority) = if cfg!(windows) {
+        (vec!["py".into(), "app.py".into()], -5)
+    } else {
+        (vec!["sh".into(), "-c".into(), "echo 1 '#'".into()], 7)
+    };
+    assert_eq!(spec.launch.command, Command::Argv(command));
     assert_eq!(spec.launch.environment.get("PORT"), Some("8001"));
     assert_eq!(spec.launch.environment.get("ABIDE_INSTANCE"), Some("1"));
     assert_eq!(
@@ -112,7 +115,7 @@ linux = { priority = 7 }
             spec.launch.priority,
             spec.launch.oom_score
         ),
-        (0o027, Some(7), Some(100))
+        (0o027, Some(priority), Some(100))
     );
     assert_eq!(spec.policy.success_exit.signals, [Signal::TERM]);
     assert_eq!(spec.policy.give_up.map(|give_up| give_up.restarts), Some(5));
@@ -168,6 +171,7 @@ fn what_listens_is_loopback() {
     assert_eq!(shown, ["127.0.0.1:7878", "[::1]:7878", "127.0.0.1:7879"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_command_is_split_as_a_shell_would() {
     let spec = one("[service.a]\ncommand = '''sleep \"two words\" 'it is' a\\ b #5'''\n");
@@ -287,7 +291,7 @@ fn a_bare_name_means_the_same_group_first() {
         .iter()
         .map(|document| document.file.clone())
         .collect();
-    let folder = folder.path().canonicalize().expect("there");
+    let folder = folder.path();
     assert_eq!(
         files,
         ["abide.toml", "a.toml", "b.toml"].map(|name| folder.join(name))
@@ -396,6 +400,7 @@ fn variables_come_from_the_caller_then_the_files_then_the_table() {
     assert_eq!(loaded.documents[0].inherited, ["A", "B", "C", "NOT_SET"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_is_looked_for_where_the_unit_will_look() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -949,6 +954,7 @@ fn an_address_in_two_units_is_refused_with_both_places() {
         ("127.0.0.1:8080", "127.0.0.1:8080"),
         ("0.0.0.0:8080", "127.0.0.1:8080"),
         ("127.0.0.1:8080", "0.0.0.0:8080"),
+        #[cfg(unix)]
         ("/run/x.sock", "/run/./x.sock"),
     ] {
         let shown = mistakes(&format!(

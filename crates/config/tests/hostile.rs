@@ -66,9 +66,10 @@ proptest! {
         seconds in prop::option::of(0_u64..100_000),
     ) {
         let full = group.map_or_else(|| name.clone(), |group| format!("{group}:{name}"));
-        let mut command = vec!["/bin/sleep".to_owned()];
+        let own = std::env::current_exe().expect("this is a program");
+        let mut command = vec![own.display().to_string()];
         command.extend(arguments);
-        let mut options = RunOptions::new(UnitName::new(&full).expect("a name"), command.clone(), "/tmp".into());
+        let mut options = RunOptions::new(UnitName::new(&full).expect("a name"), command.clone(), std::env::temp_dir());
         options.environment = environment;
         options.description = description;
         options.restart = restart;
@@ -177,6 +178,7 @@ fn a_thousand_mistakes_are_counted_and_not_all_shown() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_fifo_or_a_folder_in_the_place_of_a_file_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -10,6 +10,15 @@ const BEGIN: &str =
     "<!-- made from the table of keys in crates/config/src/keys/table.rs: begin -->\n";
 const END: &str = "<!-- made from the table of keys: end -->";
 
+#[cfg(unix)]
+fn executable(file: &Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(file, mode).expect("set");
+}
+
+#[cfg(windows)]
+fn executable(_: &Path) {}
+
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md")
 }
@@ -216,12 +225,15 @@ fn every_file_shown_on_the_page_is_valid() {
             "worker",
             "shop",
             "migrate",
+            "true",
+            "sleep",
         ] {
-            std::fs::write(bin.join(program), "").expect("written");
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            std::fs::set_permissions(bin.join(program), mode).expect("set");
+            let file = bin.join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+            std::fs::write(&file, "").expect("written");
+            executable(&file);
         }
-        let path = format!("/usr/bin:/bin:{}", bin.display());
+        let path = std::env::join_paths(["/usr/bin".as_ref(), "/bin".as_ref(), bin.as_path()]);
+        let path = path.expect("a PATH").into_string().expect("text");
         let path_line = format!("environment.PATH = {path:?}\n");
         let header = block.lines().find(|line| line.starts_with("[defaults]"));
         let block = match header {

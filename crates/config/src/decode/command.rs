@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::Reader;
 use super::reader::Field;
+use crate::programs::{self, Found, split};
 use crate::source::quoted;
 use crate::values::{Value, Wrong, show_text, show_texts};
 
@@ -123,19 +124,6 @@ fn argument(item: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
     }
 }
 
-/// Splits a line into words as a shell does, except that `#` begins no comment: a command is not a
-/// script, and an argument that vanishes is worse than one too many.
-fn split(line: &str) -> Option<Vec<String>> {
-    // NUL was refused before, so it can stand for `#` meanwhile.
-    let words = shlex::split(&line.replace('#', "\0"))?;
-    Some(
-        words
-            .into_iter()
-            .map(|word| word.replace('\0', "#"))
-            .collect(),
-    )
-}
-
 /// Warns of what only a shell would understand.
 fn warn_of_shell(reader: &Reader<'_>, line: &str, span: &std::ops::Range<usize>) {
     let quotes = |c| matches!(c, '\'' | '"' | '\\');
@@ -162,12 +150,12 @@ fn warn_of_shell(reader: &Reader<'_>, line: &str, span: &std::ops::Range<usize>)
     }
 }
 
-/// Looks for a program as the platform will: with a `/` relative to the directory, else in PATH.
-pub(super) fn find_program(program: &str, directory: &Path, path: &str) -> Result<PathBuf, Wrong> {
-    if program.contains('/') {
-        let file = directory.join(program);
-        return match executable(&file) {
-            Found::Yes => Ok(file),
+/// Looks for a program as the platform will: a path relative to the directory, another name in PATH.
+pub(super) fn find_program(program: &str, directory: &Path, path: &str) -> Result<(), Wrong> {
+    if programs::is_path(program) {
+        let (found, file) = best(&directory.join(program));
+        return match found {
+            Found::Yes => Ok(()),
             Found::NotExecutable => {
                 Err(Wrong::new(format!("{} is not executable", quoted(program)))
                     .label("not executable")
@@ -179,28 +167,30 @@ pub(super) fn find_program(program: &str, directory: &Path, path: &str) -> Resul
             Found::Directory => {
                 Err(Wrong::new(format!("{} is a directory", quoted(program))).label("a directory"))
             }
-            Found::No if program.starts_with('/') => Err(Wrong::new(format!(
-                "the program {} does not exist",
-                quoted(program)
-            ))
-            .label("no such file")),
-            Found::No => Err(
-                Wrong::new(format!("the program {} does not exist", quoted(program)))
-                    .label("no such file")
-                    .help(format!(
+            Found::No => {
+                let wrong = Wrong::new(format!("the program {} does not exist", quoted(program)))
+                    .label("no such file");
+                Err(if Path::new(program).is_absolute() {
+                    wrong
+                } else {
+                    wrong.help(format!(
                         "it is looked up from the unit's directory, {}",
                         directory.display()
-                    )),
-            ),
+                    ))
+                })
+            }
         };
     }
+    let Some(folders) = programs::folders(path) else {
+        // Who starts it will tell.
+        return Ok(());
+    };
     let mut second_best = None;
-    for folder in path.split(':').filter(|folder| !folder.is_empty()) {
-        let file = directory.join(folder).join(program);
-        match executable(&file) {
-            Found::Yes => return Ok(file),
-            Found::NotExecutable => second_best = second_best.or(Some(file)),
-            Found::Directory | Found::No => {}
+    for folder in folders {
+        match best(&directory.join(folder).join(program)) {
+            (Found::Yes, _) => return Ok(()),
+            (Found::NotExecutable, file) => second_best = second_best.or(Some(file)),
+            (Found::Directory | Found::No, _) => {}
         }
     }
     let wrong = Wrong::new(format!("the program {} was not found", quoted(program)));
@@ -212,28 +202,13 @@ pub(super) fn find_program(program: &str, directory: &Path, path: &str) -> Resul
     })
 }
 
-enum Found {
-    Yes,
-    NotExecutable,
-    Directory,
-    No,
-}
-
-fn executable(file: &Path) -> Found {
-    match std::fs::metadata(file) {
-        Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => Found::Yes, // the unit's user may see it
-        Err(_) => Found::No,
-        Ok(data) if data.is_dir() => Found::Directory,
-        #[cfg(unix)]
-        Ok(data) => {
-            use std::os::unix::fs::PermissionsExt as _;
-            if data.permissions().mode() & 0o111 == 0 {
-                Found::NotExecutable
-            } else {
-                Found::Yes
-            }
-        }
-        #[cfg(not(unix))]
-        Ok(_) => Found::Yes,
-    }
+/// The file that a name means, of those that it may mean.
+fn best(name: &Path) -> (Found, PathBuf) {
+    let mut files = programs::files(name).into_iter();
+    files
+        .find_map(|file| match programs::look(&file) {
+            Found::No => None,
+            found => Some((found, file)),
+        })
+        .unwrap_or((Found::No, name.to_owned()))
 }

@@ -13,6 +13,7 @@ use super::command::{argv, find_program};
 use super::probe::Here;
 use super::reader::Field;
 use crate::keys::Table;
+use crate::programs::is_path;
 use crate::values::{Wrong, show_duration, show_text, show_texts};
 
 /// How long a hook may take where nothing else is said.
@@ -154,7 +155,7 @@ impl Written {
         let mut hook = self.settle(reader, &here);
         if let Command::Argv(argv) = &mut hook.command
             && let Some(program) = argv.first_mut()
-            && program.contains('/')
+            && is_path(program)
         {
             let whole: PathBuf = directory.join(&program).components().collect();
             *program = whole.to_string_lossy().into_owned();

@@ -11,6 +11,7 @@ use super::hook::hooks;
 use super::{Layer, LayerKind, Reader};
 use crate::context::Context;
 use crate::keys::Table;
+use crate::programs::search_path;
 use crate::source::quoted;
 use crate::values::{Int, Wrong, show_duration, show_texts};
 
@@ -188,6 +189,6 @@ fn on_silent(reader: &Reader<'_>) -> Option<Hook> {
     Some(
         written
             .first()?
-            .found(reader, folder, EnvironmentSpec::DEFAULT_PATH),
+            .found(reader, folder, search_path(&EnvironmentSpec::default())),
     )
 }

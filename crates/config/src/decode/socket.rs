@@ -366,7 +366,7 @@ fn look(reader: &Reader<'_>, entry: &Entry, address: &ListenAddress) {
     };
     let there = std::fs::symlink_metadata(path).ok();
     if let Some(there) = there
-        && !is_socket(&there)
+        && !crate::programs::is_socket(&there)
     {
         let wrong = Wrong::new(format!("{} is there and is no socket", path.display()))
             .label("taken")
@@ -384,15 +384,4 @@ fn look(reader: &Reader<'_>, entry: &Entry, address: &ListenAddress) {
             .context
             .report(report.help("create it before the unit starts"));
     }
-}
-
-#[cfg(unix)]
-fn is_socket(there: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    there.file_type().is_socket()
-}
-
-#[cfg(not(unix))]
-fn is_socket(_: &std::fs::Metadata) -> bool {
-    true
 }

@@ -22,6 +22,7 @@ use super::{
 use crate::digest::launch_digest;
 use crate::document::{Origin, Resolved, Setting};
 use crate::keys::{self, Table};
+use crate::programs::search_path;
 use crate::source::quoted;
 use crate::values::{Int, Mode, Value as _, Wrong, show_text};
 
@@ -194,10 +195,7 @@ impl Template {
         if !numbered {
             warn_of_instance(reader);
         }
-        let path = environment
-            .get("PATH")
-            .unwrap_or(EnvironmentSpec::DEFAULT_PATH)
-            .to_owned();
+        let path = search_path(&environment).to_owned();
         let command = self.command.as_ref().map(|(command, spans)| {
             let command = match command {
                 Command::Shell(line) => Command::Shell(fill(line)),
