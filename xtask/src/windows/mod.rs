@@ -4,10 +4,12 @@
 //! - `toolchain`: Debian's compiler, and the target's standard library, which is built once and kept;
 //! - `prefix`: Wine's folders: one template, and a clone of it for each program that is run;
 //! - `wine`: the runner that cargo is told to start each test through;
-//! - `tests`: what is linted and run.
+//! - `tests`: what is linted and run;
+//! - `bundle`: the test programs, for a person with a real Windows.
 //!
 //! Everything lies in `target/windows`. The toolchain of the Linux build is not touched.
 
+mod bundle;
 mod prefix;
 mod tests;
 mod toolchain;
@@ -28,6 +30,9 @@ pub struct Options {
     /// Only install and build what is needed for it.
     #[arg(long)]
     pub provision: bool,
+    /// Put the test programs into target/windows/verify, with the script that runs them on a real Windows.
+    #[arg(long)]
+    pub bundle: bool,
     /// Only these crates.
     #[arg(long, short)]
     package: Vec<String>,
@@ -85,6 +90,12 @@ pub fn run(options: &Options) -> Result<(), String> {
         });
     if ready && !options.provision {
         let packages = tests::chosen(&options.package)?;
+        if options.bundle {
+            stages.run("test programs for a real Windows", || {
+                bundle::make(&packages)
+            });
+            return stages.finish();
+        }
         stages.run("lints", || tests::lints(&packages));
         stages.run("tests under Wine", || {
             tests::under_wine(&packages, &options.arguments)

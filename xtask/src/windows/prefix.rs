@@ -106,6 +106,8 @@ impl Prefix {
                 "WINEDLLOVERRIDES",
                 "mscoree,mshtml=;winemenubuilder.exe,winedbg.exe=d",
             )
+            // Tests of what Wine does not do leave that to real Windows.
+            .env("ABIDE_UNDER_WINE", "1")
             .env_remove("DISPLAY");
         if std::env::var_os("WINEDEBUG").is_none() {
             command.env("WINEDEBUG", "-all");

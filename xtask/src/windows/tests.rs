@@ -7,7 +7,13 @@ use super::toolchain;
 use crate::command;
 
 /// The crates that build for Windows. A crate joins here when its tests pass.
-const PACKAGES: &[&str] = &["abide-model", "abide-core", "abide-log", "abide-platform"];
+const PACKAGES: &[&str] = &[
+    "abide-model",
+    "abide-core",
+    "abide-config",
+    "abide-log",
+    "abide-platform",
+];
 
 /// The crates that were asked for; all of them if none was.
 ///
@@ -40,6 +46,12 @@ fn with_packages(cargo: &mut Command, packages: &[&str]) {
     }
 }
 
+/// What is run of them. There are no documentation tests in these crates.
+pub fn choose(cargo: &mut Command, packages: &[&str]) {
+    cargo.args(["--lib", "--tests"]);
+    with_packages(cargo, packages);
+}
+
 /// Clippy's lints, for this target.
 pub fn lints(packages: &[&str]) -> Result<(), String> {
     let mut cargo = toolchain::cargo("clippy")?;
@@ -50,11 +62,11 @@ pub fn lints(packages: &[&str]) -> Result<(), String> {
     command::run(cargo.args(["-A", "clippy::missing-const-for-thread-local"]))
 }
 
-/// All tests, each program in a prefix of its own. There are no documentation tests in these crates.
+/// All tests, each program in a prefix of its own.
 pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String> {
     let mut cargo = toolchain::cargo("test")?;
-    cargo.args(["--lib", "--tests", "--no-fail-fast"]);
-    with_packages(&mut cargo, packages);
+    cargo.arg("--no-fail-fast");
+    choose(&mut cargo, packages);
     if !arguments.is_empty() {
         cargo.arg("--").args(arguments);
     }

@@ -2,6 +2,7 @@
 
 mod lives;
 mod programs;
+mod real;
 mod starts;
 mod stops;
 
@@ -69,6 +70,15 @@ fn run(filter: Option<&String>) -> ! {
     }
     for (name, test) in starts::ALL.iter().chain(lives::ALL).chain(stops::ALL) {
         run(format!("windows::{name}"), &|| {
+            test();
+            Ok(())
+        });
+    }
+    for (name, not_in_wine, test) in real::ALL {
+        run(format!("windows::{name}"), &|| {
+            if std::env::var_os("ABIDE_UNDER_WINE").is_some() {
+                return Err(Skipped(not_in_wine));
+            }
             test();
             Ok(())
         });

@@ -40,6 +40,21 @@ pub fn main(arguments: &[String]) -> ! {
             exit(0)
         }
         ["crash"] => crash(),
+        ["grow", bytes] => {
+            // Written to, so that it is really there.
+            let grown = vec![1_u8; bytes.parse().expect("a number")];
+            exit(i32::from(std::hint::black_box(&grown)[0]) - 1)
+        }
+        ["two"] => exit(match own(&["exit", "0"]).spawn() {
+            Ok(_) => 0,
+            Err(_) => 3,
+        }),
+        ["burn", file] => {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_millis(500) {}
+            say(file, "burnt");
+            idle()
+        }
         ["deaf", file] => {
             // SAFETY: without a handler it has Ctrl-C ignored.
             unsafe { SetConsoleCtrlHandler(None, 1) };

@@ -1,0 +1,82 @@
+//! `cargo xtask windows --bundle`: the test programs in one folder, with the script that runs them on a real
+//! Windows.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::{folder, tests, toolchain};
+use crate::command;
+
+/// Builds the test programs and copies them beside `verify.ps1`.
+pub fn make(packages: &[&str]) -> Result<(), String> {
+    let mut cargo = toolchain::cargo("test")?;
+    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    tests::choose(&mut cargo, packages);
+    let output = cargo
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo test --no-run ended with {}", output.status));
+    }
+    let bundle = folder().join("verify");
+    toolchain::remove(&bundle)?;
+    let copy = |from: &Path, name: &str| {
+        fs::copy(from, bundle.join(name))
+            .map_err(|error| format!("cannot copy {}: {error}", from.display()))
+    };
+    fs::create_dir_all(&bundle).map_err(|error| error.to_string())?;
+    let script = command::root().join("packaging/windows/verify.ps1");
+    copy(&script, "verify.ps1")?;
+    let mut count = 0;
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Some((program, name)) = test_program(line) {
+            copy(Path::new(&program), &name)?;
+            count += 1;
+        }
+    }
+    println!(
+        "{count} test programs and verify.ps1 are in {}",
+        bundle.display()
+    );
+    Ok(())
+}
+
+/// A test program that a message of cargo names, and what to call it.
+fn test_program(line: &str) -> Option<(String, String)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    if !message["profile"]["test"].as_bool()? {
+        return None;
+    }
+    let program = message["executable"].as_str()?;
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    let package = manifest.parent()?.file_name()?.to_str()?;
+    let target = message["target"]["name"].as_str()?;
+    Some((program.to_owned(), format!("{package}-{target}.exe")))
+}
+
+#[cfg(test)]
+mod check {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_told_from_everything_else_that_cargo_says() {
+        let artifact = |test: bool| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/x/crates/log/Cargo.toml","target":{{"name":"reading"}},"profile":{{"test":{test}}},"executable":"/t/reading-1.exe"}}"#
+            )
+        };
+        let expected = ("/t/reading-1.exe".to_owned(), "log-reading.exe".to_owned());
+        assert_eq!(test_program(&artifact(true)), Some(expected));
+        assert_eq!(test_program(&artifact(false)), None);
+        assert_eq!(
+            test_program(r#"{"reason":"build-finished","success":true}"#),
+            None
+        );
+        assert_eq!(test_program("no message"), None);
+    }
+}
