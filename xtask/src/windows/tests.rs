@@ -70,9 +70,11 @@ pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String>
     if !arguments.is_empty() {
         cargo.arg("--").args(arguments);
     }
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        // Files are slow there, and what is the same everywhere is tried often enough on Linux.
-        cargo.env("PROPTEST_CASES", "16");
+    // What is the same everywhere is tried often enough on Linux.
+    for (variable, value) in [("PROPTEST_CASES", "16"), ("ABIDE_SIM_SEEDS", "100")] {
+        if std::env::var_os(variable).is_none() {
+            cargo.env(variable, value);
+        }
     }
     println!("$ cargo test --target {} …", toolchain::TARGET);
     let mut child = cargo
