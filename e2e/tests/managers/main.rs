@@ -1,6 +1,7 @@
 //! Services of the operating systems' own managers, in a small system of its own: a real systemd with a user's one, a
 //! real runsvdir, and init scripts. `cargo xtask systemd` makes the folder that it needs and runs this.
 
+mod library;
 mod machine;
 mod runit;
 mod systemd;

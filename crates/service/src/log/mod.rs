@@ -2,11 +2,22 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use abide_host::log::{Client, Destination, Entry, Facility, Identity};
 
 use crate::starter::{Starter, starter};
 
-mod severity;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as os;
+#[cfg(windows)]
+use windows as os;
 
 #[cfg(feature = "tracing")]
 mod layer;
@@ -14,18 +25,22 @@ mod layer;
 #[cfg(feature = "tracing")]
 pub use layer::Layer;
 
-pub use severity::Severity;
+pub use abide_host::log::Severity;
+
+/// How long a message waits for a log that takes nothing: it goes to stderr then.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Where a service logs, by who started it:
 ///
 /// | started by | goes to | looks like |
 /// |---|---|---|
 /// | a person | stderr | `warning: text name=value` |
-/// | systemd | stderr, which the journal keeps | its severity in front (sd-daemon(3)) |
-/// | an init script (OpenRC, SysV) | stderr, which goes to `/var/log/NAME.log` | as below |
+/// | systemd | the journal, natively | fields `MESSAGE`, `PRIORITY`, `SERVICE_NAME`, and those given |
+/// | an init script (OpenRC, SysV) | the journal or syslog, whichever this machine has | the same; RFC 5424 |
 /// | abide, runit and others that keep output | stderr, which they keep | `level=warning msg="text" name=value` |
 ///
-/// Logging never fails: what cannot be written is lost.
+/// Logging never fails and stops nobody for longer than a tenth of a second. What the system log
+/// does not take goes to stderr.
 ///
 /// ```
 /// use abide_service::{Service, Severity};
@@ -41,7 +56,10 @@ pub struct Logger {
 
 struct Inner {
     name: String,
+    /// `pid@host`, by which one process's messages are told from another's.
+    instance: String,
     form: Form,
+    system: Option<Mutex<Client>>,
 }
 
 /// How lines look on stderr.
@@ -57,15 +75,22 @@ enum Form {
 
 impl Logger {
     pub(crate) fn find(name: &str) -> Self {
-        let form = match starter() {
-            Starter::Person => Form::Plain,
-            Starter::Systemd => Form::Prefixed,
-            _ => Form::Logfmt,
+        let (form, system) = match starter() {
+            Starter::Person => (Form::Plain, None),
+            Starter::Systemd => (Form::Prefixed, Destination::of_this_machine()),
+            Starter::Init => (Form::Logfmt, Destination::of_this_machine()),
+            _ => (Form::Logfmt, None),
         };
+        let host = os::host();
         Self {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
+                instance: format!("{}@{host}", std::process::id()),
                 form,
+                system: system.map(|destination| {
+                    let facility = Facility::DAEMON;
+                    Mutex::new(Client::new(destination, Identity { host, facility }))
+                }),
             }),
         }
     }
@@ -90,7 +115,8 @@ impl Logger {
         self.log_with(severity, message, &[]);
     }
 
-    /// A message with fields.
+    /// A message with fields: names in small letters, digits and `_`, at most 32; others are left
+    /// out of a system log.
     pub fn log_with(
         &self,
         severity: Severity,
@@ -105,10 +131,40 @@ impl Logger {
     }
 
     fn write(&self, severity: Severity, message: &str, fields: &[(&str, String)]) {
+        if self.send(severity, message, fields) {
+            return;
+        }
         let line = self.inner.form.line(severity, message, fields);
         // In one write, so that lines of several threads stay whole. There is nobody to tell that
         // nobody can be told.
         let _lost = std::io::stderr().write_all(line.as_bytes());
+    }
+
+    /// To the system log. Whether it took it.
+    fn send(&self, severity: Severity, message: &str, fields: &[(&str, String)]) -> bool {
+        let Some(system) = &self.inner.system else {
+            return false;
+        };
+        let fields: Vec<(&str, &[u8])> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()))
+            .collect();
+        let entry = Entry {
+            severity,
+            time: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|since| i64::try_from(since.as_nanos()).ok())
+                .unwrap_or(0),
+            message: message.as_bytes(),
+            service: &self.inner.name,
+            instance: &self.inner.instance,
+            process: Some(std::process::id()),
+            fields: &fields,
+            ..Entry::default()
+        };
+        let mut client = system.lock().unwrap_or_else(PoisonError::into_inner);
+        client.send(&entry, PATIENCE).is_ok() && client.flush(PATIENCE).is_ok()
     }
 }
 
