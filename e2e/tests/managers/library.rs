@@ -22,7 +22,12 @@ fn bring(machine: &Machine, name: &str) {
 /// How often the worker began, and how often it ended as it should.
 fn counts(machine: &Machine) -> (usize, usize) {
     let history = fs::read_to_string(machine.path(QUEUE).join("history")).unwrap_or_default();
-    let count = |what: &str| history.lines().filter(|line| line.starts_with(what)).count();
+    let count = |what: &str| {
+        history
+            .lines()
+            .filter(|line| line.starts_with(what))
+            .count()
+    };
     (count("begin"), count("end"))
 }
 
@@ -44,7 +49,16 @@ fn journal(machine: &Machine, unit: &str, message: &str) -> Option<Value> {
     let said = machine.must(&["journalctl", "-o", "json", "-u", unit]);
     said.lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .rfind(|entry| entry["MESSAGE"].as_str().is_some_and(|said| said.starts_with(message)))
+        .rfind(|entry| {
+            entry["MESSAGE"]
+                .as_str()
+                .is_some_and(|said| said.starts_with(message))
+        })
+}
+
+/// The same of the worker, which the journal may have a moment later.
+fn logged(machine: &Machine, message: &str) -> Value {
+    until(message, GENEROUS, || journal(machine, WORKER, message))
 }
 
 #[test]
@@ -71,7 +85,7 @@ fn an_example_of_the_library_is_a_service_of_systemd() {
     until("it says what it did", GENEROUS, || {
         (show(&machine, "StatusText") == "1 jobs done").then_some(())
     });
-    let entry = journal(&machine, WORKER, "did ").expect("it is in the journal");
+    let entry = logged(&machine, "did ");
     assert_eq!(entry["_TRANSPORT"], "journal");
     assert_eq!(entry["PRIORITY"], "6");
     assert_eq!(entry["SERVICE_NAME"], "abide-example-worker");
@@ -83,7 +97,7 @@ fn an_example_of_the_library_is_a_service_of_systemd() {
     machine.must(&["worker", "restart"]);
     assert_eq!(counts(&machine), (2, 1));
     let stopped = |reason: &str| format!("1 jobs done, stopped: Some({reason})");
-    assert!(journal(&machine, WORKER, &stopped("Restart")).is_some());
+    logged(&machine, &stopped("Restart"));
 
     // What hangs in its work is killed by the watchdog, and comes back.
     give(&machine, "two", "hang");
@@ -98,9 +112,10 @@ fn an_example_of_the_library_is_a_service_of_systemd() {
     machine.must(&["systemctl", "stop", "abide-example-worker"]);
     assert_eq!(counts(&machine), (3, 2));
     assert_eq!(show(&machine, "Result"), "success", "a stop, and no crash");
-    let requested = "0 jobs done, stopped: Some(Requested)";
-    assert!(journal(&machine, WORKER, requested).is_some());
-    machine.run(&["worker", "status"]).expect_code(3, &["status"]);
+    logged(&machine, "0 jobs done, stopped: Some(Requested)");
+    machine
+        .run(&["worker", "status"])
+        .expect_code(3, &["status"]);
 
     machine.must(&["worker", "start"]);
     assert_eq!(counts(&machine), (4, 2));
@@ -108,11 +123,12 @@ fn an_example_of_the_library_is_a_service_of_systemd() {
     until("it is up after the boot", GENEROUS, || {
         (counts(&machine) == (5, 3)).then_some(())
     });
-    let shut_down = "0 jobs done, stopped: Some(Shutdown)";
-    assert!(journal(&machine, WORKER, shut_down).is_some());
+    logged(&machine, "0 jobs done, stopped: Some(Shutdown)");
     machine.must(&["worker", "uninstall"]);
     assert_eq!(counts(&machine), (5, 4));
-    machine.run(&["worker", "status"]).expect_code(4, &["status"]);
+    machine
+        .run(&["worker", "status"])
+        .expect_code(4, &["status"]);
     assert_eq!(machine.files(), before, "it leaves nothing");
 }
 
@@ -126,12 +142,16 @@ fn an_example_that_needs_nothing_may_do_nothing() {
     let before = machine.files();
     machine.must(&["by_hand", "install"]);
     machine.must(&["by_hand", "start"]);
-    let entry = journal(&machine, unit, "started by systemd").expect("it is in the journal");
+    let entry = until("it is in the journal", GENEROUS, || {
+        journal(&machine, unit, "started by systemd")
+    });
     assert_eq!(entry["SERVICE_NAME"], unit);
     let judged = machine.must(&["systemd-analyze", "security", "--no-pager", unit]);
     let verdict = judged.lines().last().unwrap_or_default();
     assert!(
-        ["OK", "SAFE", "PERFECT"].iter().any(|word| verdict.contains(word)),
+        ["OK", "SAFE", "PERFECT"]
+            .iter()
+            .any(|word| verdict.contains(word)),
         "{verdict}"
     );
     machine.must(&["by_hand", "uninstall"]);

@@ -1,8 +1,9 @@
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::StopReason;
 use crate::starter::{Starter, starter};
@@ -36,8 +37,21 @@ fn unit_of(groups: &str) -> Option<(String, bool)> {
     Some((unit.to_owned(), user))
 }
 
-/// `systemctl list-jobs`, within [`PATIENCE`].
+/// `systemctl list-jobs`, within [`PATIENCE`]. Asked again when it was killed: a stop asks every process of the
+/// control group to end, also one that began a moment after.
 fn jobs(user: bool) -> Option<String> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match ask(user, left)? {
+            (status, _) if status.signal().is_some() && !left.is_zero() => {}
+            (_, answer) => return answer,
+        }
+    }
+}
+
+/// One question: how its process ended, and what it said in time.
+fn ask(user: bool, within: Duration) -> Option<(ExitStatus, Option<String>)> {
     let mut command = Command::new(systemctl()?);
     command.args(["list-jobs", "--no-legend", "--no-pager", "--plain"]);
     if user {
@@ -59,15 +73,15 @@ fn jobs(user: bool) -> Option<String> {
         let _late = sender.send(read.map(|_| text));
     });
     let answer = match reader {
-        Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
+        Ok(_) => receiver.recv_timeout(within).ok(),
         Err(_) => None,
     };
     if answer.is_none() {
         // It may have ended meanwhile; it is reaped below either way.
         let _gone = child.kill();
     }
-    let _reaped = child.wait();
-    answer?.ok()
+    let status = child.wait().ok()?;
+    Some((status, answer.and_then(Result::ok)))
 }
 
 fn systemctl() -> Option<&'static Path> {
