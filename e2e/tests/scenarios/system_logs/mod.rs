@@ -134,7 +134,8 @@ fn a_receiver_that_is_away_holds_up_nobody_and_what_is_deleted_meanwhile_is_coun
         events(&home).iter().any(said).then_some(())
     });
     wait::until("far more was written than is kept", wait::GENEROUS, || {
-        let last = numbers(&home, "counter").last().copied();
+        let last = home.ok(&["logs", "counter", "-n", "1", "--format", "raw"]);
+        let last = last.trim().parse::<u64>().ok();
         last.filter(|last| *last > 20_000)
     });
     assert!(standing(&home)[0]["away"].is_string());
@@ -143,7 +144,8 @@ fn a_receiver_that_is_away_holds_up_nobody_and_what_is_deleted_meanwhile_is_coun
     let mut heard: Vec<u64> = Vec::new();
     let next = listener.until("the gap is passed", |fields| {
         if fields["MESSAGE_KIND"] == "stdout" {
-            heard.push(fields["MESSAGE"].parse().expect("a number"));
+            // Of the first one behind the gap there may be nothing but its end.
+            heard.push(fields["MESSAGE"].parse().unwrap_or(0));
         }
         let after = heard.windows(2).find(|pair| pair[1] == pair[0] + 1)?;
         Some(after[0])
