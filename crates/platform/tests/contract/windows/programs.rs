@@ -110,9 +110,11 @@ fn escape(word: &str) {
             .creation_flags(flags)
             .spawn()
     };
-    silent(DETACHED_PROCESS | CREATE_BREAKAWAY_FROM_JOB)
+    let child = silent(DETACHED_PROCESS | CREATE_BREAKAWAY_FROM_JOB)
         .or_else(|_| silent(DETACHED_PROCESS))
         .expect("it starts");
+    // It goes on without us.
+    drop(child);
 }
 
 fn crash() -> ! {
