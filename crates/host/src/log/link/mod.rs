@@ -6,6 +6,8 @@
 #[cfg(not(unix))]
 mod absent;
 #[cfg(unix)]
+mod sealed;
+#[cfg(unix)]
 mod unix;
 
 #[cfg(not(unix))]

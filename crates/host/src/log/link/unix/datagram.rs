@@ -1,7 +1,7 @@
 //! Unix datagram sockets. A full queue of the receiver is waited for by poll(2), which needs a connected socket.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -11,6 +11,7 @@ use rustix::event::PollFlags;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sockopt};
 
 use super::patiently;
+use crate::log::link::sealed::sealed;
 use crate::log::{Entry, Identity, journald, syslog};
 
 /// What is asked of the system for datagrams; it gives what `net.core.wmem_max` allows.
@@ -129,28 +130,6 @@ fn is_too_large(error: &io::Error) -> bool {
     let too_large = [rustix::io::Errno::MSGSIZE, rustix::io::Errno::NOBUFS];
     let errno = error.raw_os_error();
     too_large.iter().any(|it| Some(it.raw_os_error()) == errno)
-}
-
-/// A memory file that nobody can change any more: journald takes no other.
-#[cfg(target_os = "linux")]
-fn sealed(bytes: &[u8]) -> io::Result<std::fs::File> {
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = std::fs::File::from(memfd_create("journal-entry", flags)?);
-    file.write_all(bytes)?;
-    fcntl_add_seals(
-        &file,
-        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
-    )?;
-    Ok(file)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sealed(_: &[u8]) -> io::Result<std::fs::File> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "sealed memory files are of Linux",
-    ))
 }
 
 /// An empty datagram with a descriptor beside it.
