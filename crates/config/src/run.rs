@@ -63,10 +63,11 @@ impl RunOptions {
     }
 }
 
-/// The text of a file with this one unit; reading it back gives the same unit.
+/// The text of a file with this one unit, below a line that says who wrote it; reading it back gives the same
+/// unit.
 #[must_use]
-pub fn render_run(options: &RunOptions) -> String {
-    let mut text = String::from("# Written by `abide run`; `abide remove` takes it away.\n");
+pub fn render_run(options: &RunOptions, written_by: &str) -> String {
+    let mut text = format!("# {written_by}\n");
     let mut line = |key: &str, value: String| text.extend([key, " = ", &value, "\n"]);
     if let Some(group) = options.name.group() {
         line("group", group.to_owned().show());
@@ -178,7 +179,7 @@ mod tests {
             let mut options = RunOptions::new(name, vec![own.clone()], folder.clone());
             options.ready = Some(probe.clone());
             options.heartbeat = Some(Duration::from_secs(5));
-            let text = render_run(&options);
+            let text = render_run(&options, "a test");
             let document = parse(&text, "/x.toml".as_ref(), &Caller::default());
             let document = document.unwrap_or_else(|mistakes| panic!("{text}{mistakes}"));
             let policy = &document.units[0].spec.policy;

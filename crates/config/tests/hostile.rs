@@ -75,7 +75,7 @@ proptest! {
         options.restart = restart;
         options.stop_signal = signal.map(Signal);
         options.stop_within = seconds.map(std::time::Duration::from_secs);
-        let text = render_run(&options);
+        let text = render_run(&options, "a test");
         let document = parse(&text, Path::new("/home/units/x.toml"), &Caller::default());
         let document = document.map_err(|mistakes| TestCaseError::fail(format!("{text}\n{mistakes}")))?;
         let spec = &document.units[0].spec;

@@ -205,8 +205,8 @@ Examples:
   abide install shop.toml:web --now                    one unit of a file
   abide install --name web --dry-run -- /opt/web/web   exactly what would be written and called
   abide install --user --name notes -- ~/bin/notes     a service of your own, without root
-`abide start`, `stop`, `restart`, `status`, `enable` and `disable` act on it by its name, and so do the
-manager's own tools. Done again, it is changed in place, and what differs is shown.";
+`abide start`, `stop`, `restart`, `status`, `enable` and `disable` act on it by its name, as the
+manager's own tools do. Done again, it is changed in place, and what differs is shown.";
 
 pub const UNINSTALL: &str = "\
 Examples:

@@ -266,7 +266,8 @@ fn of_program(abide: &Path, args: &InstallArgs, manager: &Manager) -> Result<Ord
         .join("unit.toml");
     let unit = HostedUnit { file, name: unit };
     let mut order = hosted(abide, name, unit, None, args, manager)?;
-    order.unit = Some(render_run(&options));
+    let written_by = "Written by `abide install`; `abide uninstall` takes it away.";
+    order.unit = Some(render_run(&options, written_by));
     Ok(order)
 }
 

@@ -15,6 +15,9 @@ use crate::args::{ReadyArgs, RestartWhen, RunArgs};
 use crate::failure::{Code, Failure};
 use crate::render;
 
+/// The first line of the file that a command is remembered by.
+const WRITTEN_BY: &str = "Written by `abide run`; `abide remove` takes it away.";
+
 pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
     let command = words(&args.command)?;
     let directory = directory(args.dir.as_deref())?;
@@ -50,7 +53,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &RunArgs) -> Answer {
     let options = options(args, name.clone(), command, directory)?;
     let request = RunRequest {
         name: name.to_string(),
-        config: render_run(&options),
+        config: render_run(&options, WRITTEN_BY),
         replace: args.replace,
         environment: std::collections::BTreeMap::new(),
         dry_run: false,
@@ -129,8 +132,11 @@ pub(super) fn restart(when: RestartWhen) -> Restart {
 /// Finds mistakes before anything is started. They are told without the place in a file that nobody wrote.
 pub(super) fn check(options: &RunOptions) -> Result<(), Failure> {
     let file = std::path::Path::new("/command-line");
-    let Err(mistakes) = abide_config::parse(&render_run(options), file, &super::files::caller()?)
-    else {
+    let Err(mistakes) = abide_config::parse(
+        &render_run(options, WRITTEN_BY),
+        file,
+        &super::files::caller()?,
+    ) else {
         return Ok(());
     };
     let Some(first) = mistakes.items.first() else {
