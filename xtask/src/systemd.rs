@@ -31,6 +31,21 @@ pub struct Options {
     profile: String,
 }
 
+/// The same where the folder can be made; elsewhere it says why not.
+///
+/// # Errors
+/// A test failed.
+pub fn run_if_possible() -> Result<(), String> {
+    if let Err(why) = root() {
+        println!("SKIPPED the service managers: {why}");
+        return Ok(());
+    }
+    run(&Options {
+        only: None,
+        profile: "ci".to_owned(),
+    })
+}
+
 /// Makes the folder if it is not there, and runs the tests in copies of it.
 ///
 /// # Errors
@@ -112,6 +127,10 @@ fn add_runit(place: &Path, root: &Path) -> Result<(), String> {
     let mut copy = Command::new("cp");
     copy.arg("-a").arg(unpacked.join("usr/bin/."));
     command::run(copy.arg(root.join("usr/bin")))?;
-    let services = root.join("etc/service");
-    fs::create_dir_all(&services).map_err(|e| format!("cannot make {}: {e}", services.display()))
+    for folder in ["etc/service", "etc/sv"] {
+        let folder = root.join(folder);
+        fs::create_dir_all(&folder)
+            .map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use clap::Args;
 
 use crate::stage::Stages;
-use crate::{check, command, faults, needs, old, quickstart, sim, windows};
+use crate::{check, command, faults, needs, old, quickstart, sim, systemd, windows};
 
 /// What `test` can be told.
 #[derive(Args, Default)]
@@ -57,6 +57,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             ]))
         });
         stages.run("scenarios", scenarios);
+        stages.run("service managers", systemd::run_if_possible);
         stages.run("older kernels", || {
             old::run(&old::Options {
                 quick: true,

@@ -292,6 +292,17 @@ impl Machine {
     }
 }
 
+/// Fails with the files that are there now and were not, or the other way round.
+#[track_caller]
+pub fn assert_same(before: &[String], now: &[String]) {
+    let new: Vec<&String> = now.iter().filter(|file| !before.contains(file)).collect();
+    let gone: Vec<&String> = before.iter().filter(|file| !now.contains(file)).collect();
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "new: {new:?}, gone: {gone:?}"
+    );
+}
+
 impl Said {
     #[track_caller]
     pub fn expect_code(&self, code: i32, words: &[&str]) {

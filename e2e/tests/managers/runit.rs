@@ -2,7 +2,7 @@
 
 use abide_e2e::wait::{GENEROUS, until};
 
-use crate::machine::{Init, Machine};
+use crate::machine::{Init, Machine, assert_same};
 
 #[test]
 fn a_hosted_program_lives_as_runsvdir_wants() {
@@ -47,5 +47,5 @@ fn a_hosted_program_lives_as_runsvdir_wants() {
     until("the program to be gone", GENEROUS, || {
         (!machine.alive(place)).then_some(())
     });
-    assert_eq!(machine.files(), before, "it leaves nothing but its log");
+    assert_same(&before, &machine.files());
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use abide_e2e::wait::{GENEROUS, until};
 
-use crate::machine::{Init, Machine};
+use crate::machine::{Init, Machine, assert_same};
 
 fn show(machine: &Machine, unit: &str, property: &str) -> String {
     let said = machine.must(&["systemctl", "show", "--value", "--property", property, unit]);
@@ -92,7 +92,7 @@ fn a_hosted_program_lives_as_its_manager_wants() {
     machine.must(&["abide", "uninstall", "hosted", "--timeout", "30s"]);
     machine.until_counts(place, (3, 3));
     assert_eq!(show(&machine, "hosted", "LoadState"), "not-found");
-    assert_eq!(machine.files(), before, "it leaves nothing");
+    assert_same(&before, &machine.files());
 }
 
 #[test]
@@ -232,6 +232,57 @@ fn a_hosted_unit_is_ready_when_it_is_and_fails_when_it_does() {
 }
 
 #[test]
+fn a_unit_that_a_service_hosts_is_not_kept_twice() {
+    let Some(machine) = Machine::boot("twice", Init::Systemd) else {
+        return;
+    };
+    let (web, mail) = ("/counts/web", "/counts/mail");
+    fs::write(
+        machine.path("/etc/shop.toml"),
+        format!(
+            "[service.web]\ncommand = \"counter {web}\"\ninherit = [\"PATH\"]\n\n\
+             [service.mail]\ncommand = \"counter {mail}\"\ninherit = [\"PATH\"]\nrequires = [\"web\"]\n"
+        ),
+    )
+    .expect("write");
+    machine.must(&["abide", "up", "/etc/shop.toml"]);
+    machine.until_counts(web, (1, 0));
+    let running = || {
+        machine
+            .run(&["pgrep", "-c", "-f", "counter /counts/web"])
+            .out
+            .trim()
+            .to_owned()
+    };
+    machine.must(&["abide", "install", "/etc/shop.toml:web", "--now"]);
+    machine.until_counts(web, (2, 1));
+    assert_eq!(running(), "1", "the daemon has given it up");
+    machine.must(&["abide", "start", "web", "--timeout", "30s"]);
+    machine.must(&["abide", "up", "/etc/shop.toml"]);
+    assert_eq!((machine.counts(web), running().as_str()), ((2, 1), "1"));
+    let status = machine.must(&["abide", "status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let modes: Vec<_> = status
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|unit| (&unit["name"], &unit["mode"]))
+        .collect();
+    assert_eq!(
+        modes,
+        [
+            (&"mail".into(), &"guard".into()),
+            (&"web".into(), &"service".into())
+        ]
+    );
+    machine.must(&["abide", "uninstall", "web"]);
+    machine.until_counts(web, (2, 2));
+    machine.must(&["abide", "up", "/etc/shop.toml"]);
+    machine.until_counts(web, (3, 2));
+    machine.must(&["abide", "down"]);
+}
+
+#[test]
 fn what_is_not_ours_is_left_alone_and_mistakes_write_nothing() {
     let Some(machine) = Machine::boot("foreign", Init::Systemd) else {
         return;
@@ -285,7 +336,7 @@ fn what_is_not_ours_is_left_alone_and_mistakes_write_nothing() {
     assert_eq!(said.code, Some(2), "{}", said.err);
     let said = machine.run(&["abide", "uninstall", "no-such"]);
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert_eq!(machine.files(), before);
+    assert_same(&before, &machine.files());
     // An ordinary user is told which right is missing.
     machine.must(&["useradd", "--create-home", "bob"]);
     let bob = machine
