@@ -227,6 +227,7 @@ fn every_file_shown_on_the_page_is_valid() {
             "migrate",
             "true",
             "sleep",
+            "py",
         ] {
             let file = bin.join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
             std::fs::write(&file, "").expect("written");
