@@ -17,9 +17,6 @@ use crate::{command, needs};
 const RELEASE: &str = "bookworm";
 const INCLUDED: &str = "systemd,systemd-sysv,dbus,procps,libpam-systemd,dbus-user-session";
 
-/// Where it comes from.
-const MIRROR: &str = "http://deb.debian.org/debian";
-
 /// What `systemd` can be told.
 #[derive(Args, Default)]
 pub struct Options {
@@ -106,7 +103,7 @@ fn root() -> Result<PathBuf, String> {
         &format!("--include={INCLUDED}"),
         RELEASE,
     ]);
-    command::run(debootstrap.arg(&making).arg(MIRROR))?;
+    command::run(debootstrap.arg(&making))?;
     add_runit(&place, &making)?;
     fs::rename(&making, &root).map_err(|e| format!("cannot rename {}: {e}", making.display()))?;
     Ok(root)
