@@ -69,7 +69,15 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn line(&mut self, unit: &str, line: &str) {
-        if let Some((run, number)) = parse(unit, line) {
+        let whole = parse(unit, line);
+        // What is torn may read like a line that is whole.
+        if !whole.is_some_and(|(run, number)| self.follows(unit, run, number))
+            && let Some(at) = self.after_a_told_loss(unit, line)
+        {
+            self.last.insert(unit.to_owned(), at);
+            return;
+        }
+        if let Some((run, number)) = whole {
             return self.whole(unit, run, number);
         }
         // The rest of a line whose beginning was in a segment that is thrown away.
@@ -81,10 +89,6 @@ impl Seen<'_> {
         // follows: that, and nothing else, is what a lost end may look like.
         if let Some((run, number)) = self.after_a_lost_end(unit, line) {
             return self.whole(unit, run, number);
-        }
-        if let Some(at) = self.after_a_told_loss(unit, line) {
-            self.last.insert(unit.to_owned(), at);
-            return;
         }
         self.wrong.push(format!("{unit}: a line is torn: {line:?}"));
     }
@@ -133,22 +137,27 @@ impl Seen<'_> {
     }
 
     fn whole(&mut self, unit: &str, run: u64, number: u64) {
+        let follows = self.follows(unit, run, number);
         let before = self.last.insert(unit.to_owned(), (run, number));
-        let next = match before {
-            Some((0, 0)) => true,
-            Some((same, before)) if same == run => {
-                number == before + 1 || self.told_of(unit, run, before + 1, number)
-            }
-            Some((earlier, _)) => earlier < run && number == 1,
-            None => number == 1 || forgets(unit),
-        };
-        if !next {
+        if !follows {
             self.wrong.push(format!(
                 "{unit}: line {number} of run {run} follows {before:?}"
             ));
         }
         let end = self.ends.entry((unit.to_owned(), run)).or_default();
         *end = (*end).max(number);
+    }
+
+    /// The line may come after what was there before.
+    fn follows(&self, unit: &str, run: u64, number: u64) -> bool {
+        match self.last.get(unit).copied() {
+            Some((0, 0)) => true,
+            Some((same, before)) if same == run => {
+                number == before + 1 || self.told_of(unit, run, before + 1, number)
+            }
+            Some((earlier, _)) => earlier < run && number == 1,
+            None => number == 1 || forgets(unit),
+        }
     }
 
     fn end_of(&mut self, dir: &Path, unit: &str) {

@@ -31,9 +31,11 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// A command without what a manager of this machine may have left in the environment.
+/// A command without what a manager of this machine may have left in the environment, and without the signals
+/// that whoever runs the tests may have ignored (nohup(1), a shell's background).
 pub fn command(example_name: &str) -> Command {
-    let mut command = Command::new(example(example_name));
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(example(example_name));
     for name in [
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
