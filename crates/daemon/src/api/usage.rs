@@ -83,7 +83,7 @@ impl Sampling {
         let usage = self.look.at(tree, figures, desk);
         let cpu_percent = match known {
             Some(share) => share.percent,
-            None => self.percent(unit, before, usage.cpu?),
+            None => usage.cpu.and_then(|cpu| self.percent(unit, before, cpu)),
         };
         Some(Sample { usage, cpu_percent })
     }

@@ -43,6 +43,11 @@ impl Look {
                 ungrouped.push(run);
             }
         }
+        // Whether a share of a CPU is wanted of a run may be known only when it is asked for; the time is read anyway.
+        let figures = Figures {
+            cpu: true,
+            ..figures
+        };
         Self {
             survey,
             ungrouped: in_proc(&ungrouped, figures),
@@ -339,6 +344,22 @@ mod tests {
         let all = sample(&runs, Figures::ALL);
         assert_eq!(all[0].cpu, Some(Duration::from_micros(5)));
         assert!(all[0].io.is_some());
+    }
+
+    #[test]
+    fn without_a_group_a_time_that_is_asked_for_late_is_there_too() {
+        let home = tempfile::tempdir().unwrap();
+        let trees = Trees::without_groups(home.path());
+        let run = trees.run(UnitId(1), &"u1".parse().unwrap(), RunId(1));
+        let session = rustix::process::getsid(None).unwrap();
+        run.set_leader(session.as_raw_pid().cast_unsigned());
+        let look = Look::begin([&run], Figures::default());
+        let figures = Figures {
+            cpu: true,
+            ..Figures::default()
+        };
+        let usage = look.at(&run, figures, &mut Desk::default());
+        assert!(usage.cpu.is_some() && usage.memory > 0 && usage.processes > 0);
     }
 
     #[test]
