@@ -198,6 +198,7 @@ fn a_hosted_unit_is_ready_when_it_is_and_fails_when_it_does() {
             "[service.slow]\ncommand = \"counter {place}\"\ninherit = [\"PATH\"]\n\
              ready = {{ file = \"/run/slow-is-ready\", within = \"60s\" }}\n\n\
              [service.never]\ncommand = \"sh -c 'exit 7'\"\ninherit = [\"PATH\"]\n\
+             ready = {{ file = \"/run/never-is-ready\", within = \"60s\" }}\n\
              backoff = \"none\"\ngive_up = {{ restarts = 2, within = \"1m\" }}\n\n\
              [service.needy]\ncommand = \"sleep 1000\"\nrequires = [\"slow\"]\n"
         ),
