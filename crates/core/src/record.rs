@@ -84,6 +84,14 @@ pub struct UnitRecord {
     pub unanswered: Vec<UnansweredHook>,
 }
 
+impl UnitRecord {
+    /// The run had ended when this was written, and the event that tells how was made then.
+    pub(crate) fn tells_end_of(&self, run: RunId) -> bool {
+        let last = self.last_exit.as_ref();
+        self.run > Some(run) || last.is_some_and(|exit| exit.run == run)
+    }
+}
+
 /// A hook that somebody may be waiting for outside: an alarm, a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UnansweredHook {

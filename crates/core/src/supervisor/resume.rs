@@ -15,16 +15,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_model::{
-    ActualState, EventKind, ExitStatus, Operation, OperationId, OperationKind, OperationState,
-    Policy, StepState, StopPlan, UnitId, UnitName,
+    ActualState, EventKind, ExitStatus, LastExit, Operation, OperationId, OperationKind,
+    OperationState, Policy, StepState, StopPlan, UnitId, UnitName,
 };
 
 use crate::record::{EndWhy, SavedPhase, UnitRecord};
 use crate::supervisor::graph::find_cycle;
 use crate::supervisor::rolling::is_leaving;
-use crate::supervisor::run::Output;
+use crate::supervisor::run::{Output, describe_unheld};
 use crate::supervisor::unit::{
     Goal, Held, Holding, Phase, Run, RunIds, Stage, Told, Unit, names_needed,
 };
@@ -38,14 +39,18 @@ impl Supervisor {
         // Of several runs of one unit the latest is the one that counts: it was begun when the
         // earlier ones were over.
         let mut latest: BTreeMap<UnitId, Observed> = BTreeMap::new();
+        let mut earlier: BTreeMap<UnitId, Vec<Observed>> = BTreeMap::new();
         for seen in observed {
-            let later = latest
-                .get(&seen.unit)
-                .is_none_or(|known| known.run < seen.run);
-            if later {
-                latest.insert(seen.unit, seen);
+            let unit = seen.unit;
+            let passed = match latest.get(&unit) {
+                Some(known) if known.run > seen.run => Some(seen),
+                _ => latest.insert(unit, seen),
+            };
+            if let Some(passed) = passed {
+                earlier.entry(unit).or_default().push(passed);
             }
         }
+        let mut untold = Vec::new();
         let mut ids = Vec::new();
         let mut taken_by = BTreeMap::new();
         // The last unit of each name.
@@ -69,6 +74,8 @@ impl Supervisor {
                 unanswered.push((id, std::mem::take(&mut record.unanswered)));
             }
             let seen = latest.remove(&id);
+            let passed = earlier.remove(&id).unwrap_or_default().into_iter();
+            untold.extend(passed.filter(|seen| !record.tells_end_of(seen.run)));
             if let Some(operation) = record.operation {
                 self.operations.skip_to(operation);
                 taken_by.insert(id, operation);
@@ -98,6 +105,9 @@ impl Supervisor {
             }
         }
         self.restore_rolling(continues);
+        for seen in untold {
+            self.tell_of_end(seen);
+        }
         for (id, seen) in ids {
             self.go_on(id, seen);
         }
@@ -384,6 +394,41 @@ impl Supervisor {
         }
         self.operations.resume(operation, false);
         again
+    }
+
+    /// A run ended, the next was begun, and the daemon died before either was written down: the next one goes on,
+    /// and how this one ended is told here or nowhere.
+    fn tell_of_end(&mut self, seen: Observed) {
+        let (status, output_may_be_lost) = match seen.state {
+            ObservedState::Alive { .. } => return,
+            ObservedState::Exited(status) => (status, false),
+            ObservedState::ExitedUnheld(status) => (status, true),
+        };
+        let reason = if output_may_be_lost {
+            describe_unheld(None, &status)
+        } else {
+            status.to_string()
+        };
+        let Some(unit) = self.units.get_mut(&seen.unit) else {
+            return;
+        };
+        unit.last_exit = Some(Box::new(LastExit {
+            status: status.clone(),
+            at: self.now.wall,
+            run: seen.run,
+            ran_for: Duration::ZERO,
+            reason: reason.clone(),
+            output_may_be_lost,
+        }));
+        let kind = EventKind::Exited {
+            status,
+            reason,
+            trace_ids: Vec::new(),
+            output_may_be_lost,
+        };
+        self.event(seen.unit, Some(seen.run), kind);
+        // Until this is written down, the keeper remembers it.
+        self.save(seen.unit, false);
     }
 
     /// Sets in motion what was under way.

@@ -491,7 +491,7 @@ fn describe_exit(
 
 /// "exit 3 while abide was gone (what it wrote last may be lost)". Nobody saw when, so it is not said how long
 /// it had run.
-fn describe_unheld(asked: Option<&EndWhy>, status: &ExitStatus) -> String {
+pub(super) fn describe_unheld(asked: Option<&EndWhy>, status: &ExitStatus) -> String {
     let asked = asked.map(|why| format!("{why}: ")).unwrap_or_default();
     let ended = match status {
         ExitStatus::Unknown => "ended while abide was gone, exit status unknown".to_owned(),

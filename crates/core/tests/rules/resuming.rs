@@ -218,3 +218,27 @@ fn of_two_units_of_one_name_the_earlier_was_removed() {
     assert_eq!(bench.core.units().count(), 1);
     assert!(!bench.records.contains_key(&UnitId(0)), "and is forgotten");
 }
+
+/// The daemon died within the moment that it lets pass before it writes.
+#[test]
+fn the_end_of_a_run_is_told_though_its_successor_runs_already() {
+    let mut bench = Bench::with(&[("web", policy())]);
+    let (unit, first) = (bench.id("web"), bench.run("web"));
+    let exits = |bench: &Bench| {
+        bench.events(|event| {
+            matches!(event, EventKind::Exited { status, .. } if *status == ExitStatus::Code(3))
+        })
+    };
+    let seen = |run, state| Observed { unit, run, state };
+    let second = RunId(first.0 + 1);
+    let both = vec![
+        seen(first, ObservedState::Exited(ExitStatus::Code(3))),
+        seen(second, ObservedState::Alive { pid: 77 }),
+    ];
+    bench.resume(true, both.clone());
+    assert_eq!(exits(&bench), 1);
+    assert_eq!(bench.run("web"), second, "it goes on");
+    // That was written down, and the daemon died before the keeper heard that the exit was taken.
+    bench.resume(true, both);
+    assert_eq!(exits(&bench), 0, "it is told once");
+}

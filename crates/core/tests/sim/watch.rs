@@ -424,6 +424,8 @@ impl Watch {
                 book.ready_at = Some(now.mono);
                 book.up = view.policy.unit_type == UnitType::Service;
             }
+            // A new daemon tells of the end of a run whose successor is there already.
+            EventKind::Exited { .. } if run < book.run => {}
             EventKind::Exited { status, .. } => {
                 let done =
                     view.policy.unit_type == UnitType::Oneshot && *status == ExitStatus::Code(0);
