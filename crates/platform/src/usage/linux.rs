@@ -298,6 +298,9 @@ fn os_state(letter: u8) -> Option<OsState> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
     use super::*;
     use crate::kernel_file::reads;
     use crate::tree::Trees;
@@ -351,14 +354,23 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let trees = Trees::without_groups(home.path());
         let run = trees.run(UnitId(1), &"u1".parse().unwrap(), RunId(1));
-        let session = rustix::process::getsid(None).unwrap();
-        run.set_leader(session.as_raw_pid().cast_unsigned());
+        // A session of its own: that of this process may lie outside its pid namespace.
+        let mut program = Command::new("setsid")
+            .args(["sh", "-c", "echo; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = program.stdout.take().unwrap();
+        said.read_exact(&mut [0]).unwrap();
+        run.set_leader(program.id());
         let look = Look::begin([&run], Figures::default());
         let figures = Figures {
             cpu: true,
             ..Figures::default()
         };
         let usage = look.at(&run, figures, &mut Desk::default());
+        program.kill().unwrap();
+        program.wait().unwrap();
         assert!(usage.cpu.is_some() && usage.memory > 0 && usage.processes > 0);
     }
 
