@@ -8,7 +8,7 @@ use abide_model::{LogTarget, RunId};
 
 use super::away::{Sender, Stopped};
 use super::lane::{Lane, Means, Turn};
-use super::outlet::{RunNews, Wanted};
+use super::outlet::{RunNews, Shared, Wanted};
 use super::{Context, place, target};
 
 /// So many runs' processes are remembered.
@@ -82,7 +82,7 @@ impl Feed {
         &mut self,
         host: &str,
         sender: &mut Sender,
-        ending: &AtomicBool,
+        shared: &Shared,
     ) -> Result<Turn, Stopped> {
         if !self.wanted.output {
             return Ok(Turn::Dry);
@@ -92,7 +92,8 @@ impl Feed {
             unit: &self.wanted.name,
             host,
             sender,
-            ending,
+            ending: &shared.ending,
+            news: &|| shared.has_news(),
             processes: &self.processes,
         };
         for lane in &mut self.lanes {
@@ -112,6 +113,7 @@ impl Feed {
             host,
             sender,
             ending: &AtomicBool::new(true),
+            news: &|| false,
             processes: &self.processes,
         };
         for lane in &mut self.lanes {

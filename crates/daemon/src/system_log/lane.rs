@@ -72,6 +72,8 @@ pub(super) struct Means<'a> {
     pub host: &'a str,
     pub sender: &'a mut Sender,
     pub ending: &'a AtomicBool,
+    /// There is news of runs: a line that was read just now may be of one that has begun meanwhile.
+    pub news: &'a dyn Fn() -> bool,
     /// The process of a run.
     pub processes: &'a VecDeque<(RunId, u32)>,
 }
@@ -161,6 +163,10 @@ impl Lane {
                 self.note_place();
                 return Ok(Turn::Dry);
             };
+            if (means.news)() {
+                self.held = Some(placed);
+                return Ok(Turn::More);
+            }
             self.whose(&placed);
             let process = means
                 .processes

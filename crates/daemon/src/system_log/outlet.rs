@@ -114,6 +114,11 @@ impl Shared {
         }
     }
 
+    /// There is news of runs that the thread has not heard yet.
+    pub fn has_news(&self) -> bool {
+        !self.lock().news.is_empty()
+    }
+
     /// The thread is done.
     pub fn ended(&self) {
         self.lock().over = true;

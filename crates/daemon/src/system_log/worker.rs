@@ -272,7 +272,7 @@ impl Worker {
             let Some(feed) = self.feeds.get_mut(&id) else {
                 continue;
             };
-            let turn = feed.turn(&self.host, &mut self.sender, &self.shared.ending);
+            let turn = feed.turn(&self.host, &mut self.sender, &self.shared);
             if feed.is_open() {
                 self.open.retain(|other| *other != id);
                 self.open.push_back(id);
@@ -282,7 +282,7 @@ impl Worker {
                     self.dirty.insert(id);
                     return Err(stopped);
                 }
-                // Others, and events, first.
+                // Others, events, and what is new of runs, first.
                 Ok(Turn::More) => {
                     self.shared.lock().dirty.insert(id);
                 }
