@@ -121,12 +121,11 @@ action(type="omfile" file="{dir}/received" template="json")
     fn received(&self, input: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.home.path("rsyslog/received")).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        // What a killed receiver had begun to write is torn, and the next one's first line stands behind it.
         let lines = whole
             .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"));
-        lines
-            .filter(|line: &Value| line["input"] == input)
-            .collect()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["input"] == input).collect()
     }
 
     fn output(&self, input: &str) -> Vec<Value> {
@@ -222,7 +221,8 @@ n=0; until [ -e go-on ]; do n=$((n+1)); echo "line $n"; sleep 0.01; done; echo "
         assert_eq!(before, pid());
     }
     home.write("go-on", "");
-    for input in ["udp", "tcp", "tls"] {
+    // What a receiver that is busy drops of UDP, nobody is told.
+    for input in ["tcp", "tls"] {
         let last = wait::until("the last line is there", wait::GENEROUS, || {
             rsyslog
                 .output(input)
