@@ -82,6 +82,14 @@ pub enum Error {
         /// What it said.
         output: String,
     },
+    /// Something failed half-way, and not all that had been done could be taken back.
+    #[error("{error}; what had been done before could not all be taken back: {}", left.join("; "))]
+    HalfDone {
+        /// What failed first.
+        error: Box<Self>,
+        /// What is left, and why.
+        left: Vec<String>,
+    },
     /// A file could not be written, read or removed.
     #[error("{action} {path}: {source}", path = .path.display())]
     File {
@@ -103,6 +111,17 @@ fn detail(state: &str) -> String {
 }
 
 impl Error {
+    /// It failed, and this is left of what was done before.
+    pub(crate) fn half_done(self, left: Vec<String>) -> Self {
+        if left.is_empty() {
+            return self;
+        }
+        Self::HalfDone {
+            error: Box::new(self),
+            left,
+        }
+    }
+
     /// A file operation failed; without the right to it, that is what is said.
     pub(crate) fn file(action: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::PermissionDenied {

@@ -65,12 +65,10 @@ impl Manager {
                 .try_for_each(|call| act(call, ANSWER))
                 .and_then(|()| self.taken_up(service));
             if let Err(error) = called {
-                applied.take_back();
-                for call in &plan.undo {
-                    // The first error is the one to tell.
-                    let _ = call.run(ANSWER);
-                }
-                return Err(error);
+                let mut left = applied.take_back();
+                let undone = plan.undo.iter().map(|call| act(call, ANSWER));
+                left.extend(undone.filter_map(|done| Some(done.err()?.to_string())));
+                return Err(error.half_done(left));
             }
         }
         for path in &plan.afterwards {

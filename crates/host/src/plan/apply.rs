@@ -38,10 +38,7 @@ impl Plan {
         };
         match applied.write(self, root) {
             Ok(()) => Ok(applied),
-            Err(error) => {
-                applied.take_back();
-                Err(error)
-            }
+            Err(error) => Err(error.half_done(applied.take_back())),
         }
     }
 }
@@ -106,21 +103,30 @@ impl Applied {
         Ok(())
     }
 
-    /// Makes everything as it was. What cannot be is left: the error that led here is the one to tell.
-    pub(crate) fn take_back(self) {
+    /// Makes everything as it was. Returns what could not be, and why.
+    pub(crate) fn take_back(self) -> Vec<String> {
+        let mut left = Vec::new();
         for (path, before) in self.undo.into_iter().rev() {
-            let _ = match before {
+            let done = match before {
                 Before::Nothing => disk::remove_if_there(&path),
                 Before::File(text, mode) => disk::replace(&path, &text, mode),
                 Before::Link(target) => {
                     disk::remove_if_there(&path).and_then(|()| disk::link(&target, &path))
                 }
             };
+            if let Err(error) = done {
+                left.push(format!("{}: {error}", path.display()));
+            }
         }
         for directory in self.made.iter().rev() {
-            // Somebody else may have put something there meanwhile.
-            let _ = fs::remove_dir(directory);
+            match fs::remove_dir(directory) {
+                // Somebody else has put something there meanwhile, or what is in it could not be removed.
+                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error) => left.push(format!("{}: {error}", directory.display())),
+                Ok(()) => {}
+            }
         }
+        left
     }
 }
 
@@ -199,8 +205,22 @@ mod tests {
         );
         let meta = fs::metadata(root.join("etc/one")).expect("there");
         assert_eq!(disk::mode(&meta), 0o600);
-        applied.take_back();
+        assert!(applied.take_back().is_empty());
         assert_eq!(tree(root), before);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_said() {
+        let place = tempfile::tempdir().expect("a directory");
+        let root = place.path();
+        fs::create_dir(root.join("etc")).expect("mkdir");
+        fs::write(root.join("etc/one"), "old").expect("write");
+        let applied = plan().write(root).expect("it is written");
+        fs::remove_file(root.join("etc/one")).expect("removed");
+        fs::create_dir_all(root.join("etc/one/in the way")).expect("mkdir");
+        let left = applied.take_back();
+        assert_eq!(left.len(), 1);
+        assert!(left[0].contains("etc/one: "), "{left:?}");
     }
 
     #[test]
