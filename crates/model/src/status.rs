@@ -177,6 +177,50 @@ pub struct UnitStatus {
     pub host: Option<String>,
 }
 
+impl UnitStatus {
+    /// Of a service of which no more is known than this.
+    #[must_use]
+    pub fn bare(name: String, mode: &str, desired: DesiredState, state: ActualState) -> Self {
+        Self {
+            name,
+            group: None,
+            instance: None,
+            kind: "service".into(),
+            enabled: true,
+            desired,
+            state,
+            state_since: None,
+            health: Health::Unknown,
+            ready: false,
+            pid: None,
+            run_id: None,
+            started_at: None,
+            restarts: 0,
+            crash_looping: false,
+            last_exit: None,
+            next_start: None,
+            reason: None,
+            cpu_percent: None,
+            memory_bytes: None,
+            processes: None,
+            os_state: None,
+            io_read_bytes: None,
+            io_write_bytes: None,
+            status_text: None,
+            heartbeat: None,
+            health_check: None,
+            sockets: Vec::new(),
+            fds_stored: 0,
+            refused: RefusedStatus::default(),
+            log: LogStatus::default(),
+            limits_unsupported: Vec::new(),
+            source: None,
+            mode: mode.into(),
+            host: None,
+        }
+    }
+}
+
 /// `last_exit` of [`UnitStatus`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use abide_host::{Kind, Manager, Scope, State, Status};
 use abide_model::api::Verb;
-use abide_model::{
-    ActualState, DesiredState, Health, LogStatus, RefusedStatus, SourceStatus, UnitStatus,
-};
+use abide_model::{ActualState, DesiredState, SourceStatus, UnitStatus};
 use globset::Glob;
 use serde_json::json;
 
@@ -305,43 +303,14 @@ fn element(service: &Installed, said: &Result<Status, abide_host::Error>) -> Uni
     };
     let status = said.as_ref().ok();
     UnitStatus {
-        name: service.name.clone(),
-        group: None,
-        instance: None,
-        kind: "service".into(),
         enabled: status.is_some_and(|status| status.enabled),
-        desired,
-        state,
-        state_since: None,
-        health: Health::Unknown,
         ready,
         pid: status.and_then(|status| status.pid),
-        run_id: None,
-        started_at: None,
-        restarts: 0,
-        crash_looping: false,
-        last_exit: None,
-        next_start: None,
         reason,
-        cpu_percent: None,
-        memory_bytes: None,
-        processes: None,
-        os_state: None,
-        io_read_bytes: None,
-        io_write_bytes: None,
-        status_text: None,
-        heartbeat: None,
-        health_check: None,
-        sockets: Vec::new(),
-        fds_stored: 0,
-        refused: RefusedStatus::default(),
-        log: LogStatus::default(),
-        limits_unsupported: Vec::new(),
         source: service.note.unit.as_ref().map(|unit| SourceStatus {
             file: unit.file.clone(),
             line: 0,
         }),
-        mode: "service".into(),
-        host: None,
+        ..UnitStatus::bare(service.name.clone(), "service", desired, state)
     }
 }

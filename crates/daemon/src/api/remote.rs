@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use abide_model::api::{Verb, Why};
 use abide_model::{
-    Health, HeartbeatStatus, LogStatus, Operation, OperationId, OperationKind, OperationState,
-    OperationStep, Refusal, RefusedStatus, SourceStatus, StepState, UnitStatus,
+    Health, HeartbeatStatus, Operation, OperationId, OperationKind, OperationState, OperationStep,
+    Refusal, SourceStatus, StepState, UnitStatus,
 };
 
 use super::Context;
@@ -21,13 +21,8 @@ pub(super) fn status(view: &RemoteView, source: Option<(PathBuf, u32)>) -> UnitS
     let RemoteView { key, said, .. } = view;
     let name = &key.service;
     UnitStatus {
-        name: name.to_string(),
         group: name.group().map(Into::into),
         instance: name.instance().map(Into::into),
-        kind: "service".into(),
-        enabled: true,
-        desired: said.desired,
-        state: said.state,
         state_since: Some(rfc3339(said.state_since)),
         health: if view.silent {
             Health::Unhealthy
@@ -37,36 +32,18 @@ pub(super) fn status(view: &RemoteView, source: Option<(PathBuf, u32)>) -> UnitS
         // Nobody knows what is true of one that is silent.
         ready: said.ready && !view.silent,
         pid: said.pid,
-        run_id: None,
-        started_at: None,
         restarts: said.restarts,
-        crash_looping: false,
-        last_exit: None,
-        next_start: None,
         reason: view
             .silent
             .then(|| format!("silent since {}", rfc3339(said.at))),
-        cpu_percent: None,
-        memory_bytes: None,
-        processes: None,
-        os_state: None,
-        io_read_bytes: None,
-        io_write_bytes: None,
-        status_text: None,
         heartbeat: Some(HeartbeatStatus {
             last_at: Some(rfc3339(said.at)),
             missed: view.missed,
             drift_ms: said.drift_ms,
         }),
-        health_check: None,
-        sockets: Vec::new(),
-        fds_stored: 0,
-        refused: RefusedStatus::default(),
-        log: LogStatus::default(),
-        limits_unsupported: Vec::new(),
         source: source.map(|(file, line)| SourceStatus { file, line }),
-        mode: "remote".into(),
         host: key.host.clone(),
+        ..UnitStatus::bare(name.to_string(), "remote", said.desired, said.state)
     }
 }
 

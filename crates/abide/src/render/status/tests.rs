@@ -8,41 +8,10 @@ use crate::term::{Palette, width};
 
 fn unit(name: &str, state: ActualState) -> UnitStatus {
     UnitStatus {
-        name: name.into(),
-        group: None,
-        instance: None,
-        kind: "service".into(),
-        enabled: true,
-        desired: DesiredState::Up,
-        state,
         state_since: Some("2026-01-31T14:00:00Z".into()),
-        health: Health::Unknown,
         ready: state == ActualState::Running,
-        pid: None,
         run_id: Some(1),
-        started_at: None,
-        restarts: 0,
-        crash_looping: false,
-        last_exit: None,
-        next_start: None,
-        reason: None,
-        cpu_percent: None,
-        memory_bytes: None,
-        processes: None,
-        os_state: None,
-        io_read_bytes: None,
-        io_write_bytes: None,
-        status_text: None,
-        heartbeat: None,
-        health_check: None,
-        sockets: Vec::new(),
-        fds_stored: 0,
-        refused: abide_model::RefusedStatus::default(),
-        log: LogStatus::default(),
-        limits_unsupported: Vec::new(),
-        source: None,
-        mode: "guard".into(),
-        host: None,
+        ..UnitStatus::bare(name.into(), "guard", DesiredState::Up, state)
     }
 }
 
