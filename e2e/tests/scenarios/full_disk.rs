@@ -6,7 +6,7 @@ use std::process::Command;
 
 use abide_e2e::{Home, skip, wait};
 
-use crate::{events, guest, numbers};
+use crate::{events, guest, numbers, written};
 
 /// A mounted tmpfs, gone at the end.
 struct Tmpfs(PathBuf);
@@ -55,12 +55,7 @@ fn a_full_disk_stops_no_program_and_its_loss_is_counted() {
     );
     home.ok(&["up"]);
     let pid = home.wait_running("writer");
-    let written = || {
-        fs::read_to_string(&progress)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
+    let written = || written(&progress);
     wait::until("its log has begun", wait::GENEROUS, || {
         (numbers(&home, "writer").len() > 20).then_some(())
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use abide_e2e::{Home, processes, skip, wait};
 use rustix::process::Signal;
 
-use crate::{guest, numbers};
+use crate::{guest, numbers, written};
 
 /// A file system in a file. While it is frozen, whoever writes to it sleeps where no signal wakes him.
 struct Disk {
@@ -101,12 +101,7 @@ command = ["{0}", "count", "5000"]
     );
     home.ok(&["up"]);
     let pid = home.wait_running("writer");
-    let written = || {
-        fs::read_to_string(&progress)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
+    let written = || written(&progress);
     wait::until("its log has begun", wait::GENEROUS, || {
         (numbers(&home, "writer").len() > 100).then_some(())
     });

@@ -21,6 +21,7 @@ mod hung_disk;
 mod idle;
 mod keeper_killed;
 mod library;
+mod load;
 mod log_reading;
 mod notify;
 mod os_state;
@@ -38,11 +39,12 @@ mod upgrade;
 mod upgrade_under_load;
 mod web_survives_kill;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use abide_e2e::{Home, skip};
+use abide_e2e::{Home, home, skip, wait};
 use serde_json::Value;
 
 /// The programs that scenarios guard.
@@ -58,6 +60,22 @@ fn redis_server(home: &Home) -> Option<PathBuf> {
         symlink(check, &server).expect("the link can be made");
         Some(server)
     })
+}
+
+/// The main process of every unit.
+fn pids(home: &Home) -> BTreeMap<String, u32> {
+    let units = wait::until("the daemon answers", wait::GENEROUS, || home.units());
+    let named = units.iter().map(|unit| {
+        let name = unit["name"].as_str().expect("a name");
+        (name.to_owned(), home::pid(unit))
+    });
+    named.collect()
+}
+
+/// How many lines `guest count` says in its file of progress that it has written.
+fn written(progress: &Path) -> u64 {
+    let said = std::fs::read_to_string(progress).ok();
+    said.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// A port of the loopback that nobody uses right now.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use abide_e2e::{Home, home, processes, wait};
+use abide_e2e::{Home, processes, wait};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::events;
+use crate::{events, pids};
 
 const UNITS: usize = 200;
 /// One writes a line every 10 ms.
@@ -35,15 +35,6 @@ fn configuration(home: &Home, lines: &Path) -> String {
         );
     }
     text
-}
-
-fn pids(home: &Home) -> BTreeMap<String, u32> {
-    let units = wait::until("the daemon answers", wait::GENEROUS, || home.units());
-    let named = units.iter().map(|unit| {
-        let name = unit["name"].as_str().expect("a name");
-        (name.to_owned(), home::pid(unit))
-    });
-    named.collect()
 }
 
 /// How many lines a unit's first run says that it has written.

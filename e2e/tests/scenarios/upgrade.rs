@@ -1,17 +1,15 @@
 //! Another executable takes over: nothing that runs notices, and what cannot take over changes nothing.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use abide_e2e::{Home, home, wait};
+use abide_e2e::Home;
 use serde_json::{Value, json};
 
-use crate::sockets::{get, two_servers};
-use crate::{assert_none_missing, events, free_port, guest, numbers};
+use crate::load::Load;
+use crate::sockets::two_servers;
+use crate::{assert_none_missing, events, free_port, guest, numbers, pids};
 
 /// How many times in a row.
 const TIMES: u32 = 5;
@@ -23,16 +21,6 @@ fn impostor(home: &Home, name: &str) -> String {
 
 fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event"] == kind).collect()
-}
-
-/// The main process of every unit.
-fn pids(home: &Home) -> BTreeMap<String, u32> {
-    let units = wait::until("the daemon answers", wait::GENEROUS, || home.units());
-    let named = units.iter().map(|unit| {
-        let name = unit["name"].as_str().expect("a name");
-        (name.to_owned(), home::pid(unit))
-    });
-    named.collect()
 }
 
 fn counter(home: &Home) -> String {
@@ -60,28 +48,7 @@ fn executables_follow_each_other_and_neither_clients_nor_programs_notice() {
         copy.display().to_string()
     });
 
-    let over = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicU32::new(0));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (over, answered) = (Arc::clone(&over), Arc::clone(&answered));
-            std::thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    get(port);
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    let askers = {
-        let (over, api) = (Arc::clone(&over), home.api());
-        std::thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                let answer = api.get("/v1/units").expect("the API answers");
-                assert_eq!(answer.status, 200, "{answer:?}");
-            }
-        })
-    };
+    let load = Load::begin(&home, port);
     let mut follower = home
         .command(&["logs", "counter", "-f", "-n", "all", "--format", "raw"])
         .stdout(Stdio::piped())
@@ -99,16 +66,9 @@ fn executables_follow_each_other_and_neither_clients_nor_programs_notice() {
         assert_eq!(daemon["executable"], **copy, "{daemon}");
         assert_eq!(pids(&home), before);
         assert_eq!(home.keeper(), keeper);
-        let so_far = answered.load(Ordering::Relaxed);
-        wait::until("clients are answered", wait::GENEROUS, || {
-            (answered.load(Ordering::Relaxed) > so_far + 8).then_some(())
-        });
+        load.goes_on();
     }
-    over.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().expect("every request was answered");
-    }
-    askers.join().expect("every question was answered");
+    load.end();
     let events = events(&home);
     assert_eq!(of_kind(&events, "upgraded").len(), TIMES as usize);
     assert_eq!(of_kind(&events, "upgrade_failed"), [] as [&Value; 0]);

@@ -5,25 +5,15 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use abide_e2e::{Home, home, processes, wait};
+use abide_e2e::{Home, processes, wait};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sockets::{SERVER, get, two_servers};
-use crate::{assert_none_missing, events, free_port, guest, numbers};
-
-fn pids(home: &Home) -> BTreeMap<String, u32> {
-    let units = wait::until("the daemon answers", wait::GENEROUS, || home.units());
-    let named = units.iter().map(|unit| {
-        let name = unit["name"].as_str().expect("a name");
-        (name.to_owned(), home::pid(unit))
-    });
-    named.collect()
-}
+use crate::load::Load;
+use crate::sockets::{SERVER, two_servers};
+use crate::{assert_none_missing, events, free_port, guest, numbers, pids};
 
 /// Writes a numbered line every so many microseconds.
 fn counter(home: &Home, every_us: u32) -> String {
@@ -70,40 +60,15 @@ fn upgrades_in_a_row(times: usize) {
     let (before, keeper) = (pids(&home), home.keeper());
     let builds = two_builds(&home);
     eprintln!("{:?}", versions(&home, &builds));
-    let over = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicU32::new(0));
-    let mut clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (over, answered) = (Arc::clone(&over), Arc::clone(&answered));
-            std::thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    get(port);
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    let (asks, api) = (Arc::clone(&over), home.api());
-    clients.push(std::thread::spawn(move || {
-        while !asks.load(Ordering::Relaxed) {
-            let answer = api.get("/v1/units").expect("the API answers");
-            assert_eq!(answer.status, 200, "{answer:?}");
-        }
-    }));
+    let load = Load::begin(&home, port);
     for time in 0..times {
         let build = &builds[time % 2];
         let report = home.abide(&["upgrade", build, "--json"]).expect(0).json();
         assert_eq!(report["upgraded"], true, "{report}");
         assert_eq!((pids(&home), home.keeper()), (before.clone(), keeper));
-        let so_far = answered.load(Ordering::Relaxed);
-        wait::until("clients are answered", wait::GENEROUS, || {
-            (answered.load(Ordering::Relaxed) > so_far + 8).then_some(())
-        });
+        load.goes_on();
     }
-    over.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().expect("every request was answered");
-    }
+    load.end();
     let all = events(&home);
     assert_eq!(of_kind(&all, "upgraded"), times);
     for kind in ["upgrade_failed", "exited", "daemon_recovered", "log_lost"] {
