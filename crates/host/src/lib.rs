@@ -21,6 +21,8 @@
 
 mod check;
 mod disk;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 mod error;
 pub mod log;
 pub mod manager;

@@ -228,8 +228,14 @@ impl Manager {
             .filter(|text| is_ours(text))
     }
 
+    /// What has it started at boot, where that is one link in one folder.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn enabled_at(&self, name: &str) -> PathBuf {
+        self.places.enabled.join(name)
+    }
+
     /// The file that carries the marker.
-    fn main_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn main_file(&self, name: &str) -> PathBuf {
         match self.kind {
             Kind::Systemd => self.places.definitions.join(format!("{name}.service")),
             Kind::Runit => self.places.definitions.join(name).join("run"),

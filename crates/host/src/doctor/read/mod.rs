@@ -1,0 +1,19 @@
+//! Looks at the machine. The only part of the doctor that does.
+
+#[cfg(target_os = "linux")]
+mod accounts;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{facts, listeners};
+#[cfg(target_os = "linux")]
+pub use machine::machine;
+
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub use other::machine;
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::{facts, listeners};
