@@ -34,10 +34,12 @@ Configure:
   check         Are these files valid?
   install       Make a program, a unit of a file, or abide itself a service of the OS
   uninstall     Stop such a service, and remove it
+  doctor        What is wrong with a service or this machine, and how to put it right
   daemon        Run in the foreground, for service managers and containers
   host          Run one unit in the foreground, for service managers
   upgrade       Have another abide executable take over; everything runs on
   completions   Completion script for a shell
+  manual        The manual pages, for `man abide`
 
 Everywhere:
 {options}
@@ -214,11 +216,23 @@ Examples:
   abide uninstall                                      abide itself; its home stays
 A service that abide has not installed is left alone.";
 
+pub const DOCTOR: &str = "\
+Examples:
+  abide doctor                 this machine, the home, its units, and every service that abide installed
+  abide doctor web             one service of the operating system, made by abide or not
+  abide doctor web --json | jq '.findings[].fix'
+Exit code 1 when there is a fault; a warning is none. Nothing is changed.";
+
 pub const HOST: &str = "\
 Examples:
   abide host shop.toml:web
   abide --home /data/web host /etc/abide/services/web/unit.toml:web
 Ready (sd_notify) when the unit is; ends when the unit ended or has failed for good, with its exit code.";
+
+pub const MANUAL: &str = "\
+Example:
+  mkdir -p ~/.local/share/man/man1 && abide manual ~/.local/share/man/man1
+A page for abide and one for each command, as this help has it; packages bring them along.";
 
 pub const COMPLETIONS: &str = "\
 Examples:

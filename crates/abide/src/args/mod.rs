@@ -3,6 +3,7 @@
 //! To add a command: a variant here with its own arguments, a line in `help.rs`, a file in `command/`,
 //! and its section in `docs/cli.md`.
 
+mod doctor;
 mod help;
 mod install;
 mod options;
@@ -11,6 +12,7 @@ mod when;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use doctor::DoctorArgs;
 pub use help::START_HERE;
 pub use install::{HostArgs, InstallArgs, ManagerArgs, UninstallArgs};
 pub use options::{
@@ -122,12 +124,18 @@ pub enum Command {
     /// Stop a service that `install` made, and remove it
     #[command(after_help = help::UNINSTALL)]
     Uninstall(UninstallArgs),
+    /// Say what is wrong with a service, or with this machine and its home, and how to put it right
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
     /// Run one unit in the foreground, in a home of its own, for a service manager
     #[command(after_help = help::HOST)]
     Host(HostArgs),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    #[command(after_help = help::MANUAL)]
+    Manual(ManualArgs),
 }
 
 /// Arguments of `up`.
@@ -361,6 +369,14 @@ pub struct CompletionsArgs {
     /// Which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `manual`.
+#[derive(Args, Debug)]
+pub struct ManualArgs {
+    /// Where to; it must be there
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub folder: std::path::PathBuf,
 }
 
 #[cfg(test)]

@@ -4,14 +4,17 @@ mod attach;
 mod change;
 mod check;
 mod deaths;
+mod doctor;
 mod down;
 mod events;
 mod files;
 mod follow;
 mod host;
+mod hosted;
 mod install;
 mod launch;
 mod logs;
+mod manual;
 mod plan;
 mod program;
 mod run;
@@ -57,6 +60,7 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
     match &command {
         Command::Check(args) => return check::run(args, out),
         Command::Completions(args) => return completions(args.shell, out),
+        Command::Manual(args) => return manual::run(&args.folder),
         Command::Host(args) => {
             let named = cli.common.home.is_some() || std::env::var_os("ABIDE_HOME").is_some();
             let home = if named {
@@ -112,10 +116,20 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
         Command::Signal(args) => change::signal(context, &args).await,
         Command::Scale(args) => change::scale(context, &args).await,
         Command::Wait(args) => wait::run(context, &args).await,
-        Command::Show(args) => show::run(context, &args).await,
-        Command::Why(args) => why::run(context, &args).await,
-        Command::Logs(args) => logs::run(context, &args).await,
-        Command::Tail(args) => {
+        Command::Show(mut args) => {
+            hosted::turn_to(context, &mut args.unit).await;
+            show::run(context, &args).await
+        }
+        Command::Why(mut args) => {
+            hosted::turn_to(context, &mut args.unit).await;
+            why::run(context, &args).await
+        }
+        Command::Logs(mut args) => {
+            hosted::turn_to_one(context, &mut args.patterns).await;
+            logs::run(context, &args).await
+        }
+        Command::Tail(mut args) => {
+            hosted::turn_to_one(context, &mut args.patterns).await;
             logs::run(
                 context,
                 &LogsArgs {
@@ -125,14 +139,20 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
             )
             .await
         }
-        Command::Events(args) => events::run(context, &args).await,
+        Command::Events(mut args) => {
+            hosted::turn_to_one(context, &mut args.patterns).await;
+            events::run(context, &args).await
+        }
         Command::Plan(args) => plan::run(context, &args).await,
         Command::Upgrade(args) => upgrade::run(context, &args).await,
         Command::Install(args) => install::run(context, &args).await,
         Command::Uninstall(args) => uninstall::run(context, &args),
-        Command::Check(_) | Command::Completions(_) | Command::Daemon(_) | Command::Host(_) => {
-            Err(Failure::new("this command needs no daemon".to_owned()))
-        }
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Check(_)
+        | Command::Completions(_)
+        | Command::Manual(_)
+        | Command::Daemon(_)
+        | Command::Host(_) => Err(Failure::new("this command needs no daemon".to_owned())),
     }
 }
 

@@ -13,7 +13,7 @@ use globset::Glob;
 use serde_json::json;
 
 use super::install::refused;
-use super::{Context, write_json};
+use super::{Context, doctor, write_json};
 use crate::args::ChangeArgs;
 use crate::client::{Client, Error};
 use crate::failure::{Code, Failure};
@@ -132,10 +132,15 @@ impl Target {
             Act::Enable => manager.enable(name),
             Act::Disable => manager.disable(name),
         }
-        .map_err(refused)?;
+        .map_err(|error| match act {
+            Act::Start | Act::Restart => doctor::explained(error, manager, name),
+            Act::Stop | Act::Enable | Act::Disable => refused(error),
+        })?;
         match self {
             Self::Ours(service) if matches!(act, Act::Start | Act::Restart) => {
-                ready(service, manager, within.saturating_sub(begun.elapsed())).await
+                let left = within.saturating_sub(begun.elapsed());
+                let up = ready(service, manager, left).await;
+                up.map_err(|failure| doctor::looked_at(failure, manager, name))
             }
             _ => Ok(()),
         }
