@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod command;
+mod debian_rust;
+mod dist;
 mod faults;
 mod fuzz;
 mod library_cost;
@@ -52,6 +54,8 @@ enum Task {
     Upgrades(upgrades::Options),
     /// Installs services in a small Debian with a real systemd, a real runsvdir, and init scripts.
     Systemd(systemd::Options),
+    /// Archives, a Debian package, checksums and a list of parts, in target/packages.
+    Dist(dist::Options),
     /// What a program pays for being a service with the library, beside doing it by hand.
     LibraryCost(library_cost::Options),
     /// Boots a small virtual machine, with control groups v2, v1 and none, and runs in it what needs one.
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         Task::Faults(options) => faults::run(&options),
         Task::Upgrades(options) => upgrades::run(&options),
         Task::Systemd(options) => systemd::run(&options),
+        Task::Dist(options) => dist::run(&options),
         Task::LibraryCost(options) => library_cost::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Windows(options) => windows::run(&options),

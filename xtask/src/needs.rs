@@ -29,6 +29,11 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "systemd",
         "a child that speaks, in the scenario `notify`",
     ),
+    (
+        "dpkg-shlibdeps",
+        "dpkg-dev",
+        "the Debian package, in `cargo xtask systemd`",
+    ),
     // The package starts nothing where no service manager runs.
     ("rsyslogd", "rsyslog", "the scenario `system_logs`"),
     (

@@ -1,199 +1,43 @@
-//! The compiler for Windows: Debian's, because its packages hold the source of the standard library, which
-//! is built from that once for each version of the compiler.
+//! The compiler for Windows: Debian's, with a standard library that is built once ([`crate::debian_rust`]).
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::folder;
-use crate::command;
+use crate::debian_rust::{self, Build};
+
+pub use crate::debian_rust::remove;
 
 /// What is built for: the C library and the linker are MinGW's.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
 
-/// `rustc-web` and its like are the newest compiler that Debian's stable release has.
-const PACKAGES: &[&str] = &[
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "rust-web-clippy",
-    "gcc-mingw-w64-x86-64",
-    "wine",
-    "wine64",
-];
-
-/// `panic_abort` has to be compiled with `panic=abort`, or no profile with that setting can use it; cargo
-/// has no way to say so for one crate of the standard library.
-const WRAPPER: &str = r#"#!/bin/sh
-case " $* " in
-*" --crate-name panic_abort "*) exec "$@" -C panic=abort ;;
-*) exec "$@" ;;
-esac
-"#;
+/// Beside the compiler.
+const PACKAGES: &[&str] = &["rust-web-clippy", "gcc-mingw-w64-x86-64", "wine", "wine64"];
 
 /// The packages that are not installed.
 pub fn missing_packages() -> Vec<&'static str> {
-    let known = Command::new("dpkg-query")
-        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
-        .args(PACKAGES)
-        .output()
-        .map_or_else(|_| Vec::new(), |output| output.stdout);
-    let known = String::from_utf8_lossy(&known).into_owned();
-    let installed = |package: &str| {
-        known
-            .lines()
-            .any(|line| line == format!("{package} installed"))
-    };
-    PACKAGES
-        .iter()
-        .copied()
-        .filter(|package| !installed(package))
-        .collect()
+    let mut missing = debian_rust::missing(debian_rust::PACKAGES);
+    missing.extend(debian_rust::missing(PACKAGES));
+    missing
 }
 
-/// Debian's cargo, for this target, with everything that belongs to the toolchain of the Linux build taken
-/// out of its environment: rlibs of one compiler mean nothing to another.
+/// Debian's cargo, for this target.
 pub fn cargo(subcommand: &str) -> Result<Command, String> {
-    // `cargo clippy` would find rustup's.
-    let mut cargo = match subcommand {
-        "clippy" => Command::new("/usr/bin/cargo-clippy"),
-        _ => Command::new("/usr/bin/cargo"),
-    };
-    cargo.arg(subcommand).current_dir(command::root());
-    for name in [
-        "RUSTUP_TOOLCHAIN",
-        "RUSTUP_HOME",
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "RUSTC_WRAPPER",
-        "CARGO_BUILD_TARGET",
-    ] {
-        cargo.env_remove(name);
-    }
-    let sysroot = sysroot()?;
-    cargo
-        .env("CARGO", "/usr/bin/cargo")
-        .env("RUSTC", "/usr/bin/rustc")
-        .env("RUSTDOC", "/usr/bin/rustdoc")
-        .env("CARGO_TARGET_DIR", folder().join("build"))
-        .args(["--target", TARGET]);
-    // Lists, so that a path may have spaces.
-    let list = |values: &[&str]| format!("{values:?}");
-    let setting = |key: &str, value: String| format!("target.{TARGET}.{key}={value}");
     let me =
         std::env::current_exe().map_err(|error| format!("cannot tell where this is: {error}"))?;
-    let sysroot = format!("--sysroot={}", sysroot.display());
-    for setting in [
-        setting("linker", format!("{:?}", "x86_64-w64-mingw32-gcc")),
-        setting("rustflags", list(&[&sysroot])),
-        setting("runner", list(&[&me.display().to_string(), "wine-run"])),
-    ] {
-        cargo.args(["--config", &setting]);
-    }
-    Ok(cargo)
+    let build = Build {
+        target: TARGET,
+        linker: "x86_64-w64-mingw32-gcc".to_owned(),
+        flags: Vec::new(),
+        runner: Some(vec![me.display().to_string(), "wine-run".to_owned()]),
+        place: folder().join("build"),
+        sysroot: sysroot()?,
+    };
+    Ok(build.cargo(subcommand))
 }
 
 /// A root for the compiler in which the target's standard library lies, built if this compiler has none yet.
 pub fn sysroot() -> Result<PathBuf, String> {
-    let done = folder().join(format!("std-{}", compiler()?));
-    if !done.is_dir() {
-        let work = folder().join("std.new");
-        build(&work).map_err(|why| format!("cannot build the standard library: {why}"))?;
-        remove_others()?;
-        fs::rename(work.join("sysroot"), &done).map_err(|error| error.to_string())?;
-        remove(&work)?;
-    }
-    Ok(done)
-}
-
-/// Version and commit of Debian's compiler.
-fn compiler() -> Result<String, String> {
-    let output = Command::new("/usr/bin/rustc")
-        .arg("-vV")
-        .output()
-        .map_err(|error| format!("cannot run /usr/bin/rustc: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let value = |key: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
-    };
-    match (value("release"), value("commit-hash"), value("host")) {
-        (Some(release), Some(hash), Some("x86_64-unknown-linux-gnu")) => {
-            let short = hash.get(..9).unwrap_or(hash);
-            Ok(format!("{release}-{short}"))
-        }
-        (_, _, Some(host)) if host != "x86_64-unknown-linux-gnu" => Err(format!(
-            "cannot build for Windows on {host}: only x86-64 Linux was tried"
-        )),
-        _ => Err(format!("cannot make sense of `/usr/bin/rustc -vV`: {text}")),
-    }
-}
-
-fn build(work: &Path) -> Result<(), String> {
-    let io = |error: std::io::Error| error.to_string();
-    remove(work)?;
-    fs::create_dir_all(work.join("src")).map_err(io)?;
-    // A workspace of its own, or cargo takes it for a forgotten member of ours.
-    let manifest =
-        "[package]\nname = \"seed\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
-    fs::write(work.join("Cargo.toml"), manifest).map_err(io)?;
-    fs::write(work.join("src").join("main.rs"), "fn main() {}\n").map_err(io)?;
-    let wrapper = work.join("wrapper");
-    fs::write(&wrapper, WRAPPER).map_err(io)?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).map_err(io)?;
-    command::run(
-        Command::new("/usr/bin/cargo")
-            .args(["build", "--quiet", "--release", "--target", TARGET])
-            .arg("-Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro")
-            .current_dir(work)
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("RUSTFLAGS")
-            // The option above is for the nightly compiler; this says that we know.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO", "/usr/bin/cargo")
-            .env("RUSTC", "/usr/bin/rustc")
-            .env("RUSTC_WRAPPER", &wrapper)
-            .env("CARGO_TARGET_DIR", work.join("target"))
-            // Without the bitcode no profile with link-time optimisation can use it.
-            .env("CARGO_ENCODED_RUSTFLAGS", "-Cembed-bitcode=yes"),
-    )?;
-    let sysroot = work.join("sysroot").join("lib").join("rustlib");
-    let libraries = sysroot.join(TARGET).join("lib");
-    fs::create_dir_all(&libraries).map_err(io)?;
-    let built = work
-        .join("target")
-        .join(TARGET)
-        .join("release")
-        .join("deps");
-    for entry in fs::read_dir(&built).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if entry.path().extension().is_some_and(|ext| ext == "rlib") {
-            fs::rename(entry.path(), libraries.join(entry.file_name())).map_err(io)?;
-        }
-    }
-    // Build scripts and procedural macros are programs of this machine.
-    let host = "x86_64-unknown-linux-gnu";
-    symlink(format!("/usr/lib/rustlib/{host}"), sysroot.join(host)).map_err(io)
-}
-
-/// Standard libraries of earlier compilers.
-fn remove_others() -> Result<(), String> {
-    let entries = fs::read_dir(folder()).map_err(|error| error.to_string())?;
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with("std-") {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a folder, if it is there.
-pub fn remove(folder: &Path) -> Result<(), String> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("cannot remove {}: {error}", folder.display()))
-        }
-        _ => Ok(()),
-    }
+    let parts = "std,panic_unwind,panic_abort,test,proc_macro";
+    debian_rust::standard_library(&folder(), TARGET, parts)
 }

@@ -1,0 +1,205 @@
+//! `cargo xtask dist`: what is given to people: archives, a Debian package, checksums, a list of parts.
+//!
+//! - `target`: which machines it is built for;
+//! - `musl`: static programs, by Debian's compiler and musl, with the standard library built once;
+//! - `content`: what lies beside the program: man pages, completions, the unit file; the program writes them itself;
+//! - `archive`: the tarball; `deb`: the Debian package; `sbom`: the parts that it was made of.
+//!
+//! All of it ends up in `target/packages`. What is made twice from the same sources is the same, byte for byte.
+
+mod archive;
+mod content;
+mod deb;
+mod musl;
+mod sbom;
+mod target;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+
+use crate::command;
+use crate::stage::Stages;
+use target::{Libc, TARGETS, Target};
+
+/// What `dist` can be told.
+#[derive(Args, Default)]
+pub struct Options {
+    /// Only for these: x86_64-gnu, x86_64, aarch64, armv7; may be repeated. All of them by default.
+    #[arg(long = "target", value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The zip for Windows, too.
+    #[arg(long)]
+    windows: bool,
+    /// Only install what is needed for it.
+    #[arg(long)]
+    provision: bool,
+    /// Profile that is built; another than `dist` is for trying things out.
+    #[arg(long, default_value = "dist")]
+    profile: String,
+}
+
+/// Where it ends up.
+pub fn folder() -> PathBuf {
+    command::root().join("target").join("packages")
+}
+
+/// The version, as all names have it.
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Builds and packs.
+///
+/// # Errors
+/// Names the stages that failed.
+pub fn run(options: &Options) -> Result<(), String> {
+    if options.windows {
+        return Err(
+            "cannot make a zip for Windows: there is no abide.exe yet (docs/windows.md)".to_owned(),
+        );
+    }
+    let targets = target::chosen(&options.targets)?;
+    let mut stages = Stages::default();
+    let statics: Vec<&Target> = targets
+        .iter()
+        .copied()
+        .filter(|target| target.libc == Libc::Musl)
+        .collect();
+    if !statics.is_empty() {
+        stages.run("compiler, linkers and musl", || musl::install(&statics));
+    }
+    if options.provision {
+        return stages.finish();
+    }
+    let out = folder();
+    fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
+    let content = out.join("content");
+    let beside = stages.run("man pages, completions, unit file", || {
+        content::make(&content)
+    });
+    for target in &targets {
+        let mut built = None;
+        let done = stages.run(&format!("abide for {}", target.name), || {
+            built = Some(build(target, &options.profile)?);
+            Ok(())
+        });
+        let Some(program) = built.filter(|_| done && beside) else {
+            continue;
+        };
+        stages.run(&format!("it runs ({})", target.name), || {
+            answers(target, &program)
+        });
+        stages.run(&format!("tarball for {}", target.name), || {
+            archive::make(target, &program, &content).map(drop)
+        });
+        if target.deb {
+            stages.run(&format!("Debian package for {}", target.name), || {
+                let package = deb::make(target, &program, &content)?;
+                // Other profiles leave in the program what a package must not have.
+                if options.profile == "dist" {
+                    deb::lint(&package)?;
+                }
+                Ok(())
+            });
+        }
+    }
+    stages.run("list of parts", || sbom::make(&out));
+    stages.run("checksums", || checksums(&out));
+    stages.finish()
+}
+
+/// The Debian package and the tarball of this machine's own kind, for the tests; made of a program that was built
+/// for them.
+///
+/// # Errors
+/// They cannot be made.
+pub fn for_tests(program: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let out = folder();
+    fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
+    let content = out.join("content");
+    content::make(&content)?;
+    let target = TARGETS
+        .iter()
+        .find(|target| target.deb && target.libc == Libc::Gnu)
+        .ok_or("there is no target of this machine's own kind")?;
+    Ok((
+        deb::make(target, program, &content)?,
+        archive::make(target, program, &content)?,
+    ))
+}
+
+/// The program, built.
+fn build(target: &Target, profile: &str) -> Result<PathBuf, String> {
+    let mut cargo = match target.libc {
+        Libc::Gnu => command::cargo(),
+        Libc::Musl => musl::cargo(target)?,
+    };
+    if target.libc == Libc::Gnu {
+        cargo.arg("build");
+    }
+    cargo.args(["--package", "abide", "--profile", profile]);
+    command::run(&mut cargo)?;
+    let built = if profile == "dev" { "debug" } else { profile };
+    let place = match target.libc {
+        Libc::Gnu => command::root().join("target").join(built),
+        Libc::Musl => musl::built(target).join(built),
+    };
+    Ok(place.join("abide"))
+}
+
+/// It says its version here: directly, or through an emulator.
+fn answers(target: &Target, program: &Path) -> Result<(), String> {
+    let mut words: Vec<&str> = target.emulator.into_iter().collect();
+    let program = program.to_str().ok_or("the path is no text")?;
+    words.extend([program, "--version"]);
+    if target
+        .emulator
+        .is_some_and(|emulator| !command::exists(emulator))
+    {
+        println!(
+            "SKIPPED: there is no {} (package qemu-user-static)",
+            words[0]
+        );
+        return Ok(());
+    }
+    let output = Command::new(words[0]).args(&words[1..]).output();
+    let output = output.map_err(|e| format!("cannot run {}: {e}", words.join(" ")))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{}", said.trim());
+    if said.starts_with(&format!("abide {}", version())) {
+        Ok(())
+    } else {
+        let error = String::from_utf8_lossy(&output.stderr);
+        Err(format!(
+            "it said {said:?} {error:?} and ended with {}",
+            output.status
+        ))
+    }
+}
+
+/// `SHA256SUMS`, for `sha256sum --check`.
+fn checksums(out: &Path) -> Result<(), String> {
+    let entries = fs::read_dir(out).map_err(|e| format!("cannot read {}: {e}", out.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("abide"))
+        .collect();
+    names.sort();
+    let output = Command::new("sha256sum")
+        .args(&names)
+        .current_dir(out)
+        .output();
+    let output = output.map_err(|e| format!("cannot run sha256sum: {e}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let file = out.join("SHA256SUMS");
+    fs::write(&file, &output.stdout)
+        .map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Static programs: Debian's Rust compiler, its C compilers, and its musl.
+//!
+//! ```text
+//!  musl-dev of each architecture ──unpacked──► target/packages/musl/NAME/root    headers, libc.a
+//!  its specs, with those paths ──────────────► cc.specs ──► cc                   compiles and links
+//!  libgcc_eh.a + find_object.c ──────────────► libunwind.a                       what panics are caught by
+//!  the source of the standard library ───────► std-VERSION
+//! ```
+//! Packages of other architectures are unpacked and not installed: this machine's own packages stay as they are.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::target::Target;
+use crate::debian_rust::{self, Build};
+use crate::{command, needs};
+
+/// What stands in for the one thing of glibc that Debian's unwinder asks for.
+const FIND_OBJECT: &str = include_str!("../../../packaging/musl/find_object.c");
+
+/// Where all of it lies for one target.
+fn folder(target: &Target) -> PathBuf {
+    super::folder().join("musl").join(target.name)
+}
+
+/// Where cargo puts what it builds.
+pub fn built(target: &Target) -> PathBuf {
+    super::folder().join("build").join(target.triple)
+}
+
+fn packages(target: &Target) -> Vec<&'static str> {
+    let compiler = match target.debian {
+        "arm64" => "gcc-aarch64-linux-gnu",
+        "armhf" => "gcc-arm-linux-gnueabihf",
+        _ => "gcc",
+    };
+    let emulator = target.emulator.map(|_| "qemu-user-static");
+    emulator.into_iter().chain([compiler]).collect()
+}
+
+/// Installs compilers, and makes what is to be linked with.
+///
+/// # Errors
+/// What cannot be had.
+pub fn install(targets: &[&Target]) -> Result<(), String> {
+    let mut wanted: Vec<&str> = debian_rust::PACKAGES.to_vec();
+    wanted.extend(targets.iter().flat_map(|target| packages(target)));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let missing = debian_rust::missing(&wanted);
+    if !missing.is_empty() {
+        if !needs::can_install() {
+            let all = missing.join(" ");
+            return Err(format!(
+                "compilers are missing: as root on Debian, `apt-get install {all}`"
+            ));
+        }
+        needs::apt(&missing)?;
+    }
+    targets.iter().try_for_each(|target| prepare(target))
+}
+
+/// musl, the compiler's wrapper and the unwinder of one target, once.
+fn prepare(target: &Target) -> Result<(), String> {
+    let folder = folder(target);
+    let unwinder = folder.join("libunwind.a");
+    if unwinder.is_file() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let root = folder.join("root");
+    unpack("musl-dev", target.debian, &folder, &root)?;
+    let cc = wrapper(target, &folder, &root)?;
+    make_unwinder(target, &folder, &cc, &unwinder)
+}
+
+/// Downloads a package of an architecture by lists of its own, and unpacks it.
+fn unpack(package: &str, architecture: &str, work: &Path, into: &Path) -> Result<(), String> {
+    let state = work.join("apt");
+    for part in ["lists/partial", "cache/archives/partial"] {
+        let part = state.join(part);
+        fs::create_dir_all(&part).map_err(|e| format!("cannot make {}: {e}", part.display()))?;
+    }
+    let apt = |words: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.arg("-qq").args([
+            "-o".to_owned(),
+            format!("APT::Architecture={architecture}"),
+            "-o".to_owned(),
+            format!("APT::Architectures::={architecture}"),
+            "-o".to_owned(),
+            format!("Dir::State::lists={}", state.join("lists").display()),
+            "-o".to_owned(),
+            format!("Dir::Cache={}", state.join("cache").display()),
+        ]);
+        // No package of this architecture is installed here, and none is to be.
+        apt.args(["-o", "Dir::State::status=/dev/null"]);
+        apt.args([
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Acquire::Languages=none",
+        ]);
+        command::run(apt.args(words).current_dir(work))
+    };
+    // One of several lists may be missing; the package is in the first.
+    let updated = apt(&["update"]);
+    apt(&["download", package]).map_err(|why| match &updated {
+        Err(before) => format!("{before}; {why}"),
+        Ok(()) => why,
+    })?;
+    let entries = fs::read_dir(work).map_err(|e| format!("cannot read {}: {e}", work.display()))?;
+    for entry in entries.flatten() {
+        let file = entry.path();
+        if file.extension().is_some_and(|ending| ending == "deb") {
+            command::run(Command::new("dpkg").arg("-x").arg(&file).arg(into))?;
+        }
+    }
+    debian_rust::remove(&state)
+}
+
+/// A C compiler for this C library: Debian's own specs, with the paths of what was unpacked.
+fn wrapper(target: &Target, folder: &Path, root: &Path) -> Result<PathBuf, String> {
+    let library = root.join("usr/lib").join(target.musl);
+    let specs = library.join("musl-gcc.specs");
+    let text =
+        fs::read_to_string(&specs).map_err(|e| format!("cannot read {}: {e}", specs.display()))?;
+    let text = ["lib", "include"].iter().fold(text, |text, part| {
+        let installed = format!("/usr/{part}/{}", target.musl);
+        let here = root.join("usr").join(part).join(target.musl);
+        text.replace(&installed, &here.to_string_lossy())
+    });
+    let specs = folder.join("cc.specs");
+    write(&specs, &text, 0o644)?;
+    let cc = folder.join("cc");
+    let flags = target.flags.join(" ");
+    let script = format!(
+        "#!/bin/sh\nexec {} {flags} \"$@\" -specs '{}'\n",
+        target.gcc,
+        specs.display()
+    );
+    write(&cc, &script, 0o755)?;
+    Ok(cc)
+}
+
+/// Debian's unwinder asks glibc where the tables of a function are. Here it asks [`FIND_OBJECT`].
+fn make_unwinder(target: &Target, folder: &Path, cc: &Path, done: &Path) -> Result<(), String> {
+    let source = folder.join("find_object.c");
+    write(&source, FIND_OBJECT, 0o644)?;
+    let object = folder.join("find_object.o");
+    let mut compile = Command::new(cc);
+    compile
+        .args(["-O2", "-fPIC", "-c", "-o"])
+        .arg(&object)
+        .arg(&source);
+    command::run(&mut compile)?;
+    let found = Command::new(target.gcc)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output();
+    let found = found.map_err(|e| format!("cannot run {}: {e}", target.gcc))?;
+    let library = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+    let new = folder.join("libunwind.new");
+    fs::copy(&library, &new).map_err(|e| format!("cannot copy {library}: {e}"))?;
+    let ar = target.gcc.replace("-gcc", "-ar");
+    command::run(Command::new(ar).arg("rs").arg(&new).arg(&object))?;
+    // Whole or not at all.
+    fs::rename(&new, done).map_err(|e| format!("cannot rename {}: {e}", new.display()))
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let cannot = |e| format!("cannot write {}: {e}", path.display());
+    fs::write(path, text).map_err(cannot)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(cannot)
+}
+
+/// `cargo build` for a target.
+pub fn cargo(target: &Target) -> Result<Command, String> {
+    let folder = folder(target);
+    let library = folder.join("root/usr/lib").join(target.musl);
+    let cc = folder.join("cc").display().to_string();
+    let parts = "std,panic_unwind,panic_abort,proc_macro,test";
+    let flag = |text: &str| ["-C".to_owned(), text.to_owned()];
+    let place = |path: &Path| ["-L".to_owned(), format!("native={}", path.display())];
+    let build = Build {
+        target: target.triple,
+        linker: cc.clone(),
+        // Linked at a fixed place, as the other build is (docs/decisions/0023), with Debian's own files around it.
+        flags: [
+            flag("link-self-contained=no"),
+            flag("relocation-model=static"),
+            flag("link-arg=-lgcc"),
+            place(&folder),
+            place(&library),
+        ]
+        .concat(),
+        runner: target.emulator.map(|emulator| vec![emulator.to_owned()]),
+        place: super::folder().join("build"),
+        sysroot: debian_rust::standard_library(&folder, target.triple, parts)?,
+    };
+    let mut cargo = build.cargo("build");
+    let name = target.triple.replace('-', "_");
+    cargo
+        .env(format!("CC_{name}"), cc)
+        .env(format!("AR_{name}"), target.gcc.replace("-gcc", "-ar"));
+    Ok(cargo)
+}
