@@ -1,12 +1,12 @@
 //! The directory of one daemon: where its socket, state and logs lie.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use abide_model::UnitName;
+use abide_platform::{naming, private};
 
-/// Paths within a home. Created private (0700); the names of the entries are relied on from outside.
+/// Paths within a home. Created private; the names of the entries are relied on from outside.
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
@@ -26,28 +26,11 @@ impl Home {
     /// What could not be created, and why.
     pub fn create(&self) -> io::Result<()> {
         let dir = |path: &Path| {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)
+            private::create_directory(path)
                 .map_err(|e| io::Error::new(e.kind(), format!("create {}: {e}", path.display())))
         };
         dir(&self.root)?;
-        let meta = std::fs::metadata(&self.root)?;
-        let me = rustix::process::geteuid().as_raw();
-        if meta.uid() != me {
-            return Err(io::Error::other(format!(
-                "use {}: it belongs to user {}, and this is user {me}; choose another --home",
-                self.root.display(),
-                meta.uid()
-            )));
-        }
-        if meta.permissions().mode() & 0o022 != 0 {
-            return Err(io::Error::other(format!(
-                "use {}: others may write to it; `chmod go-w` it or choose another --home",
-                self.root.display()
-            )));
-        }
+        private::check_directory(&self.root)?;
         for sub in [
             self.state(),
             self.run(),
@@ -66,7 +49,7 @@ impl Home {
         &self.root
     }
 
-    /// The control socket.
+    /// The control socket. On Windows there is a pipe in its stead, and no such file.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.root.join("abide.sock")
@@ -117,7 +100,7 @@ impl Home {
     /// One unit's FIFOs and record.
     #[must_use]
     pub fn unit_run(&self, unit: &UnitName) -> PathBuf {
-        self.run().join(unit.as_str())
+        self.run().join(&*naming::of_unit(unit))
     }
 
     /// Segments of output.
@@ -129,13 +112,19 @@ impl Home {
     /// One unit's segments.
     #[must_use]
     pub fn unit_logs(&self, unit: &UnitName) -> PathBuf {
-        self.logs().join(unit.as_str())
+        self.logs().join(&*naming::of_unit(unit))
     }
 
     /// Configurations of units made by `abide run`.
     #[must_use]
     pub fn units(&self) -> PathBuf {
         self.root.join("units")
+    }
+
+    /// The configuration of one unit made by `abide run`.
+    #[must_use]
+    pub fn unit_file(&self, unit: &UnitName) -> PathBuf {
+        self.units().join(format!("{}.toml", naming::of_unit(unit)))
     }
 
     /// What happened.

@@ -7,12 +7,21 @@
 //!
 //! Architecture invariant: nothing here decides. When to start, stop or restart is the core's business.
 
+pub mod account;
 pub mod clock;
+pub mod control;
 pub mod exit;
+pub mod fault;
+pub mod handle;
 pub mod identity;
 pub mod limits;
 pub mod lock;
+pub mod naming;
+pub mod notify;
+pub mod private;
+pub mod random;
 pub mod spawn;
+pub mod terminal;
 pub mod timer;
 pub mod tree;
 pub mod usage;
@@ -20,8 +29,6 @@ pub mod usage;
 // There by the nature of Unix, or not there on Windows yet: docs/decisions/0029 has their counterparts.
 #[cfg(unix)]
 pub mod executable;
-#[cfg(unix)]
-pub mod fault;
 #[cfg(unix)]
 pub mod keeper;
 #[cfg(unix)]
@@ -31,11 +38,11 @@ pub mod listen;
 #[cfg(unix)]
 pub mod memory;
 #[cfg(unix)]
-pub mod notify;
-#[cfg(unix)]
 pub mod pipe;
 #[cfg(unix)]
 pub mod signals;
+
+pub use handle::{Borrowed, Handle, Lend};
 
 #[cfg(windows)]
 pub mod stop;

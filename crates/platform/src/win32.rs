@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
@@ -30,6 +31,21 @@ pub(crate) fn wide(text: impl AsRef<OsStr>) -> io::Result<Vec<u16>> {
     }
     units.push(0);
     Ok(units)
+}
+
+/// An absolute path for a call that takes at most `longest` characters: a longer one gets the prefix that lifts
+/// the limit.
+pub(crate) fn long(file: PathBuf, longest: usize) -> PathBuf {
+    // With backslashes alone, and without dots, as nothing is put right behind the prefix.
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let text = file.to_string_lossy();
+    if text.encode_utf16().count() <= longest || text.starts_with(r"\\?\") {
+        return file;
+    }
+    match text.strip_prefix(r"\\") {
+        Some(share) => PathBuf::from(format!(r"\\?\UNC\{share}")),
+        None => PathBuf::from(format!(r"\\?\{text}")),
+    }
 }
 
 /// `FALSE` as the error of the calling thread.

@@ -1,16 +1,18 @@
 //! Who may ask for what.
 //!
-//! On the home's socket: the owner of the home and root, told by the kernel. On TCP: beats, metrics
+//! On the home's socket (on Windows its pipe): the owner of the home and the machine's administrators, told by
+//! the kernel. On TCP: beats, metrics
 //! and liveness are open, everything else asks for the bearer token in the home's `token` file; and
 //! because a browser on this machine can reach loopback too, `Host` must be a loopback name (a
 //! hostile name may resolve to 127.0.0.1) and `Origin`, if there is one, must be this server's own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use abide_platform::account::Account;
+use abide_platform::{private, random};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 
@@ -25,12 +27,12 @@ const OPEN: [(&str, &str); 4] = [
 ];
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Peer {
     /// On the home's socket.
     Socket {
-        /// The user that connected.
-        uid: u32,
+        /// Who connected.
+        account: Account,
     },
     /// On TCP; nothing is known of whom.
     Tcp {
@@ -42,7 +44,7 @@ pub enum Peer {
 /// The rules for one server.
 #[derive(Debug)]
 pub(super) struct Guard {
-    owner: u32,
+    owner: Account,
     token: Token,
 }
 
@@ -56,31 +58,31 @@ impl std::fmt::Debug for Token {
 }
 
 impl Guard {
-    pub(super) fn new(owner: u32, token: Token) -> Self {
+    pub(super) fn new(owner: Account, token: Token) -> Self {
         Self { owner, token }
     }
 
     /// Whether this request may be looked at.
     pub(super) fn check(
         &self,
-        peer: Peer,
+        peer: &Peer,
         method: &str,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Answer<()> {
         match peer {
-            Peer::Socket { uid } if uid == self.owner || uid == 0 => Ok(()),
-            Peer::Socket { uid } => Err(ApiError::new(
+            Peer::Socket { account } if account.may_command(&self.owner) => Ok(()),
+            Peer::Socket { account } => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 format!(
-                    "this socket belongs to user {}; user {uid} may not use it",
+                    "this socket belongs to {}; {account} may not use it",
                     self.owner
                 ),
             )),
             Peer::Tcp { local } => {
                 check_host(uri, headers)?;
-                check_origin(local, headers)?;
+                check_origin(*local, headers)?;
                 let method = if method == "HEAD" { "GET" } else { method };
                 if OPEN.contains(&(uri.path(), method)) {
                     return Ok(());
@@ -175,7 +177,7 @@ impl Token {
                 let token = text.trim();
                 // Shorter: written by hand, or by a daemon that was killed in the middle of it.
                 if token.len() >= 32 && token.bytes().all(|b| b.is_ascii_graphic()) {
-                    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+                    private::restrict_file(&file)?;
                     return Ok(Self(token.to_owned()));
                 }
             }
@@ -189,11 +191,7 @@ impl Token {
         {
             return Err(error);
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = private::create_file(&temporary)?;
         writeln!(file, "{token}")?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
@@ -213,11 +211,7 @@ impl Token {
 
 fn random_hex() -> io::Result<String> {
     let mut bytes = [0u8; 32];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        let flags = rustix::rand::GetRandomFlags::empty();
-        filled += rustix::rand::getrandom(&mut bytes[filled..], flags)?;
-    }
+    random::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -243,17 +237,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_once_is_private_and_a_torn_one_is_made_anew() {
+    fn a_token_is_made_once_and_a_torn_one_is_made_anew() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("token");
         let first = Token::load_or_create(&path).expect("create").0;
         assert_eq!(first.len(), 64);
         assert_eq!(Token::load_or_create(&path).expect("load").0, first);
-        let mode = std::fs::metadata(&path)
-            .expect("metadata")
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
         std::fs::write(&path, "abc").expect("write");
         assert_ne!(Token::load_or_create(&path).expect("anew").0, "abc");
     }

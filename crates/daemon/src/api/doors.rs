@@ -1,22 +1,19 @@
 //! The sockets that the API listens on: held by the keeper as well, so that whoever connects while there
 //! is no daemon waits in the kernel's queue, and is answered by the next one.
 //!
-//! A door is known by a number, which is its place in the keeper's table: the home's socket by the inode
-//! of its file, so that a daemon sees whether the file still leads to it; a TCP address by itself.
+//! A door is known by a number, which is its place in the keeper's table: the home's socket by what
+//! `abide_platform::control` knows it by, a TCP address by itself.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use abide_platform::control::Place;
 
 /// One place that the API listens at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Door {
-    /// The home's socket; its file has this inode.
+    /// The home's socket, by its number.
     Socket(u64),
     /// The address that was asked for; its port may be 0.
     Tcp(SocketAddr),
@@ -26,7 +23,7 @@ pub enum Door {
 #[derive(Clone, Debug, Default)]
 pub struct Doors {
     /// `None`: the API makes its own.
-    pub socket: Option<Arc<UnixListener>>,
+    pub socket: Option<Arc<Place>>,
     /// By the address that was asked for.
     pub tcp: Arc<Mutex<BTreeMap<SocketAddr, TcpListener>>>,
 }
@@ -68,30 +65,6 @@ impl Door {
     }
 }
 
-/// Makes the home's socket; what another daemon left at the path is replaced.
-///
-/// # Errors
-/// The file cannot be made.
-pub fn open_socket(path: &Path) -> io::Result<(Door, UnixListener)> {
-    let listener = super::socket::listen(path)?;
-    let inode = std::fs::symlink_metadata(path)?.ino();
-    Ok((Door::Socket(inode), listener))
-}
-
-/// Goes on with a socket that the keeper held, if the file at the path still leads to it.
-///
-/// # Errors
-/// It does not.
-pub fn adopt_socket(path: &Path, number: u64, held: OwnedFd) -> io::Result<UnixListener> {
-    let meta = std::fs::symlink_metadata(path)?;
-    if !meta.file_type().is_socket() || meta.ino() != number {
-        return Err(io::Error::other("its file is gone or another one"));
-    }
-    let listener = UnixListener::from(held);
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,18 +83,5 @@ mod tests {
         }
         let elsewhere = Door::Tcp("[::2]:1".parse().expect("an address"));
         assert_eq!(elsewhere.number(), None);
-    }
-
-    #[test]
-    fn a_socket_whose_file_was_replaced_is_not_gone_on_with() {
-        let dir = tempfile::tempdir().expect("dir");
-        let path = dir.path().join("abide.sock");
-        let (door, listener) = open_socket(&path).expect("opens");
-        let number = door.number().expect("a number");
-        let copy = listener.try_clone().expect("copy");
-        adopt_socket(&path, number, copy.into()).expect("the same");
-        std::fs::remove_file(&path).expect("remove");
-        let copy = listener.try_clone().expect("copy");
-        assert!(adopt_socket(&path, number, copy.into()).is_err());
     }
 }

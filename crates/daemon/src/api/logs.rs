@@ -6,6 +6,7 @@ use std::io;
 use abide_log::{Format, Query, ReadError, Reader, Source, render};
 use abide_model::UnitName;
 use abide_model::api::LogFormat;
+use abide_platform::naming;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -177,7 +178,7 @@ async fn units_of(context: &Context, text: &str, pattern: &Pattern) -> Answer<Ve
         let mut found = Vec::new();
         for entry in std::fs::read_dir(logs)? {
             let name = entry?.file_name();
-            let name = name.to_str().and_then(|name| UnitName::new(name).ok());
+            let name = name.to_str().and_then(naming::unit_of);
             found.extend(name.filter(|name| pattern.matches(name)));
         }
         Ok::<_, io::Error>(found)

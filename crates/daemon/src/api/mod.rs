@@ -46,8 +46,7 @@ mod usage;
 
 pub use auth::Peer;
 pub use document::{document, routes};
-pub use doors::{Door, Doors, adopt_socket, open_socket};
-pub use socket::socket_address;
+pub use doors::{Door, Doors};
 pub use thread::{Api, ApiEnd};
 pub(crate) use times::rfc3339;
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_model::EventKind;
+use abide_platform::account::Account;
+use abide_platform::control::Place;
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -18,17 +20,18 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::auth::{Guard, Peer, Token};
 use super::followers::Followers;
 use super::listeners::Listeners;
+use super::socket::{Acceptor, account};
 use super::stall::StallGuard;
 use super::tidying;
 use super::usage::Sampler;
-use super::{ApiConfig, Context, document, socket};
+use super::{ApiConfig, Context, document};
 use crate::monitor::{self, Remotes};
 use crate::report::{self, Tally};
 
@@ -59,7 +62,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// A server that is bound and serves nobody yet.
 pub(super) struct Server {
     config: ApiConfig,
-    socket: std::os::unix::net::UnixListener,
+    socket: Place,
     guard: Guard,
 }
 
@@ -76,7 +79,7 @@ struct Shared {
 
 impl Shared {
     /// This connection has to make room soon.
-    fn crowded(&self, peer: Peer) -> bool {
+    fn crowded(&self, peer: &Peer) -> bool {
         let taken = MAX_TCP as usize - self.tcp_places.available_permits();
         matches!(peer, Peer::Tcp { .. }) && taken > CROWD
     }
@@ -92,11 +95,11 @@ impl Server {
             .map_err(|error| named(config.home.token(), error))?;
         let socket = match &config.doors.socket {
             Some(socket) => socket.try_clone(),
-            None => socket::listen(&config.home.socket()),
+            None => Place::take(config.home.root()),
         };
         let socket = socket.map_err(|error| named(config.home.socket(), error))?;
         Ok(Self {
-            guard: Guard::new(rustix::process::geteuid().as_raw(), token),
+            guard: Guard::new(Account::own()?, token),
             socket,
             config,
         })
@@ -130,8 +133,11 @@ impl Server {
             ending: ending.clone(),
             used: Arc::default(),
         });
-        let socket = UnixListener::from_std(self.socket)?;
-        let accept = accept_socket(socket, Arc::clone(&shared), Arc::clone(&places));
+        let accept = accept_socket(
+            Acceptor::new(self.socket)?,
+            Arc::clone(&shared),
+            Arc::clone(&places),
+        );
         let handle = context.handle().clone();
         let tidying = tidying::after_use(Arc::clone(&shared.used), handle.clone());
         let reports = tokio::spawn(report::follow(handle.clone(), tally, ending.clone()));
@@ -162,18 +168,17 @@ impl Server {
     }
 }
 
-async fn accept_socket(listener: UnixListener, shared: Arc<Shared>, places: Arc<Semaphore>) {
+async fn accept_socket(mut acceptor: Acceptor, shared: Arc<Shared>, places: Arc<Semaphore>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A peer that cannot be told is nobody's.
-                let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+        match acceptor.accept().await {
+            Ok(stream) => {
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    serve(stream, Peer::Socket { uid }, shared).await;
+                    let account = account(&stream, HEAD_WITHIN).await;
+                    serve(stream, Peer::Socket { account }, shared).await;
                     drop(place);
                 });
             }
@@ -312,12 +317,12 @@ where
     let used = Arc::clone(&shared.used);
     used.notify_one();
     let mut ending = shared.ending.clone();
-    let head_within = if shared.crowded(peer) {
+    let head_within = if shared.crowded(&peer) {
         HEAD_WITHIN_CROWD
     } else {
         HEAD_WITHIN
     };
-    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let service = service_fn(move |request| answer(Arc::clone(&shared), peer.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)
@@ -346,19 +351,19 @@ async fn answer(
     mut request: hyper::Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let allowed = shared.guard.check(
-        peer,
+        &peer,
         request.method().as_str(),
         request.uri(),
         request.headers(),
     );
     let mut response = match allowed {
         Ok(()) => {
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(peer.clone());
             shared.router.call(request).await?
         }
         Err(error) => error.into_response(),
     };
-    let last = shared.crowded(peer) || *shared.ending.borrow();
+    let last = shared.crowded(&peer) || *shared.ending.borrow();
     let headers = response.headers_mut();
     if last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -25,7 +25,7 @@ const READERS: usize = 16;
 pub struct Api {
     ending: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
-    socket: std::path::PathBuf,
+    home: std::path::PathBuf,
     /// The socket's file stays: another daemon serves it.
     stays: Arc<AtomicBool>,
 }
@@ -58,7 +58,7 @@ impl Api {
     /// # Errors
     /// The socket or the token file cannot be made, or no thread started.
     pub fn start(config: ApiConfig) -> io::Result<Self> {
-        let socket = config.home.socket();
+        let home = config.home.root().to_owned();
         let server = Server::bind(config.clone())?;
         let (ending, ended) = watch::channel(false);
         let thread = std::thread::Builder::new()
@@ -73,7 +73,7 @@ impl Api {
         Ok(Self {
             ending,
             thread: Some(thread),
-            socket,
+            home,
             stays: Arc::default(),
         })
     }
@@ -101,7 +101,7 @@ impl Drop for Api {
             let _ = thread.join();
         }
         if !self.stays.load(Ordering::Relaxed)
-            && let Err(error) = std::fs::remove_file(&self.socket)
+            && let Err(error) = abide_platform::control::remove(&self.home)
         {
             tracing::warn!(%error, "the socket cannot be removed");
         }

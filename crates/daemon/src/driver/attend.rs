@@ -121,7 +121,10 @@ impl Daemon {
         };
         let mut variables = self.told(id, run, hook);
         if let Some(socket) = &unit.notify {
-            variables.push(("NOTIFY_SOCKET".into(), socket.address().to_owned()));
+            variables.push((
+                abide_platform::notify::VARIABLE.into(),
+                socket.address().to_owned(),
+            ));
         }
         self.assistants.run(Job {
             effect,

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
+use abide_platform::control::Place;
 use abide_platform::keeper::Key;
 
 use super::run::Daemon;
 use super::streams::{API_SOCKET, API_TCP};
-use crate::api::{self, Door, Doors};
+use crate::api::{Door, Doors};
 
 /// What the keeper holds for the API, and what was found of it.
 #[derive(Default)]
 pub struct Held {
     /// Copies, for a keeper that comes anew.
     doors: BTreeMap<Door, OwnedFd>,
-    socket: Option<Arc<UnixListener>>,
+    socket: Option<Arc<Place>>,
     tcp: Vec<(Door, TcpListener)>,
 }
 
@@ -47,7 +47,7 @@ impl Daemon {
     pub(super) fn adopt_door(&mut self, found: Key, fd: OwnedFd) {
         let copy = fd.try_clone();
         let (door, adopted) = if found.kind == API_SOCKET {
-            let adopted = api::adopt_socket(&self.home.socket(), found.sub, fd)
+            let adopted = Place::adopt(self.home.root(), found.sub, fd)
                 .map(|socket| self.held.socket = Some(Arc::new(socket)));
             (Door::Socket(found.sub), adopted)
         } else {
@@ -75,7 +75,9 @@ impl Daemon {
         let socket = match self.held.socket.take() {
             Some(socket) => socket,
             None => {
-                let (door, socket) = api::open_socket(&self.home.socket())?;
+                let home = self.home.root();
+                let socket = Place::take(home)?;
+                let door = Door::Socket(Place::number(home)?);
                 self.keep_door(door, socket.try_clone()?.into());
                 Arc::new(socket)
             }

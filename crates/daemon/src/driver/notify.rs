@@ -5,7 +5,7 @@
 //! next one reads it again, and everything that it can say may be said twice.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use abide_core::Input;
@@ -43,7 +43,7 @@ pub(super) fn key(unit: UnitId) -> Key {
 impl Daemon {
     /// A socket was made: the keeper holds it from now on.
     pub(super) fn install_notify(&mut self, id: UnitId, socket: NotifySocket) -> io::Result<()> {
-        self.keeper.hold(key(id), socket.as_fd())?;
+        self.keeper.hold(key(id), socket.held())?;
         self.adopt_notify(id, socket);
         Ok(())
     }

@@ -200,7 +200,10 @@ impl Daemon {
             variables.push(("ABIDE_HEARTBEAT_URL".to_owned(), url));
         }
         if let Some(socket) = &unit.notify {
-            variables.push(("NOTIFY_SOCKET".to_owned(), socket.address().to_owned()));
+            variables.push((
+                abide_platform::notify::VARIABLE.to_owned(),
+                socket.address().to_owned(),
+            ));
             if let Some(heartbeat) = &unit.spec.policy.heartbeat {
                 // Programs say that they live at half of this time (sd_watchdog_enabled(3)).
                 let limit = heartbeat.every.saturating_mul(2).as_micros();

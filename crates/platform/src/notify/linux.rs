@@ -93,6 +93,12 @@ impl NotifySocket {
         &self.address
     }
 
+    /// For the keeper to hold: what is sent while there is no daemon waits in it.
+    #[must_use]
+    pub fn held(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     /// The next message, which stays in the socket until [`NotifySocket::consume`]: should the daemon
     /// die before it has passed the descriptors on, the next one finds message and descriptors again.
     /// `None`: there is none now.

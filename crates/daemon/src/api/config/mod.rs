@@ -92,7 +92,7 @@ pub(super) async fn run(
     let name = UnitName::new(&request.name).map_err(|error| {
         ApiError::bad_request(format!("{:?} is no name: {error}", request.name))
     })?;
-    let file = context.config.home.units().join(format!("{name}.toml"));
+    let file = context.config.home.unit_file(&name);
     let _one_at_a_time = context.configuring.lock().await;
     check_free(&context, &name, &file, request.replace || request.dry_run)?;
     let board = context.board().clone();

@@ -129,18 +129,9 @@ fn candidates<'a>(file: &'a Path, extensions: &'a [&str]) -> impl Iterator<Item 
     named.into_iter().chain(extended)
 }
 
-/// A path as CreateProcess takes it: one that is too long gets the prefix that lifts the limit.
+/// A path as CreateProcess takes it.
 fn long(file: PathBuf) -> PathBuf {
-    // With backslashes alone, and without dots, as nothing is put right behind the prefix.
-    let file = std::path::absolute(&file).unwrap_or(file);
-    let text = file.to_string_lossy();
-    if text.encode_utf16().count() <= LONGEST_PATH || text.starts_with(r"\\?\") {
-        return file;
-    }
-    match text.strip_prefix(r"\\") {
-        Some(share) => PathBuf::from(format!(r"\\?\UNC\{share}")),
-        None => PathBuf::from(format!(r"\\?\{text}")),
-    }
+    crate::win32::long(file, LONGEST_PATH)
 }
 
 #[cfg(test)]

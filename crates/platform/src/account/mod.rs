@@ -1,0 +1,13 @@
+//! Who somebody is to the system, and whether they may command what belongs to somebody else.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{Account, is_administrator};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{ADMINISTRATORS, SYSTEM, text_of};
+#[cfg(windows)]
+pub use windows::{Account, is_administrator};

@@ -1,0 +1,308 @@
+#![allow(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::windows::io::AsHandle;
+use std::path::Path;
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GENERIC_ALL, GENERIC_WRITE, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::{
+    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce, INHERIT_ONLY_ACE,
+    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_DELETE_CHILD, FILE_WRITE_DATA, WRITE_DAC,
+    WRITE_OWNER,
+};
+use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
+
+use super::refused;
+use crate::account::{ADMINISTRATORS, Account, SYSTEM, text_of};
+use crate::win32::{checked, code, long, raw, wide};
+
+/// Rights with which somebody can put something into a folder, or take it over.
+const CHANGING: u32 = FILE_WRITE_DATA
+    | FILE_APPEND_DATA
+    | FILE_DELETE_CHILD
+    | DELETE
+    | WRITE_DAC
+    | WRITE_OWNER
+    | GENERIC_WRITE
+    | GENERIC_ALL;
+
+/// The longest path that a folder is made with, less the name of a file in it (CreateDirectoryW).
+const LONGEST_PATH: usize = 247;
+
+/// Stands for whoever made an object.
+const CREATOR_OWNER: &str = "S-1-3-0";
+
+/// A security descriptor: this account owns the object; it, the administrators and the system may do
+/// everything with it, nobody else anything.
+pub(crate) struct Descriptor {
+    memory: PSECURITY_DESCRIPTOR,
+}
+
+impl Descriptor {
+    /// For something that holds nothing.
+    pub fn of_object() -> io::Result<Self> {
+        Self::new("")
+    }
+
+    /// For a folder, and all that is made in it.
+    fn of_folder() -> io::Result<Self> {
+        Self::new("OICI")
+    }
+
+    fn new(inherited: &str) -> io::Result<Self> {
+        let account = Account::own()?;
+        let text = text(account.sid(), inherited);
+        let mut memory = null_mut();
+        // SAFETY: the text ends with a zero; what is made goes to a local and is freed once.
+        checked(unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                wide(text)?.as_ptr(),
+                SDDL_REVISION_1,
+                &mut memory,
+                null_mut(),
+            )
+        })?;
+        Ok(Self { memory })
+    }
+
+    /// For a call that makes something, which no child inherits. Valid as long as this is.
+    pub fn attributes(&self) -> SECURITY_ATTRIBUTES {
+        SECURITY_ATTRIBUTES {
+            nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+            lpSecurityDescriptor: self.memory,
+            bInheritHandle: 0,
+        }
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // SAFETY: it was made by a call that says to free it so.
+        unsafe { LocalFree(self.memory) };
+    }
+}
+
+/// As the security descriptor definition language has it: owner; list, protected from what is inherited.
+fn text(sid: &str, inherited: &str) -> String {
+    format!("O:{sid}D:P(A;{inherited};FA;;;{sid})(A;{inherited};FA;;;BA)(A;{inherited};FA;;;SY)")
+}
+
+/// Makes a folder, and those above it. The folder itself is for this account, the administrators and the
+/// system; one that is there stays as it is.
+///
+/// # Errors
+/// Those of CreateDirectoryW.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let name = wide(long(path.to_owned(), LONGEST_PATH))?;
+    let descriptor = Descriptor::of_folder()?;
+    let attributes = descriptor.attributes();
+    // SAFETY: the path ends with a zero; the attributes outlive the call.
+    match checked(unsafe { CreateDirectoryW(name.as_ptr(), &attributes) }) {
+        Err(error) if code(&error) == Some(ERROR_ALREADY_EXISTS) && path.is_dir() => Ok(()),
+        answer => answer,
+    }
+}
+
+/// Refuses a folder that somebody else owns, or that others may write to.
+///
+/// # Errors
+/// Why, after "cannot", and the way out.
+pub fn check_directory(path: &Path) -> io::Result<()> {
+    let own = Account::own()?;
+    let is_trusted = |sid: &str| [own.sid(), ADMINISTRATORS, SYSTEM].contains(&sid);
+    let security = Security::of_file(path)?;
+    let owner = security.owner()?;
+    if !is_trusted(&owner) {
+        let why =
+            format!("it belongs to account {owner}, and this is {own}; choose another --home");
+        return Err(refused(path, &why));
+    }
+    for (sid, rights) in security.allowed()? {
+        if rights & CHANGING != 0 && !is_trusted(&sid) && &*sid != CREATOR_OWNER {
+            let why = format!(
+                "account {sid} may write to it; choose as --home a folder that is not there yet, which is then made for you alone"
+            );
+            return Err(refused(path, &why));
+        }
+    }
+    Ok(())
+}
+
+/// A new file. Who may read it follows from its folder, which is private.
+///
+/// # Errors
+/// Those of CreateFileW; `AlreadyExists` if there is one.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Nothing: who may read a file of a private folder follows from the folder.
+///
+/// # Errors
+/// None.
+pub fn restrict_file(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Something that has an owner.
+pub(crate) enum Owned<'a, T: AsHandle> {
+    /// A folder or file.
+    File(&'a Path),
+    /// A pipe, by a handle that may read its descriptor.
+    Pipe(&'a T),
+}
+
+/// The identifier of its owner.
+pub(crate) fn owner_of<T: AsHandle>(object: &Owned<'_, T>) -> io::Result<Arc<str>> {
+    match object {
+        Owned::File(path) => Security::of_file(path),
+        Owned::Pipe(pipe) => Security::of_pipe(pipe),
+    }?
+    .owner()
+}
+
+/// What the system says of an object: its owner, and who may do what.
+struct Security {
+    memory: PSECURITY_DESCRIPTOR,
+    owner: PSID,
+    list: *mut ACL,
+}
+
+impl Drop for Security {
+    fn drop(&mut self) {
+        // SAFETY: it was made by a call that says to free it so.
+        unsafe { LocalFree(self.memory) };
+    }
+}
+
+impl Security {
+    fn empty() -> Self {
+        Self {
+            memory: null_mut(),
+            owner: null_mut(),
+            list: null_mut(),
+        }
+    }
+
+    fn of_file(path: &Path) -> io::Result<Self> {
+        let mut told = Self::empty();
+        // SAFETY: the path ends with a zero; what is told goes to fields, which point into the memory.
+        let error = unsafe {
+            GetNamedSecurityInfoW(
+                wide(long(path.to_owned(), LONGEST_PATH))?.as_ptr(),
+                SE_FILE_OBJECT,
+                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                &mut told.owner,
+                null_mut(),
+                &mut told.list,
+                null_mut(),
+                &mut told.memory,
+            )
+        };
+        answered(error).map(|()| told)
+    }
+
+    fn of_pipe(pipe: &impl AsHandle) -> io::Result<Self> {
+        let mut told = Self::empty();
+        // SAFETY: the handle is borrowed; what is told goes to fields, which point into the memory.
+        let error = unsafe {
+            GetSecurityInfo(
+                raw(pipe),
+                SE_KERNEL_OBJECT,
+                OWNER_SECURITY_INFORMATION,
+                &mut told.owner,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+                &mut told.memory,
+            )
+        };
+        answered(error).map(|()| told)
+    }
+
+    fn owner(&self) -> io::Result<Arc<str>> {
+        if self.owner.is_null() {
+            return Ok("nobody".into());
+        }
+        // SAFETY: it points to an identifier in the memory, which lives as long as this.
+        unsafe { text_of(self.owner) }
+    }
+
+    /// Whom the list allows something in the object itself, and what. Without a list everybody is allowed
+    /// everything.
+    fn allowed(&self) -> io::Result<Vec<(Arc<str>, u32)>> {
+        if self.list.is_null() {
+            return Ok(vec![("S-1-1-0".into(), GENERIC_ALL)]);
+        }
+        let mut allowed = Vec::new();
+        // SAFETY: the list lives as long as this.
+        let count = unsafe { (*self.list).AceCount };
+        for index in 0..u32::from(count) {
+            let mut entry = null_mut();
+            // SAFETY: the index is one of the list's; the entry points into it, and is of the type that its
+            // header tells.
+            unsafe {
+                checked(GetAce(self.list, index, &mut entry))?;
+                let header = &*entry.cast::<ACE_HEADER>();
+                if u32::from(header.AceType) == ACCESS_ALLOWED_ACE_TYPE
+                    && u32::from(header.AceFlags) & INHERIT_ONLY_ACE == 0
+                {
+                    let entry = entry.cast::<ACCESS_ALLOWED_ACE>();
+                    let sid = text_of((&raw mut (*entry).SidStart).cast())?;
+                    allowed.push((sid, (*entry).Mask));
+                }
+            }
+        }
+        Ok(allowed)
+    }
+}
+
+fn answered(error: u32) -> io::Result<()> {
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error.cast_signed())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_folder_is_for_its_owner_the_administrators_and_the_system() {
+        assert_eq!(
+            text("S-1-5-21-7", "OICI"),
+            "O:S-1-5-21-7D:P(A;OICI;FA;;;S-1-5-21-7)(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
+        );
+    }
+
+    #[test]
+    fn a_private_folder_is_taken_and_may_be_there_already() {
+        let place = tempfile::tempdir().expect("a directory");
+        let long = place.path().join("x".repeat(120)).join("y".repeat(120));
+        create_directory(&long).expect("it is made");
+        check_directory(&long).expect("it is ours");
+        let home = place.path().join("above").join("hömé");
+        for _ in 0..2 {
+            create_directory(&home).expect("it is made, or there");
+            check_directory(&home).expect("it is ours");
+        }
+        let file = home.join("token");
+        create_file(&file).expect("it is made");
+        assert!(create_file(&file).is_err());
+        assert!(create_directory(&file).is_err(), "a file is in its place");
+    }
+}
