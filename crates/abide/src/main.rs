@@ -4,7 +4,7 @@
 //!  argv ──► keeper or daemon? ──yes──► entered at once: no argument parsing, no runtime
 //!               │ no
 //!               ▼
-//!            args ──► command::* ──► client ──HTTP over HOME/abide.sock──► daemon
+//!            args ──► command::* ──► client ──HTTP over the home's socket──► daemon
 //!                         │
 //!                         └──► render (pure) ──► term ──► stdout
 //! ```
@@ -19,7 +19,9 @@ mod command;
 mod daemon;
 mod failure;
 mod home;
+#[cfg(unix)]
 mod installed;
+#[cfg(unix)]
 mod readable;
 mod render;
 mod term;
@@ -30,10 +32,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    if let Some(code) = abide_platform::keeper::enter()
-        .or_else(daemon::answer_check)
-        .or_else(daemon::enter)
-    {
+    if let Some(code) = daemon::enter() {
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     let cli = match args::Cli::try_parse() {

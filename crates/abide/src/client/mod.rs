@@ -5,6 +5,7 @@ mod query;
 mod requests;
 mod sse;
 mod stream;
+mod transport;
 
 use std::io;
 use std::time::Duration;
@@ -16,13 +17,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::failure::{Code, Failure};
 use crate::home::Home;
 
 use elements::Elements;
+use transport::Stream;
 
 pub use query::{Query, segment};
 pub use requests::Which;
@@ -217,24 +218,18 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<UnixStream, Error> {
-        // A socket's address is short; a home's path need not be.
-        let socket = abide_daemon::api::socket_address(&self.home.socket());
-        let (path, _directory) = match socket {
-            Ok(address) => address,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NoDaemon),
-            Err(error) => return Err(Error::Forbidden(error)),
-        };
+    async fn connect(&self) -> Result<Stream, Error> {
+        let home = &self.home.directory;
         let begun = std::time::Instant::now();
         loop {
-            let error = match UnixStream::connect(&path).await {
+            let error = match transport::connect(home).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
             match error.kind() {
                 io::ErrorKind::PermissionDenied => return Err(Error::Forbidden(error)),
                 // A keeper without a daemon: it is on its way.
-                _ if begun.elapsed() < RETURN && self.keeper_lives() => {
+                _ if begun.elapsed() < RETURN && transport::keeper_lives(home) => {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -251,15 +246,6 @@ impl Client {
         abide_platform::lock::holder(&self.home.directory)
     }
 
-    /// Somebody holds the keeper's lock of the home.
-    fn keeper_lives(&self) -> bool {
-        let Ok(file) = std::fs::File::open(self.home.directory.join("keeper.lock")) else {
-            return false;
-        };
-        let shared = rustix::fs::FlockOperation::NonBlockingLockShared;
-        rustix::fs::flock(&file, shared) == Err(rustix::io::Errno::WOULDBLOCK)
-    }
-
     /// What a person is told.
     #[must_use]
     pub fn failure(&self, error: Error) -> Failure {
@@ -271,7 +257,9 @@ impl Client {
                     "the daemon in {home} (process {pid}) does not open its API; it may be starting, or in safe mode because the ones before it crashed again and again; its units are supervised"
                 ))
                 .help(format!(
-                    "{home}/daemon.log says why; `kill -9 {pid}` has it started again, with its API, and no unit notices"
+                    "{log} says why; `{kill}` has it started again, with its API, and no unit notices",
+                    log = self.home.directory.join("daemon.log").display(),
+                    kill = transport::kill(pid),
                 ))
                 .code(Code::NoDaemon)
             }
@@ -282,10 +270,13 @@ impl Client {
                 "cannot speak to the daemon in {home}: {}",
                 crate::failure::plain(&error)
             ))
-            .help("only the home's owner and root may; `--home DIR` names another home"),
+            .help(format!(
+                "only the home's owner and {} may; `--home DIR` names another home",
+                transport::MASTER
+            )),
             Error::Refused(status, body) => refused(status, *body),
             Error::Silent(_) => Failure::new(error.to_string())
-                .help("its supervision goes on without the API; `kill -9` of the daemon is safe, its keeper brings it back"),
+                .help("its supervision goes on without the API; to kill the daemon is safe, its keeper brings it back"),
             Error::Broken(_) | Error::Strange(_) => Failure::new(error.to_string()),
         }
     }

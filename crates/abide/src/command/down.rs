@@ -1,19 +1,16 @@
 //! `abide down`: stop one file's units, or everything and abide itself.
 
 use std::io::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::time::Duration;
 
 use abide_model::api::{DaemonStatus, DownRequest};
 use abide_platform::identity::Handle;
 
 use super::change::finish;
 use super::follow::{Following, failures, follow};
-use super::{Answer, Context, files, write_json};
+use super::{Answer, Context, files, processes, write_json};
 use crate::args::DownArgs;
 use crate::client::Error;
 use crate::failure::{Code, Failure};
-use crate::readable::Readable;
 use crate::term::Signals;
 
 pub(super) async fn run(context: &mut Context<'_>, args: &DownArgs) -> Answer {
@@ -64,26 +61,13 @@ pub(super) async fn run(context: &mut Context<'_>, args: &DownArgs) -> Answer {
 /// The daemon's and the keeper's processes, held so that their end can be seen.
 struct Processes(Vec<Handle>);
 
-/// Between two looks at a process where nothing tells of its end: Linux before 5.3.
-const PAUSE: Duration = Duration::from_millis(10);
-
 impl Processes {
     fn of(daemon: &DaemonStatus) -> Self {
-        let home = daemon.home.as_os_str().as_bytes();
-        let open = |pid: u32| {
-            // A daemon in a container tells the numbers that its processes have there; here they
-            // are somebody else's. Both have their home among their arguments.
-            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            arguments
-                .split(|b| *b == 0)
-                .find(|argument| *argument == home)?;
-            Handle::open(pid).ok()
-        };
         Self(
             [Some(daemon.pid), daemon.keeper_pid]
                 .into_iter()
                 .flatten()
-                .filter_map(open)
+                .filter_map(|pid| processes::open(pid, &daemon.home))
                 .collect(),
         )
     }
@@ -93,7 +77,7 @@ impl Processes {
         let mut signals = Signals::listen()?;
         for process in self.0 {
             tokio::select! {
-                ended = ended(&process) => ended?,
+                ended = processes::ended(&process) => ended?,
                 () = signals.leave() => {
                     return Err(Failure::new("not waited for: abide goes down in the background".to_owned())
                         .code(Code::Interrupted));
@@ -102,14 +86,4 @@ impl Processes {
         }
         Ok(())
     }
-}
-
-async fn ended(process: &Handle) -> std::io::Result<()> {
-    if let Some(pidfd) = process.pidfd() {
-        return Readable::new(pidfd)?.take(|_| Ok(Some(()))).await;
-    }
-    while process.alive() {
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
 }

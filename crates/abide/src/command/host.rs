@@ -34,7 +34,7 @@ pub(super) fn run(home: Option<Home>, args: &HostArgs) -> Answer {
 
 /// Where a unit that was never installed has its home.
 fn default_home(unit: &HostedUnit) -> Result<PathBuf, Failure> {
-    let scope = if rustix::process::geteuid().is_root() {
+    let scope = if abide_platform::account::is_administrator() {
         abide_host::Scope::System
     } else {
         abide_host::Scope::User

@@ -262,8 +262,7 @@ async fn free_name(context: &Context<'_>, program: &str) -> Result<UnitName, Fai
 
 /// What a name may hold of a program's base name; "unit" if nothing.
 fn base_name(program: &str) -> String {
-    let base = program.rsplit('/').next().unwrap_or(program);
-    let name: String = base
+    let name: String = program::base(program)
         .chars()
         .map(|c| {
             if c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '.') {

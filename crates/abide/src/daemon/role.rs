@@ -22,12 +22,11 @@ const HOSTING: &str = "hosting=";
 const MANAGED: &str = "managed";
 
 /// The build of this executable, where that was known when it was built.
-pub const BUILD: Option<&str> = option_env!("ABIDE_BUILD_NAME");
+const BUILD: Option<&str> = option_env!("ABIDE_BUILD_NAME");
 
 /// If this process was asked what it is, before it is to take over from a daemon: answers, and returns the
 /// code to exit with.
-#[must_use]
-pub fn answer_check() -> Option<i32> {
+fn answer_check() -> Option<i32> {
     let home = check::asked(std::env::args_os().skip(1))?;
     let answer = check::Answer::here(&home, BUILD);
     let said = serde_json::to_string(&answer)
@@ -95,9 +94,15 @@ impl Role {
     }
 }
 
-/// If this process was started as the daemon: be it, and return the code to exit with.
+/// If this process was started as one of abide's own: be it, and return the code to exit with.
 #[must_use]
 pub fn enter() -> Option<i32> {
+    abide_platform::keeper::enter()
+        .or_else(answer_check)
+        .or_else(serve)
+}
+
+fn serve() -> Option<i32> {
     let role = Role::read(std::env::args_os().skip(1))?;
     let arguments = role.arguments();
     Some(abide_daemon::serve(&Options {

@@ -1,5 +1,15 @@
 //! Which home a command is about.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix::usual;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::usual;
+
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -22,7 +32,7 @@ pub struct Surroundings {
     pub option: Option<PathBuf>,
     /// Of these variables, the ones that are set and not empty.
     pub variable: Variables,
-    /// The caller is root.
+    /// The caller is root; on Windows, acts as an administrator.
     pub root: bool,
     /// The working directory.
     pub directory: PathBuf,
@@ -41,7 +51,7 @@ impl Surroundings {
                     .filter(|value| !value.is_empty())
                     .map(PathBuf::from)
             }),
-            root: rustix::process::geteuid().is_root(),
+            root: abide_platform::account::is_administrator(),
             directory: std::env::current_dir()
                 .map_err(|e| Failure::new(format!("cannot tell the working directory: {e}")))?,
         })
@@ -49,11 +59,11 @@ impl Surroundings {
 }
 
 impl Home {
-    /// `--home`, else `ABIDE_HOME`, else `/var/lib/abide` for root, else `$XDG_STATE_HOME/abide` or
-    /// `~/.local/state/abide` (XDG Base Directory Specification).
+    /// `--home`, else `ABIDE_HOME`, else where this system has such things: for the whole machine if the caller is
+    /// root, else for this user.
     ///
     /// # Errors
-    /// When a user has neither XDG_STATE_HOME nor HOME.
+    /// When the variables that would say so are not set.
     pub fn resolve(around: &Surroundings) -> Result<Self, Failure> {
         let absolute = |path: PathBuf| around.directory.join(path);
         if let Some(option) = &around.option {
@@ -71,29 +81,17 @@ impl Home {
                 named: false,
             });
         }
-        let directory = if around.root {
-            PathBuf::from("/var/lib/abide")
-        } else if let Some(state) = (around.variable)("XDG_STATE_HOME").filter(|p| p.is_absolute())
-        {
-            state.join("abide")
-        } else if let Some(home) = (around.variable)("HOME") {
-            absolute(home).join(".local/state/abide")
-        } else {
-            return Err(Failure::usage(
-                "cannot tell where abide's home is: neither HOME nor ABIDE_HOME is set".to_owned(),
-            )
-            .help("name a directory with --home DIR"));
-        };
+        let directory = absolute(usual(around)?);
         Ok(Self {
             directory: clean(&directory),
             named: false,
         })
     }
 
-    /// The control socket.
+    /// What units have written, a folder each.
     #[must_use]
-    pub fn socket(&self) -> PathBuf {
-        self.directory.join("abide.sock")
+    pub fn logs(&self) -> PathBuf {
+        self.directory.join("logs")
     }
 
     /// A command for a hint, with `--home` if it was given.
@@ -115,11 +113,15 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn around(option: Option<&str>, root: bool, set: &'static [(&str, &str)]) -> Surroundings {
-        Surroundings {
+impl Surroundings {
+    /// With these variables set and no others.
+    fn with(
+        option: Option<&str>,
+        root: bool,
+        directory: &str,
+        set: &'static [(&str, &str)],
+    ) -> Self {
+        Self {
             option: option.map(PathBuf::from),
             variable: Box::new(move |name| {
                 set.iter()
@@ -127,41 +129,14 @@ mod tests {
                     .map(|(_, value)| PathBuf::from(value))
             }),
             root,
-            directory: PathBuf::from("/srv"),
+            directory: PathBuf::from(directory),
         }
     }
+}
 
-    #[test]
-    fn the_option_wins_over_the_variable_and_that_over_the_default() {
-        let set: &[_] = &[("ABIDE_HOME", "/var/env"), ("HOME", "/home/ada")];
-        let home = |option, root, set| {
-            Home::resolve(&around(option, root, set))
-                .map(|home| home.directory)
-                .ok()
-        };
-        assert_eq!(
-            home(Some("./mine"), false, set),
-            Some(PathBuf::from("/srv/mine"))
-        );
-        assert_eq!(home(None, false, set), Some(PathBuf::from("/var/env")));
-        assert_eq!(
-            home(None, true, &[("HOME", "/root")]),
-            Some(PathBuf::from("/var/lib/abide"))
-        );
-        assert_eq!(
-            home(None, false, &[("HOME", "/home/ada")]),
-            Some(PathBuf::from("/home/ada/.local/state/abide"))
-        );
-        assert_eq!(
-            home(
-                None,
-                false,
-                &[("HOME", "/home/ada"), ("XDG_STATE_HOME", "/s")]
-            ),
-            Some(PathBuf::from("/s/abide"))
-        );
-        assert_eq!(home(None, false, &[]), None);
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_hint_repeats_the_home_that_was_named() {

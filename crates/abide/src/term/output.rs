@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use super::Palette;
+use super::{Palette, console};
 use crate::args::ColorWhen;
 
 /// Where a command writes, and what it may write there.
 pub struct Output {
-    out: BufWriter<Stdout>,
+    out: BufWriter<Written>,
     /// Colours of standard output.
     pub palette: Palette,
     /// Colours of standard error.
@@ -22,12 +22,19 @@ impl Output {
     #[must_use]
     pub fn new(color: ColorWhen) -> Self {
         let (out, error) = (io::stdout(), io::stderr());
+        let terminal = console::takes_sequences(&out);
         Self {
-            palette: Palette::choose(color, &out),
-            error_palette: Palette::choose(color, &error),
-            terminal: out.is_terminal(),
+            palette: Palette::choose(color, terminal),
+            error_palette: Palette::choose(color, console::takes_sequences(&error)),
+            terminal,
             // Not line buffered: a table is one write. Whoever follows something flushes.
-            out: BufWriter::with_capacity(16 * 1024, out),
+            out: BufWriter::with_capacity(
+                16 * 1024,
+                Written {
+                    terminal: out.is_terminal(),
+                    out,
+                },
+            ),
         }
     }
 
@@ -49,12 +56,8 @@ impl Output {
         if !self.terminal {
             return None;
         }
-        match rustix::termios::tcgetwinsize(io::stdout()) {
-            Ok(size) if size.ws_col > 0 => {
-                Some((usize::from(size.ws_col), usize::from(size.ws_row.max(2))))
-            }
-            _ => Some((80, 24)),
-        }
+        let (columns, rows) = console::size(&io::stdout()).unwrap_or((80, 24));
+        Some((columns, rows.max(2)))
     }
 }
 
@@ -62,6 +65,28 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write(bytes)
     }
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Standard output; where that is a terminal, no more than it can show.
+struct Written {
+    out: Stdout,
+    terminal: bool,
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.terminal {
+            return self.out.write(bytes);
+        }
+        match console::writable(bytes) {
+            0 if !bytes.is_empty() => self.out.write_all("\u{fffd}".as_bytes()).map(|()| 1),
+            length => self.out.write(bytes.get(..length).unwrap_or(bytes)),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -1,7 +1,6 @@
 //! Colours, where they are wanted.
 
 use std::fmt;
-use std::io::IsTerminal;
 
 use crate::args::ColorWhen;
 
@@ -45,15 +44,15 @@ impl Palette {
         Self { on: false }
     }
 
-    /// What `--color`, NO_COLOR (<https://no-color.org>), TERM and the output say.
+    /// What `--color`, NO_COLOR (<https://no-color.org>), TERM and the output say, which is a `terminal` or not.
     #[must_use]
-    pub fn choose(when: ColorWhen, output: &impl IsTerminal) -> Self {
+    pub fn choose(when: ColorWhen, terminal: bool) -> Self {
         let on = match when {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
             ColorWhen::Auto => {
                 let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-                output.is_terminal()
+                terminal
                     && !set("NO_COLOR")
                     && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }

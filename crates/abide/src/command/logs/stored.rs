@@ -1,9 +1,11 @@
 //! The home's segments, read without a daemon.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use abide_log::{Format, Query, Reader, Record, Source};
 use abide_model::{UnitName, Wall};
+use abide_platform::naming;
 use globset::Glob;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,8 +19,7 @@ use crate::render::line::{Lines, LogLine};
 pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted<'_>) -> Answer {
     let home = context.client.home();
     let directory = home.directory.display().to_string();
-    let paths = abide_daemon::home::Home::new(home.directory.clone());
-    let sources = sources(&paths, wanted.patterns)?;
+    let sources = sources(&home.logs(), wanted.patterns)?;
     if sources.is_empty() {
         return Err(context.client.failure(crate::client::Error::NoDaemon));
     }
@@ -78,12 +79,12 @@ fn query(wanted: &Wanted<'_>) -> Result<Query, Failure> {
 }
 
 /// The units that have a log and that the patterns name.
-fn sources(paths: &abide_daemon::home::Home, patterns: &[String]) -> Result<Vec<Source>, Failure> {
-    let Ok(entries) = std::fs::read_dir(paths.logs()) else {
+fn sources(logs: &Path, patterns: &[String]) -> Result<Vec<Source>, Failure> {
+    let Ok(entries) = std::fs::read_dir(logs) else {
         return Ok(Vec::new());
     };
     let mut names: Vec<UnitName> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|entry| naming::unit_of(entry.ok()?.file_name().to_str()?))
         .collect();
     names.sort();
     let mut chosen: Vec<UnitName> = Vec::new();
@@ -111,7 +112,7 @@ fn sources(paths: &abide_daemon::home::Home, patterns: &[String]) -> Result<Vec<
     Ok(chosen
         .into_iter()
         .map(|unit| Source {
-            dir: paths.unit_logs(&unit),
+            dir: logs.join(&*naming::of_unit(&unit)),
             unit,
         })
         .collect())

@@ -1,22 +1,25 @@
-//! Whether the program of `run` is there, before anything is started.
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::empty;
 use crate::failure::Failure;
+
+/// The last part of its path.
+pub fn base(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
 
 /// Looks the program up as the guarded process will: with a `/` from its directory, else in its PATH.
 ///
 /// # Errors
 /// It is not there, or nobody may execute it.
-pub(super) fn find(
+pub fn find(
     program: &str,
     directory: &Path,
     environment: &[(String, String)],
 ) -> Result<(), Failure> {
     if program.is_empty() {
-        return Err(Failure::usage("cannot guard an empty command".to_owned())
-            .help("write the program after --, as in `abide run -- python3 -m http.server`"));
+        return Err(empty());
     }
     if program.contains('/') {
         return executable(&directory.join(program)).map_err(|why| {
