@@ -51,7 +51,7 @@ pub fn serve(options: &Options) -> i32 {
         Ok(Ended::Yielded) => keeper::EXIT_YIELDED,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
-            1
+            keeper::EXIT_FAILED
         }
     }
 }

@@ -14,10 +14,12 @@ pub mod exit;
 pub mod fault;
 pub mod handle;
 pub mod identity;
+pub mod keeper;
 pub mod limits;
 pub mod lock;
 pub mod naming;
 pub mod notify;
+pub mod pipe;
 pub mod private;
 pub mod random;
 pub mod spawn;
@@ -30,15 +32,11 @@ pub mod usage;
 #[cfg(unix)]
 pub mod executable;
 #[cfg(unix)]
-pub mod keeper;
-#[cfg(unix)]
 mod kernel_file;
 #[cfg(unix)]
 pub mod listen;
 #[cfg(unix)]
 pub mod memory;
-#[cfg(unix)]
-pub mod pipe;
 #[cfg(unix)]
 pub mod signals;
 

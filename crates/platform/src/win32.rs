@@ -6,15 +6,17 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0,
-    WAIT_TIMEOUT,
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_FAILED,
+    WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, INFINITE, WaitForSingleObject};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, INFINITE, Sleep, WaitForMultipleObjects, WaitForSingleObject,
+};
 use windows_sys::core::BOOL;
 
 /// A text for Windows, with the zero that ends it.
@@ -100,6 +102,29 @@ pub(crate) fn wait(handle: &impl AsHandle, at_most: Option<Duration>) -> io::Res
         WAIT_OBJECT_0 => Ok(true),
         WAIT_TIMEOUT => Ok(false),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Waits until one of these objects is signalled, at most so long (`None`: for ever): the first one that is. At
+/// most 64, and at least one if there is no limit.
+pub(crate) fn wait_any(
+    handles: &[BorrowedHandle<'_>],
+    at_most: Option<Duration>,
+) -> io::Result<Option<usize>> {
+    let list: Vec<HANDLE> = handles.iter().map(raw).collect();
+    let count = list.len() as u32;
+    let answer = if list.is_empty() {
+        // SAFETY: takes a number. Nothing is signalled then.
+        unsafe { Sleep(milliseconds(at_most)) };
+        WAIT_TIMEOUT
+    } else {
+        // SAFETY: the handles are borrowed for the call, and as many as is said.
+        unsafe { WaitForMultipleObjects(count, list.as_ptr(), 0, milliseconds(at_most)) }
+    };
+    match answer {
+        WAIT_TIMEOUT => Ok(None),
+        WAIT_FAILED => Err(io::Error::last_os_error()),
+        index => Ok(usize::try_from(index.wrapping_sub(WAIT_OBJECT_0)).ok()),
     }
 }
 

@@ -7,6 +7,7 @@ use super::sources;
 
 /// Files and folders of it. The fuzzer in them is a test.
 const PLACES: &[&str] = &[
+    "crates/platform/src/keeper/restarts.rs",
     "crates/platform/src/keeper/wire.rs",
     "crates/platform/src/keeper/linux/socket.rs",
     "crates/platform/src/keeper/linux/hold",

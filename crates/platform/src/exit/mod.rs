@@ -8,7 +8,7 @@ pub use linux::from_wait_status;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::from_exit_code;
+pub use windows::{from_exit_code, from_wait_status};
 
 /// The system's words for an error number, in lower case, without the number and a full stop:
 /// "no such file or directory".

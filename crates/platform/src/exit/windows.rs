@@ -7,6 +7,12 @@ pub fn from_exit_code(code: u32) -> ExitStatus {
     ExitStatus::Code(code.cast_signed())
 }
 
+/// The same, as the keeper's table has it.
+#[must_use]
+pub fn from_wait_status(status: i32) -> ExitStatus {
+    ExitStatus::Code(status)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

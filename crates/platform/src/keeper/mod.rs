@@ -21,7 +21,21 @@
 //! in [`Successor`], if no other daemon is left.
 
 mod launch;
+// Nobody upgrades on Windows yet, and there is one version of the keeper there.
+#[cfg_attr(windows, allow(dead_code))]
+mod told;
+#[cfg_attr(windows, allow(dead_code))]
 mod upgrade;
+
+// What runs in the keeper cannot panic.
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#[cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
+mod restarts;
+#[cfg_attr(windows, allow(dead_code))]
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#[cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
 pub(crate) mod wire;
 
 #[cfg(target_os = "linux")]
@@ -32,9 +46,19 @@ pub use linux::{
     tell_starter,
 };
 
-use std::os::fd::OwnedFd;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::kept;
+#[cfg(windows)]
+pub use windows::{
+    KeeperSocket, Link, Starting, Successor, become_keeper, enter, hand_over, main_process,
+    start_detached, tell_starter,
+};
 
 use abide_model::{ExitStatus, Mono, RunId, Signal, UnitId};
+
+use crate::handle::Handle;
 
 pub use launch::{Launch, StartError};
 pub use upgrade::UpgradeFailure;
@@ -52,6 +76,10 @@ pub const EXIT_REFUSED: i32 = 78;
 /// sysexits.h): it is tried again, and that is no crash. Before the first daemon of a keeper was ready it is
 /// a refusal as any other.
 pub const EXIT_SHORT: i32 = 75;
+
+/// The exit code of a daemon that cannot go on and has said why in its log (`EX_SOFTWARE` of sysexits.h): a
+/// crash as any other.
+pub const EXIT_FAILED: i32 = 70;
 
 /// The exit code of a daemon that was told [`KeeperEvent::Yield`] and has let go of everything: it is
 /// its successor's turn.
@@ -124,7 +152,7 @@ impl RunEntry {
 #[derive(Debug, Default)]
 pub struct Table {
     /// Every descriptor that is held.
-    pub descriptors: Vec<(Key, OwnedFd)>,
+    pub descriptors: Vec<(Key, Handle)>,
     /// Every run that is alive, or whose exit nobody has taken.
     pub runs: Vec<RunEntry>,
     /// The keeper's process.
@@ -156,7 +184,8 @@ pub struct Death {
 /// What the keeper tells its daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeeperEvent {
-    /// A run's main process was reaped. It stays in the keeper's table until [`Link::taken`]. If
+    /// A run's main process was reaped (not told on Windows, where a process can be asked as long as the keeper
+    /// holds it). It stays in the keeper's table until [`Link::taken`]. If
     /// `entry.pid` is not the main process that [`Link::main_changed`] told last, the exit was on its
     /// way already, and is of no meaning any more: not to be answered.
     Exit(RunEntry),

@@ -16,10 +16,6 @@
 //! To add a kind: take the next number, say who sends it and what its numbers are, and raise
 //! [`VERSION`] if the other end must understand it.
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
-#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
-#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
-
 use abide_model::{RunId, UnitId};
 
 use super::{Key, RunEntry, RunState, UpgradeFailure};

@@ -17,7 +17,9 @@ pub use linux::{Lock, acquire, holder, keeper};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Lock, acquire, holder};
+pub(crate) use windows::acquire_keeper;
+#[cfg(windows)]
+pub use windows::{Lock, acquire, holder, keeper};
 
 use std::path::PathBuf;
 

@@ -42,7 +42,17 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// # Errors
 /// [`LockError`].
 pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
-    let path = home.join("lock");
+    acquire_file(home, "lock", wait, false)
+}
+
+/// The keeper's own lock. A keeper that was just killed may hold it for an instant longer than its
+/// line. `insist`: waits for another keeper, too, that may be about to end.
+pub(crate) fn acquire_keeper(home: &Path, insist: bool) -> Result<Lock, LockError> {
+    acquire_file(home, "keeper.lock", Duration::from_secs(2), insist)
+}
+
+fn acquire_file(home: &Path, name: &str, wait: Duration, insist: bool) -> Result<Lock, LockError> {
+    let path = home.join(name);
     let io = |source| LockError::Io {
         path: path.clone(),
         source,
@@ -50,13 +60,14 @@ pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
     let mut file = open(&path).map_err(io)?;
     let deadline = now().mono.after(wait);
     while !try_lock(&file).map_err(io)? {
-        if let Some(pid) = live_holder(&mut file) {
+        let over = now().mono >= deadline;
+        if let Some(pid) = live_holder(&mut file).filter(|_| over || !insist) {
             return Err(LockError::Held {
                 home: home.to_owned(),
                 pid,
             });
         }
-        if now().mono >= deadline {
+        if over {
             return Err(LockError::Busy {
                 home: home.to_owned(),
             });
@@ -74,7 +85,21 @@ pub fn acquire(home: &Path, wait: Duration) -> Result<Lock, LockError> {
 /// The process id of the live daemon that holds a home, if one does.
 #[must_use]
 pub fn holder(home: &Path) -> Option<u32> {
-    let mut file = File::open(home.join("lock")).ok()?;
+    holder_of(&home.join("lock"))
+}
+
+/// The process id of the live keeper of a home, if there is one.
+#[must_use]
+pub fn keeper(home: &Path) -> Option<u32> {
+    holder_of(&home.join("keeper.lock"))
+}
+
+fn holder_of(path: &Path) -> Option<u32> {
+    let mut file = File::open(path).ok()?;
+    // Whoever let go of it may still live. The file is closed with this, and so is the lock.
+    if try_lock(&file).unwrap_or(false) {
+        return None;
+    }
     live_holder(&mut file)
 }
 
@@ -145,7 +170,9 @@ mod tests {
             matches!(refused, LockError::Held { pid, .. } if pid == std::process::id()),
             "{refused}"
         );
+        assert_eq!(keeper(home), None);
         drop(lock);
+        assert_eq!(holder(home), None);
         acquire(home, Duration::from_secs(60)).expect("it is free again");
     }
 }

@@ -36,6 +36,8 @@ pub use workers::Workers;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
+pub(crate) use windows::{Attributes, command_line, wake};
+#[cfg(windows)]
 pub use windows::{Order, Spawned, spawn, surroundings};
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What the clauses need of a platform: a keeper, a daemon that can be killed, programs.
 
-use abide_model::ExitStatus;
+use abide_model::{ExitStatus, Signal};
 
 /// Why a test does not apply here.
 pub struct Skipped(pub &'static str);
@@ -43,6 +43,13 @@ pub trait Platform {
     /// The system's words for a file that is not there.
     fn not_there(&self) -> String {
         "no such file or directory".to_owned()
+    }
+    /// How a program ends that is ended with its tree.
+    fn killed(&self) -> ExitStatus {
+        ExitStatus::Signal {
+            signal: Signal::KILL,
+            core: false,
+        }
     }
     /// The daemon dies in the instant in which it has made the process.
     fn spawn_and_die(&mut self, run: u64, program: Program);

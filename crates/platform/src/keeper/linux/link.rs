@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use abide_model::{Mono, RunId, Signal, UnitId};
+use abide_model::{RunId, UnitId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -14,9 +14,9 @@ use rustix::net::sockopt::socket_type;
 use super::inherited::{Base, descriptor};
 use super::socket::{Out, Received, Sent, receive, send};
 use super::{KEEPER_FD, READY_FD, hand_over};
-use crate::exit::from_wait_status;
+use crate::keeper::told::{Told, event};
 use crate::keeper::wire::{BATCH, Frame, Kind, OLDEST, VERSION};
-use crate::keeper::{Death, KeeperEvent, Key, Launch, LinkError, Table, UpgradeFailure};
+use crate::keeper::{KeeperEvent, Key, Launch, LinkError, Table};
 
 /// How long a daemon that leaves waits for its keeper to hear it.
 const PATIENCE: Timespec = Timespec {
@@ -148,41 +148,15 @@ impl Link {
                 Received::End => return Ok(false),
             };
             for (frame, fd) in message.into_frames() {
-                match frame.kind {
-                    Kind::WELCOME => {
-                        let version = frame.unit;
-                        if !(OLDEST..=VERSION).contains(&version) {
-                            return Err(LinkError::Version {
-                                theirs: version,
-                                ours: VERSION,
-                            });
-                        }
-                        self.version = version;
-                        let [keeper, starts, safe_mode, keeper_version] = frame.numbers;
-                        (table.keeper, table.starts) = (keeper, starts);
-                        table.safe_mode = safe_mode != 0;
-                        table.keeper_version = keeper_version;
-                    }
-                    Kind::ROLLED_BACK => {
-                        table.rolled_back = UpgradeFailure::from_numbers(frame.numbers);
-                    }
-                    Kind::DIED => {
-                        let [deaths, ..] = frame.numbers;
-                        table.died = Some(Death {
-                            at: Mono(frame.run),
-                            status: from_wait_status(frame.unit.cast_signed()),
-                            deaths,
-                        });
-                    }
-                    // The kernel drops what there is no room for. The keeper still has it: better no daemon
-                    // now than one that takes it for lost.
-                    Kind::HOLD => match fd {
-                        Some(fd) => table.descriptors.push((frame.key(), fd)),
-                        None => return Err(LinkError::NoRoom),
-                    },
-                    Kind::RUN if !complete => table.runs.extend(frame.entry()),
-                    Kind::END => complete = true,
-                    _ => self.events.extend(event(&frame)),
+                if complete {
+                    self.events.extend(event(&frame));
+                    continue;
+                }
+                match table.take(&frame, fd)? {
+                    Told::Version(version) => self.version = version,
+                    Told::Entry => {}
+                    Told::All => complete = true,
+                    Told::Other => self.events.extend(event(&frame)),
                 }
             }
         }
@@ -332,32 +306,6 @@ impl Link {
         // After the descriptors of many units.
         self.out = VecDeque::new();
     }
-}
-
-/// What is not known is ignored: the keeper may be newer.
-fn event(frame: &Frame) -> Option<KeeperEvent> {
-    let (unit, run) = frame.id();
-    let [_, signal, ..] = frame.numbers;
-    Some(match frame.kind {
-        Kind::RUN => KeeperEvent::Exit(frame.entry()?),
-        Kind::STOPPED => KeeperEvent::Stopped {
-            unit,
-            run,
-            signal: Signal(signal.cast_signed()),
-        },
-        Kind::CONTINUED => KeeperEvent::Continued { unit, run },
-        Kind::YIELD => KeeperEvent::Yield,
-        Kind::UPGRADE_FAILED => {
-            KeeperEvent::UpgradeFailed(UpgradeFailure::from_numbers(frame.numbers)?)
-        }
-        Kind::RENEWED => KeeperEvent::Renewed {
-            version: frame.unit,
-        },
-        Kind::NOT_RENEWED => KeeperEvent::NotRenewed {
-            errno: frame.unit.cast_signed(),
-        },
-        _ => return None,
-    })
 }
 
 impl AsFd for Link {

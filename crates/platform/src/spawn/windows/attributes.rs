@@ -12,7 +12,7 @@ use crate::win32::checked;
 
 /// What a process is made with beside its command: the job that it is in from its first instruction, and the
 /// only handles that it inherits.
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     /// The list, which holds addresses of the two below: they must neither move nor go before it.
     list: Vec<usize>,
     _jobs: Box<[HANDLE]>,
@@ -21,9 +21,10 @@ pub(super) struct Attributes {
 
 impl Attributes {
     /// The handles must be inheritable, and none twice; they are borrowed until the process is made.
-    pub fn new(job: HANDLE, handles: &[HANDLE]) -> io::Result<Self> {
+    pub fn new(job: Option<HANDLE>, handles: &[HANDLE]) -> io::Result<Self> {
         const COUNT: u32 = 2;
-        let (jobs, handles): (Box<[HANDLE]>, Box<[HANDLE]>) = (Box::new([job]), handles.into());
+        let (jobs, handles): (Box<[HANDLE]>, Box<[HANDLE]>) =
+            (job.into_iter().collect(), handles.into());
         let mut size = 0;
         // SAFETY: without a list it only says how large one must be, which it calls an error.
         unsafe {
@@ -38,7 +39,9 @@ impl Attributes {
             _jobs: jobs,
             _handles: handles,
         };
-        attributes.add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &attributes._jobs)?;
+        if job.is_some() {
+            attributes.add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &attributes._jobs)?;
+        }
         attributes.add(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &attributes._handles)?;
         Ok(attributes)
     }

@@ -6,7 +6,8 @@
 //!   a handle to its job is put into the process
 //!   record ──────── run/UNIT/record says which process, and where in it that handle is
 //!   release ─────── the job no longer dies with its handles
-//!     │  killed here: it lies there suspended; who finds the record sets it going
+//!   keeper ──────── it has process and job
+//!     │  killed here or before: it lies there suspended; who finds the record sets it going ([`wake`])
 //!   resume
 //! ```
 //!
@@ -26,6 +27,7 @@ mod environment;
 mod order;
 mod program;
 mod quote;
+mod wake;
 
 use std::io;
 use std::os::windows::io::{AsHandle, OwnedHandle};
@@ -48,9 +50,11 @@ use crate::exit::errno_text;
 use crate::identity::{Handle, Record};
 use crate::win32::{checked, inheritable, owned, raw, wide};
 
-use attributes::Attributes;
+pub(crate) use attributes::Attributes;
 use environment::Environment;
 pub use order::{Order, Spawned};
+pub(crate) use quote::command_line;
+pub(crate) use wake::wake;
 
 /// How every process is made. Not in a process group of its own: see above.
 const FLAGS: PROCESS_CREATION_FLAGS = CREATE_SUSPENDED
@@ -85,7 +89,7 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     let program = program::resolve(&launch.command, &launch.directory, &environment)?;
     let prepare = |error: io::Error| failed(Step::Prepare, "prepare the program", &error);
     let streams = Streams::new(order).map_err(prepare)?;
-    let attributes = Attributes::new(raw(&order.tree), &streams.all()).map_err(prepare)?;
+    let attributes = Attributes::new(Some(raw(&order.tree)), &streams.all()).map_err(prepare)?;
 
     let mut startup = STARTUPINFOEXW::default();
     startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
@@ -149,9 +153,19 @@ impl Begun {
             warnings.push(format!("cannot write {}: {error}", path.display()));
         }
         order.tree.release().map_err(at(Step::Group))?;
+        let run = (order.unit, order.run);
+        if let Some(keeper) = &order.keeper
+            && let Err(error) = keeper.hold_run(run, process, &order.tree)
+        {
+            warnings.push(format!("cannot have the keeper hold it: {error}"));
+        }
         // SAFETY: the thread is ours, and suspended once.
         if unsafe { ResumeThread(raw(&self.thread)) } == u32::MAX {
-            return Err(at(Step::Execute)(io::Error::last_os_error()));
+            let error = at(Step::Execute)(io::Error::last_os_error());
+            return Err(SpawnError {
+                recorded: order.keeper.is_some(),
+                ..error
+            });
         }
         self.process = None;
         let unsupported: Vec<LimitUnsupported> = order.tree.unsupported().to_vec();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use abide_model::{Launch, LimitUnsupported, RunId, UnitId};
 
 use crate::identity::{Handle, Identity};
+use crate::keeper::KeeperSocket;
 use crate::tree::RunTree;
 
 /// One run to be started.
@@ -26,6 +27,8 @@ pub struct Order {
     pub stderr: Option<OwnedHandle>,
     /// Its job. From [`crate::tree::Trees::run`].
     pub tree: RunTree,
+    /// The keeper's line, from [`crate::keeper::Link::socket`]; `None`: nobody holds the run but this process.
+    pub keeper: Option<KeeperSocket>,
     /// The record file (`run/UNIT/record`); its directory must exist.
     pub record: Option<PathBuf>,
 }

@@ -7,7 +7,7 @@
 ///
 /// # Errors
 /// Reads after "cannot": what cannot be handed to any program.
-pub(super) fn command_line(program: &str, arguments: &[String]) -> Result<String, String> {
+pub(crate) fn command_line(program: &str, arguments: &[String]) -> Result<String, String> {
     // The program's own name is not unescaped: a quote in it cannot be said. No file has one.
     if program.contains('"') {
         return Err("name the program on its command line: there is a quotation mark in it".into());

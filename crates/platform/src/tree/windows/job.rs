@@ -1,10 +1,10 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::windows::io::{AsHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, HANDLE};
+use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOBOBJECT_ASSOCIATE_COMPLETION_PORT,
     JobObjectAssociateCompletionPortInformation, JobObjectBasicProcessIdList,
@@ -28,6 +28,13 @@ impl AsHandle for Job {
     }
 }
 
+/// A handle of a job that came from elsewhere.
+impl From<OwnedHandle> for Job {
+    fn from(handle: OwnedHandle) -> Self {
+        Self(handle)
+    }
+}
+
 impl Tell for Job {
     fn tell(&self, class: i32, structure: &[u8]) -> io::Result<()> {
         let size = u32::try_from(structure.len()).unwrap_or(0);
@@ -45,15 +52,6 @@ impl Job {
         Ok(Self(unsafe {
             owned(CreateJobObjectW(std::ptr::null(), std::ptr::null()))
         }?))
-    }
-
-    /// A job by a handle that came from elsewhere.
-    ///
-    /// # Safety
-    /// It is a job's, and nobody else closes it.
-    pub unsafe fn from_raw(handle: HANDLE) -> Self {
-        // SAFETY: as promised.
-        Self(unsafe { OwnedHandle::from_raw_handle(handle) })
     }
 
     /// Its messages go to this completion port, with this key. Once only, and before its first process.

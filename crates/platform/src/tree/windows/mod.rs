@@ -16,8 +16,9 @@ use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, HAN
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use crate::identity::Handle;
+use crate::keeper::kept;
 use crate::limits::Settings;
-use crate::win32::{checked, raw};
+use crate::win32::{checked, owned, raw};
 
 pub(crate) use job::is_console_host;
 pub use port::JobMessage;
@@ -76,7 +77,8 @@ impl Trees {
         Ok(RunTree::new(unit, run, key, job, settings, unsupported))
     }
 
-    /// The job of a run that lives already, by the handle to it that its main process was given.
+    /// The job of a run that lives already: the one that the keeper holds, or else by the handle to it that its
+    /// main process was given. If that has never begun, as whoever made it was killed just then, it is set going.
     ///
     /// # Errors
     /// Those of DuplicateHandle: the process has ended, or has closed the handle. The messages of a job
@@ -89,35 +91,41 @@ impl Trees {
         handle: u64,
         launch: &Launch,
     ) -> io::Result<RunTree> {
-        let mut job: HANDLE = std::ptr::null_mut();
-        let number = usize::try_from(handle).unwrap_or(0) as HANDLE;
-        // SAFETY: the process is held, the result goes to a local; a number that is no handle is refused.
-        checked(unsafe {
-            DuplicateHandle(
-                raw(main),
-                number,
-                GetCurrentProcess(),
-                &mut job,
-                0,
-                0,
-                DUPLICATE_SAME_ACCESS,
-            )
-        })?;
-        // SAFETY: it was made for us just now.
-        let job = unsafe { Job::from_raw(job) };
-        // A program that closed it and opened something else has another thing there.
-        if !job.pids()?.contains(&main.identity().pid) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the handle of its job is no longer there",
-            ));
+        if let Some(tree) = self.take_back(unit, run, launch)? {
+            return Ok(tree);
         }
+        let job = job_in(main, handle)?;
+        crate::spawn::wake(main)?;
+        Ok(self.tree(unit, run, job, launch))
+    }
+
+    /// The job of a run that the keeper holds, also when its main process has ended; `None`: it does not hold
+    /// this one. A run that has never begun is set going, as by [`Trees::adopt`].
+    ///
+    /// # Errors
+    /// Those of DuplicateHandle, and of setting it going.
+    pub fn take_back(
+        &self,
+        unit: UnitId,
+        run: RunId,
+        launch: &Launch,
+    ) -> io::Result<Option<RunTree>> {
+        let Some(job) = kept::job(unit, run)? else {
+            return Ok(None);
+        };
+        if let Some(main) = kept::main_process(unit, run)?.filter(Handle::alive) {
+            crate::spawn::wake(&main)?;
+        }
+        Ok(Some(self.tree(unit, run, Job::from(job), launch)))
+    }
+
+    fn tree(&self, unit: UnitId, run: RunId, job: Job, launch: &Launch) -> RunTree {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (settings, unsupported) = Settings::of(launch, processors);
         let key = self.keys.fetch_add(1, Ordering::Relaxed);
         // A job has one port for ever: while the first one is held somewhere, that is where it reports.
         let _ = job.report_to(self.port.handle(), key);
-        Ok(RunTree::new(unit, run, key, job, settings, unsupported))
+        RunTree::new(unit, run, key, job, settings, unsupported)
     }
 
     /// The next message of any job, with the key that [`RunTree::key`] tells; `None`: none came in time.
@@ -127,6 +135,34 @@ impl Trees {
     pub fn next(&self, at_most: Option<Duration>) -> io::Result<Option<(usize, JobMessage)>> {
         self.port.next(at_most)
     }
+}
+
+/// The job that has this number in its main process.
+fn job_in(main: &Handle, handle: u64) -> io::Result<Job> {
+    let mut job: HANDLE = std::ptr::null_mut();
+    let number = usize::try_from(handle).unwrap_or(0) as HANDLE;
+    // SAFETY: the process is held, the result goes to a local; a number that is no handle is refused.
+    checked(unsafe {
+        DuplicateHandle(
+            raw(main),
+            number,
+            GetCurrentProcess(),
+            &mut job,
+            0,
+            0,
+            DUPLICATE_SAME_ACCESS,
+        )
+    })?;
+    // SAFETY: it was made for us just now.
+    let job = Job::from(unsafe { owned(job) }?);
+    // A program that closed it and opened something else has another thing there.
+    if !job.pids()?.contains(&main.identity().pid) {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the handle of its job is no longer there",
+        ));
+    }
+    Ok(job)
 }
 
 impl RunTree {

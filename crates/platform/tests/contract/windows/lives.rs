@@ -1,15 +1,20 @@
 //! What outlives whom, and what is known of it.
 
-use std::os::windows::io::OwnedHandle;
+#![allow(unsafe_code)] // one handle that is put into a process
+
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use abide_model::{ExitStatus, RunId, UnitId};
-use abide_platform::identity::{Probe, Record, probe};
+use abide_platform::identity::{Handle, Probe, Record, probe};
 use abide_platform::spawn::spawn;
-use abide_platform::tree::{JobMessage, TERMINATED, Trees};
+use abide_platform::tree::{JobMessage, RunTree, TERMINATED, Trees};
 use abide_platform::usage::{Figures, sample};
+use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle};
+use windows_sys::Win32::System::Threading::{CREATE_SUSPENDED, GetCurrentProcess};
 
 use super::programs::say;
 use super::{LONG, Test, launch, order, start, wait_for};
@@ -22,6 +27,10 @@ pub const ALL: &[Test] = &[
     (
         "what_never_ran_dies_with_the_job_that_nobody_holds",
         unreleased,
+    ),
+    (
+        "a_process_that_nobody_set_going_is_set_going_by_who_adopts_it",
+        never_begun,
     ),
     (
         "a_job_says_who_came_who_went_and_that_none_is_left",
@@ -89,6 +98,45 @@ fn unreleased() {
     drop(order);
     drop(trees);
     child.wait().expect("it ended with its job");
+}
+
+fn never_begun() {
+    let trees = Trees::new().expect("a port");
+    let order = order(&trees, 1, launch(&["exit", "5"]));
+    let child = Command::new(std::env::current_exe().expect("our file"))
+        .args(["act", "exit", "5"])
+        .stdin(Stdio::null())
+        .creation_flags(CREATE_SUSPENDED)
+        .spawn()
+        .expect("it starts");
+    order.tree.enter(&child).expect("it is in");
+    let main = Handle::open(child.id()).expect("it lives");
+    let job = put(&order.tree, &child);
+    let tree = trees
+        .adopt(order.unit, order.run, &main, job, &order.launch)
+        .expect("its job is found");
+    let ended = main.exit(Some(LONG)).expect("asked");
+    assert_eq!(ended, Some(ExitStatus::Code(5)));
+    assert!(tree.wait_empty(LONG).expect("asked"));
+}
+
+/// Puts a handle to its job into a process.
+fn put(job: &RunTree, process: &impl AsRawHandle) -> u64 {
+    let mut there = std::ptr::null_mut();
+    // SAFETY: all are held for the call, and the number goes to a local.
+    let put = unsafe {
+        DuplicateHandle(
+            GetCurrentProcess(),
+            job.as_handle().as_raw_handle(),
+            process.as_raw_handle(),
+            &mut there,
+            0,
+            0,
+            DUPLICATE_SAME_ACCESS,
+        )
+    };
+    assert_ne!(put, 0);
+    there as usize as u64
 }
 
 fn messages() {

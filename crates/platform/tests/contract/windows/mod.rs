@@ -1,5 +1,7 @@
-//! The contract on Windows: what of it there is without a keeper, and what is Windows' own.
+//! The contract on Windows, and what is Windows' own.
 
+mod daemon;
+mod kept;
 mod lives;
 mod programs;
 mod real;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_model::{Command, EnvironmentSpec, ExitStatus, Launch, Limits, RunId, StdinSpec, UnitId};
+use abide_platform::keeper;
 use abide_platform::spawn::{Order, Spawned, spawn};
 use abide_platform::stop;
 use abide_platform::tree::{RunTree, Trees};
@@ -29,12 +32,17 @@ pub const LONG: Duration = Duration::from_secs(120);
 pub type Test = (&'static str, fn());
 
 pub fn main() {
-    if let Some(code) = stop::enter() {
+    if let Some(code) = stop::enter().or_else(keeper::enter) {
         exit(code);
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("act") => programs::main(&arguments[1..]),
+        Some("daemon") => daemon::main(arguments[1].as_ref()),
+        Some("act-keeper") => {
+            let launch = daemon::launch_of(arguments[1].as_ref());
+            panic!("{}", keeper::become_keeper(&launch));
+        }
         _ => run(arguments.iter().find(|a| !a.starts_with('-'))),
     }
 }
@@ -64,11 +72,12 @@ fn run(filter: Option<&String>) -> ! {
         run(format!("fake::{name}"), &|| clause(&mut Fake::default()));
         run(format!("windows::{name}"), &|| match needs {
             Needs::Daemon => clause(&mut Windows::new()),
-            Needs::Keeper => Err(Skipped("there is no keeper on Windows yet")),
+            Needs::Keeper => clause(&mut kept::Kept::start()),
             Needs::Signals => Err(Skipped("nothing dies by signals on Windows")),
         });
     }
-    for (name, test) in starts::ALL.iter().chain(lives::ALL).chain(stops::ALL) {
+    let own = [starts::ALL, lives::ALL, stops::ALL, kept::ALL];
+    for (name, test) in own.into_iter().flatten() {
         run(format!("windows::{name}"), &|| {
             test();
             Ok(())
@@ -131,6 +140,7 @@ pub fn order(trees: &Trees, run: u64, launch: Launch) -> Order {
         stdin: None,
         stdout: None,
         stderr: None,
+        keeper: None,
         record: None,
     }
 }
@@ -199,7 +209,7 @@ impl Platform for Windows {
     }
 
     fn spawn_and_die(&mut self, _: u64, _: Program) {
-        unreachable!("there is no keeper");
+        unreachable!("it has no keeper");
     }
 
     fn exit(&mut self, run: u64) -> ExitStatus {
@@ -227,18 +237,18 @@ impl Platform for Windows {
     }
 
     fn hold(&mut self, _: u64, _: &str) {
-        unreachable!("there is no keeper");
+        unreachable!("it has no keeper");
     }
 
     fn held(&mut self, _: u64) -> Option<String> {
-        unreachable!("there is no keeper");
+        unreachable!("it has no keeper");
     }
 
     fn daemon_dies(&mut self) {
-        unreachable!("there is no keeper");
+        unreachable!("it has no keeper");
     }
 
     fn leave(&mut self, _: i32) -> i32 {
-        unreachable!("there is no keeper");
+        unreachable!("it has no keeper");
     }
 }

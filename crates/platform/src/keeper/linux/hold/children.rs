@@ -5,7 +5,7 @@ use std::time::Duration;
 use abide_model::Signal;
 
 use super::Keeper;
-use super::program::Change;
+use super::program::{Change, ending};
 use super::system::{self, now};
 use super::tell::Talk;
 use crate::fault::point;
@@ -60,7 +60,7 @@ impl Keeper {
         if !self.restarts.leaving && self.after_the_daemon(wait_status) {
             return None;
         }
-        let code = self.restarts.ended(wait_status);
+        let code = self.restarts.ended(now(), wait_status, ending(wait_status));
         // TERM or INT: nobody can be asked to stop anything, since no daemon has ever worked.
         let wanted = matches!(self.pending, [true, ..] | [_, true, ..]);
         let code = code.or((wanted && !self.restarts.was_ready).then_some(1));

@@ -23,7 +23,6 @@ mod children;
 mod hear;
 mod program;
 mod renew;
-mod restarts;
 mod runs;
 mod tell;
 mod upgrade;
@@ -47,12 +46,12 @@ use rustix::io::Errno;
 
 use super::socket::pair;
 use crate::fault::point;
+use crate::keeper::restarts::{Restarts, SHORTAGE};
 use crate::keeper::wire::{Frame, VERSION};
 use crate::keeper::{Key, UpgradeFailure};
 use crate::signals::Signals;
 use program::How;
 pub(super) use program::Program;
-use restarts::Restarts;
 use runs::{Held, Id};
 use system::now;
 use tell::Talk;
@@ -246,7 +245,7 @@ impl Keeper {
         let changes = (self.changed && !self.short).then_some(Mono(0));
         let stopped = self.stopped.map(|(at, _)| at);
         let upgrade = self.upgrade.as_ref().and_then(|upgrade| upgrade.until);
-        let memory = self.short.then(|| now().after(restarts::SHORTAGE));
+        let memory = self.short.then(|| now().after(SHORTAGE));
         let soon = [start, changes, stopped, upgrade, memory, self.rest];
         soon.into_iter().flatten().min()
     }
@@ -280,7 +279,7 @@ impl Keeper {
                 self.restarts.started();
             }
             // No process or no descriptor to be had: the machine is short of something.
-            Err(_) => self.restarts.not_started(),
+            Err(_) => self.restarts.not_started(now()),
         }
     }
 

@@ -5,6 +5,25 @@ use std::os::fd::OwnedFd;
 
 use abide_model::Signal;
 
+use crate::keeper::restarts::Ending;
+
+/// As wait(2) gives it: the signal that killed, or else the exit code.
+pub fn cause(wait_status: i32) -> Result<i32, Signal> {
+    match wait_status & 0x7f {
+        0 => Ok((wait_status >> 8) & 0xff),
+        signal => Err(Signal(signal)),
+    }
+}
+
+/// The same of a daemon, as it matters for its restart.
+pub fn ending(wait_status: i32) -> Ending {
+    match cause(wait_status) {
+        Ok(code) => Ending::Code(code),
+        Err(Signal::KILL) => Ending::Killed(128 + 9),
+        Err(signal) => Ending::Crashed(signal.0.saturating_add(128)),
+    }
+}
+
 /// What became of a child that has not ended.
 #[derive(Clone, Copy)]
 pub enum Change {

@@ -14,8 +14,7 @@ use std::time::Duration;
 use abide_model::{Mono, Signal};
 use rustix::io::Errno;
 
-use super::program::How;
-use super::restarts::cause;
+use super::program::{How, cause};
 use super::system::{self, now};
 use super::{Keeper, start};
 use crate::fault::point;
