@@ -10,6 +10,9 @@
 //! The stage is there because moving bytes to a file holds the lock of the pipe they come from while
 //! the file system works: straight from the FIFO, a hung disk would put the *program* into an
 //! unkillable sleep.
+//!
+//! Windows has nothing that moves bytes without taking them. There they are looked at, written to their place
+//! from a *slot*, and then taken: whoever is killed between two steps is finished by the next one.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -18,4 +21,13 @@ mod linux;
 pub use linux::{
     USUAL_SIZE, available, create_fifo, discard, drain, fill, hold, ignore_file_size_signal,
     is_full, number, reader, set_size, size, stage, stage_of, stage_reopened, user_budget, writer,
+};
+
+#[cfg(windows)]
+mod windows;
+
+#[cfg(windows)]
+pub use windows::{
+    Left, Pipe, Place, Slot, Token, USUAL_SIZE, Waits, available, come_last, create, discard,
+    is_full, writer,
 };

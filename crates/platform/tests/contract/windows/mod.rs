@@ -5,6 +5,7 @@ mod kept;
 mod lives;
 mod programs;
 mod real;
+mod slot;
 mod starts;
 mod stops;
 
@@ -76,7 +77,7 @@ fn run(filter: Option<&String>) -> ! {
             Needs::Signals => Err(Skipped("nothing dies by signals on Windows")),
         });
     }
-    let own = [starts::ALL, lives::ALL, stops::ALL, kept::ALL];
+    let own = [starts::ALL, lives::ALL, stops::ALL, kept::ALL, slot::ALL];
     for (name, test) in own.into_iter().flatten() {
         run(format!("windows::{name}"), &|| {
             test();

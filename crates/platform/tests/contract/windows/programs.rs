@@ -74,6 +74,7 @@ pub fn main(arguments: &[String]) -> ! {
             exit(9)
         }
         ["guard", record, file] => super::lives::guard(record.as_ref(), file.as_ref()),
+        ["pump", file, slot] => super::slot::pump(file.as_ref(), slot.as_ref()),
         ["report", file, ..] => report(file, &words[2..]),
         _ => exit(64),
     }
