@@ -1,30 +1,21 @@
 //! The threads, and what one pass leads to.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use abide_model::{LogSync, WhenFull};
-use abide_platform::pipe;
-use rustix::event::EventfdFlags;
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::time::{TimerfdClockId, TimerfdFlags};
 
 use super::pace::Look;
-use super::stage::Keeper;
+use super::pass::{Lease, Passed, Wish};
 pub use super::state::Key;
 use super::state::{After, Phase, REST, State};
-use super::stream::{Lease, Passed, Stream, Wish};
 use super::sync::Syncing;
+use super::system::{self, Budget, Call, Keeper, Sink, Stream, Waits};
 use super::tick::TICK;
 use super::tidy::Tidying;
 use super::trouble::IMPATIENCE;
-use super::{CaptureEvent, budget, held};
-
-pub const TIMER: Key = u64::MAX;
-const STOP: Key = u64::MAX - 1;
+use super::{CaptureEvent, held};
 
 const STACK: usize = 128 << 10;
 /// More threads than this are of no use: each device has two writers, the rest wait.
@@ -32,10 +23,8 @@ const THREADS: usize = 16;
 
 /// The engine.
 pub struct Engine {
-    pub(super) epoll: OwnedFd,
-    pub(super) timer: OwnedFd,
-    stop: OwnedFd,
-    pub(super) null: OwnedFd,
+    pub(super) waits: Waits,
+    pub(super) sink: Sink,
     pub(super) state: Mutex<State>,
     pub tidying: Tidying,
     pub syncing: Syncing,
@@ -43,7 +32,7 @@ pub struct Engine {
     pub(super) keeper: Keeper,
     /// Segments that may be open at a time, and streams that may have a stage.
     max_open: usize,
-    pub budget: budget::Budget,
+    pub budget: Budget,
 }
 
 impl Engine {
@@ -51,35 +40,18 @@ impl Engine {
         keeper: Keeper,
         events: Box<dyn Fn(CaptureEvent) + Send + Sync>,
     ) -> io::Result<Arc<Self>> {
-        pipe::ignore_file_size_signal();
+        system::prepare();
         let engine = Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            timer: rustix::time::timerfd_create(
-                TimerfdClockId::Monotonic,
-                TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-            )?,
-            stop: rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            null: OpenOptions::new().write(true).open("/dev/null")?.into(),
+            waits: Waits::new()?,
+            sink: Sink::open()?,
             state: Mutex::default(),
             tidying: Tidying::default(),
             syncing: Syncing::default(),
             events,
             keeper,
-            max_open: budget::open_segments(),
-            budget: budget::Budget::new(),
+            max_open: system::open_segments(),
+            budget: Budget::new(),
         };
-        epoll::add(
-            &engine.epoll,
-            &engine.timer,
-            EventData::new_u64(TIMER),
-            EventFlags::IN | EventFlags::ONESHOT,
-        )?;
-        epoll::add(
-            &engine.epoll,
-            &engine.stop,
-            EventData::new_u64(STOP),
-            EventFlags::IN,
-        )?;
         let engine = Arc::new(engine);
         engine.spawn(&mut held(&engine.state))?;
         Ok(engine)
@@ -87,7 +59,7 @@ impl Engine {
 
     /// Tells the threads to end. One that hangs ends when its disk answers.
     pub fn stop(&self) {
-        if let Err(error) = rustix::io::write(&self.stop, &1u64.to_ne_bytes()) {
+        if let Err(error) = self.waits.stop() {
             tracing::warn!(%error, "cannot stop the capture");
         }
     }
@@ -106,7 +78,14 @@ impl Engine {
     /// A thread's life: wait for one event, see to it that somebody else waits, do what it asks for.
     fn work(self: Arc<Self>) {
         loop {
-            let Some(key) = self.next_event() else { return };
+            let call = match self.waits.next() {
+                Ok(Call::Stop) => return,
+                Ok(call) => call,
+                Err(error) => {
+                    tracing::error!(%error, "cannot wait for output");
+                    return;
+                }
+            };
             {
                 let mut state = held(&self.state);
                 state.waiting -= 1;
@@ -117,9 +96,9 @@ impl Engine {
                     tracing::warn!(%error, "cannot start another capture thread");
                 }
             }
-            let job = match key {
-                TIMER => self.tick(),
-                key => self.begin(key),
+            let job = match call {
+                Call::Stream(key) => self.begin(key),
+                Call::Timer | Call::Stop => self.tick(),
             };
             self.drive(job);
             let mut state = held(&self.state);
@@ -129,27 +108,6 @@ impl Engine {
                 return;
             }
             state.waiting += 1;
-        }
-    }
-
-    /// `None`: end.
-    fn next_event(&self) -> Option<Key> {
-        let mut events = [epoll::Event {
-            flags: EventFlags::empty(),
-            data: EventData::new_u64(0),
-        }];
-        loop {
-            match epoll::wait(&self.epoll, &mut events, None) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => {
-                    let key = events[0].data.u64();
-                    return (key != STOP).then_some(key);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot wait for output");
-                    return None;
-                }
-            }
         }
     }
 

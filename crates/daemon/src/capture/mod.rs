@@ -12,16 +12,13 @@
 //!
 //! With nothing to do, two threads wait and nothing runs.
 
-mod budget;
-pub use budget::open_segments;
 mod engine;
 mod follow;
 mod mark;
 mod pace;
+mod pass;
 mod registry;
-mod stage;
 mod state;
-mod stream;
 mod sync;
 mod tick;
 mod tidy;
@@ -29,26 +26,36 @@ mod trouble;
 mod unit;
 mod watch;
 
-#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide_log::Stream;
 use abide_model::{LogSpec, UnitId, UnitName};
+use abide_platform::{Borrowed, Handle};
 use tokio::sync::Notify;
 
 use engine::Engine;
 pub use follow::Follow;
 pub(crate) use mark::StreamMark;
 pub use mark::{LastOutput, LogMark};
-pub use stage::Holder;
-use stage::Keeper;
+use system::Keeper;
+pub use system::open_segments;
 pub use unit::Watcher;
 
 /// One FIFO to take output from.
@@ -64,13 +71,45 @@ pub struct StreamSpec {
     pub log: LogSpec,
     /// Where the segments lie; made when the first byte comes.
     pub dir: PathBuf,
-    /// The FIFO, from [`abide_platform::pipe::hold`]. The keeper holds another descriptor of it.
-    pub fifo: Arc<OwnedFd>,
-    /// The stage that the keeper held, if it held one: something may be in it.
-    pub stage: Option<OwnedFd>,
+    /// The FIFO, from [`abide_platform::pipe`]; on Windows the pipe's reading end. The keeper holds it too.
+    pub fifo: Arc<Handle>,
+    /// The stage that the keeper held, if it held one: something may be in it. There are none on Windows.
+    pub stage: Option<Handle>,
     /// The unit's main process, if it runs: it has its stages, and the first output may come before this
     /// is all that is known.
     pub program: Option<u32>,
+}
+
+/// Who holds what is on its way over the death of this process.
+pub trait Holder: Send + Sync {
+    /// Holds a stage from now on, in the place of what it held for this stream.
+    ///
+    /// # Errors
+    /// It does not answer.
+    fn hold(&self, unit: UnitId, stream: Stream, stage: Borrowed<'_>) -> io::Result<()>;
+
+    /// Lets go of it.
+    ///
+    /// # Errors
+    /// It does not answer.
+    fn release(&self, unit: UnitId, stream: Stream) -> io::Result<()>;
+
+    /// On Windows, which has no stages: a folder for slots ([`abide_platform::pipe`]). `None`: one that the next
+    /// daemon does not look into.
+    fn slots(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// Nobody: what is on its way is lost with this process.
+impl Holder for () {
+    fn hold(&self, _: UnitId, _: Stream, _: Borrowed<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn release(&self, _: UnitId, _: Stream) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Something that the driver writes into the events.
@@ -208,16 +247,10 @@ impl Capture {
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn stages_for_run(&self, unit: UnitId) -> io::Result<Vec<Arc<OwnedFd>>> {
+    pub fn stages_for_run(&self, unit: UnitId) -> io::Result<Vec<Arc<Handle>>> {
         let streams = self.engine.streams(unit);
-        let stages = streams.iter();
-        stages
-            .map(|stream| {
-                stream
-                    .stage
-                    .for_program(stream.size.load(Ordering::Relaxed))
-            })
-            .collect()
+        let stages = streams.iter().map(|stream| stream.for_program());
+        stages.filter_map(io::Result::transpose).collect()
     }
 
     /// This process is the unit's main process now, and has its stages; `None`: there is none. Blocks no longer
@@ -227,7 +260,7 @@ impl Capture {
             shared.set_program(program);
         }
         for stream in self.engine.streams(unit) {
-            stream.stage.started(program, &self.engine.keeper);
+            stream.started(program, &self.engine.keeper);
         }
     }
 
@@ -240,7 +273,7 @@ impl Capture {
 
     /// The keeper is gone: no further stage is filled, and these are what a new one has to hold. Does not block.
     #[must_use]
-    pub fn hand_over(&self) -> Vec<(UnitId, Stream, Arc<OwnedFd>)> {
+    pub fn hand_over(&self) -> Vec<(UnitId, Stream, Arc<Handle>)> {
         self.engine.hand_over()
     }
 

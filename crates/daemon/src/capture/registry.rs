@@ -1,16 +1,15 @@
 //! Which streams there are, and what others ask of them.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use abide_model::{LogSpec, UnitId};
-use rustix::event::epoll::{self, EventData, EventFlags};
+use abide_platform::Handle;
 
 use super::engine::Engine;
 use super::state::{After, Device, Key, Phase, Slot, Then};
-use super::stream::Stream;
+use super::system::Stream;
 use super::trouble::Trouble;
 use super::unit::Unit;
 use super::{StreamMark, held};
@@ -26,40 +25,31 @@ impl Engine {
         let former = state.former.remove(&spec.unit);
         let log = state.share(&spec.log);
         let (unit, keys) = state.units.entry(spec.unit).or_insert_with(|| {
-            let new = || Arc::new(Unit::new(spec.unit, spec.name, Arc::clone(&log)));
+            let new = || Arc::new(Unit::new(spec.unit, spec.name.clone(), Arc::clone(&log)));
             (former.unwrap_or_else(new), Vec::with_capacity(1))
         });
         unit.set_spec(log);
         unit.set_program(spec.program);
         let size = self.budget.first_size(&mut state.pipe_bytes);
         let staged = spec.stage.is_some();
-        let stream = Stream::new(
-            Arc::clone(unit),
-            spec.stream,
-            spec.dir,
-            spec.fifo,
-            spec.stage,
-            size,
-        );
+        let name = spec.stream;
+        let stream = Stream::new(Arc::clone(unit), spec, size);
         stream.begin();
         // Of the same unit: it may be on its way out still.
-        let before = state.removing.get(&(spec.unit, spec.stream)).copied();
+        let before = state.removing.get(&(stream.unit.id, name)).copied();
         let before = before.and_then(|key| state.slots.get_mut(&key));
         // What a stage was left with is taken at once. But never two at the same segments.
-        let (phase, flags) = match before {
+        self.waits.add(key, &stream.fifo)?;
+        let phase = match before {
             Some(slot) => {
                 slot.successor = Some(key);
-                (Phase::Behind, EventFlags::empty())
+                Phase::Behind
             }
-            None if staged => (Phase::Armed, EventFlags::IN | EventFlags::OUT),
-            None => (Phase::Armed, EventFlags::IN),
+            None => {
+                self.waits.arm(key, &stream.fifo, stream.has_left())?;
+                Phase::Armed
+            }
         };
-        epoll::add(
-            &self.epoll,
-            &stream.fifo,
-            EventData::new_u64(key),
-            flags | EventFlags::ONESHOT,
-        )?;
         state.next_key += 1;
         keys.push(key);
         state.staged += usize::from(staged);
@@ -129,12 +119,12 @@ impl Engine {
         drop(now);
     }
 
-    pub fn hand_over(&self) -> Vec<(UnitId, abide_log::Stream, Arc<OwnedFd>)> {
+    pub fn hand_over(&self) -> Vec<(UnitId, abide_log::Stream, Arc<Handle>)> {
         self.keeper.is_over();
         let state = held(&self.state);
         let streams = state.slots.values().map(|slot| &slot.stream);
         streams
-            .filter_map(|stream| Some((stream.unit.id, stream.stream, stream.stage.here()?)))
+            .filter_map(|stream| Some((stream.unit.id, stream.stream, stream.on_its_way()?)))
             .collect()
     }
 

@@ -9,7 +9,7 @@ use abide_model::{LogSpec, UnitId};
 
 use super::CaptureEvent;
 use super::pace::Pace;
-use super::stream::Stream;
+use super::system::Stream;
 use super::trouble::Trouble;
 use super::unit::Unit;
 

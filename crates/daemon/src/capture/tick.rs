@@ -1,6 +1,5 @@
 //! What the timer is for: what no event tells of.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use abide_model::WhenFull;
 
 use super::engine::Engine;
 use super::state::{After, HANG, Key, Phase, State};
-use super::stream::Stream;
+use super::system::Stream;
 use super::{CaptureEvent, held};
 
 /// How often to look whether a program waits for a log that is in trouble …
@@ -35,8 +34,6 @@ impl Engine {
                 state.excuse(now);
             }
             state.timer = None;
-            // The count of expirations says nothing that the time does not.
-            let _ = rustix::io::read(&self.timer, &mut [0u8; 8]);
             state.find_hung(now, &mut after);
             let slow = state.find_slow(now);
             for key in state.to_retry(now) {
@@ -97,7 +94,7 @@ impl Engine {
             if idle || unit.when_full() == WhenFull::Block {
                 continue;
             }
-            match stream.make_room(self.null.as_fd(), &trouble.reason) {
+            match stream.make_room(&self.sink, &trouble.reason) {
                 Ok(0) => {}
                 Ok(bytes) => {
                     any = true;

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::engine::{Engine, Key};
 use super::held;
-use super::stream::wall;
+use super::pass::wall;
+use super::system;
 
-/// Nice value of the thread; its disk accesses come last too (ioprio_set(2)).
-const NICE: i32 = 19;
 /// zstd works on the heap; the rest is ours.
 const STACK: usize = 256 << 10;
 
@@ -63,9 +62,7 @@ impl Tidying {
     }
 
     fn run(&self, engine: &Engine) {
-        if let Err(error) =
-            rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)
-        {
+        if let Err(error) = system::come_last() {
             tracing::debug!(%error, "compressing at normal priority");
         }
         loop {

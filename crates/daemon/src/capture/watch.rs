@@ -1,32 +1,17 @@
-//! What the threads wait for: the epoll set's entries, and the timer.
+//! What the threads wait for.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::time::{Itimerspec, TimerfdTimerFlags};
-
-use super::engine::{Engine, TIMER};
+use super::engine::Engine;
 use super::state::{After, Key, Phase, State};
 
 impl Engine {
-    /// Waits for output again; with `kick`, has a pass at once. A pipe that we hold both ends of is
-    /// always readable or writable, so asking for either is how to be called at once.
+    /// Waits for output again; with `kick`, has a pass at once.
     pub(super) fn arm(&self, state: &State, key: Key, kick: bool) {
         let Some(slot) = state.slots.get(&key) else {
             return;
         };
-        let flags = if kick {
-            EventFlags::IN | EventFlags::OUT
-        } else {
-            EventFlags::IN
-        };
-        if let Err(error) = epoll::modify(
-            &self.epoll,
-            &slot.stream.fifo,
-            EventData::new_u64(key),
-            flags | EventFlags::ONESHOT,
-        ) {
+        if let Err(error) = self.waits.arm(key, &slot.stream.fifo, kick) {
             tracing::error!(unit = %slot.stream.unit.name, %error, "cannot wait for its output");
         }
     }
@@ -43,10 +28,10 @@ impl Engine {
 
     pub(super) fn forget(&self, state: &mut State, key: Key, after: &mut After) {
         if let Some(slot) = state.slots.get(&key) {
-            if let Err(error) = epoll::delete(&self.epoll, &slot.stream.fifo) {
+            if let Err(error) = self.waits.remove(key, &slot.stream.fifo) {
                 tracing::debug!(unit = %slot.stream.unit.name, %error, "was not being waited for");
             }
-            slot.stream.stage.forget(&self.keeper);
+            slot.stream.forget(&self.keeper);
         }
         if let Some(next) = state.forget(key, after)
             && let Some(slot) = state.slots.get_mut(&next)
@@ -64,10 +49,7 @@ impl Engine {
     }
 
     pub(super) fn rearm_timer(&self) {
-        let flags = EventFlags::IN | EventFlags::ONESHOT;
-        if let Err(error) =
-            epoll::modify(&self.epoll, &self.timer, EventData::new_u64(TIMER), flags)
-        {
+        if let Err(error) = self.waits.timer_heard() {
             tracing::error!(%error, "cannot wait for the capture's timer");
         }
     }
@@ -77,19 +59,9 @@ impl Engine {
         if state.timer.is_some_and(|timer| timer <= at) {
             return;
         }
-        let wait = at
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_nanos(1));
-        let spec = |time: Duration| Timespec {
-            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: time.subsec_nanos().into(),
-        };
-        let spec = Itimerspec {
-            it_interval: spec(Duration::ZERO),
-            it_value: spec(wait),
-        };
-        match rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec) {
-            Ok(_) => state.timer = Some(at),
+        let wait = at.saturating_duration_since(Instant::now());
+        match self.waits.set_timer(wait) {
+            Ok(()) => state.timer = Some(at),
             Err(error) => tracing::error!(%error, "cannot set the capture's timer"),
         }
     }

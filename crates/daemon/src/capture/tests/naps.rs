@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use abide_log::Stream as Which;
 use abide_model::UnitId;
 use abide_platform::pipe;
 
 use super::super::state::{Phase, Slot, State};
-use super::super::stream::Stream;
+use super::super::system::Stream;
 use super::super::unit::Unit;
 use super::{Rig, spec};
 
@@ -16,11 +15,9 @@ use super::{Rig, spec};
 #[test]
 fn a_stream_whose_nap_and_rest_are_both_over_has_one_pass() {
     let rig = Rig::new();
-    let fifo = Arc::new(pipe::hold(&rig.root.join("fifo")).expect("held"));
     let name = "u1".parse().expect("a name");
     let unit = Arc::new(Unit::new(UnitId(1), name, Arc::new(spec())));
-    let size = pipe::USUAL_SIZE;
-    let stream = Stream::new(unit, Which::Out, rig.logs.clone(), fifo, None, size);
+    let stream = Stream::new(unit, rig.stream(1, spec()), pipe::USUAL_SIZE);
     let (mut state, key, now) = (State::default(), 1, Instant::now());
     state
         .slots

@@ -10,7 +10,8 @@ use abide_model::UnitId;
 use abide_platform::pipe;
 use abide_platform::spawn::STAGE_END;
 
-use super::super::stage::{Holder, Keeper, Stage};
+use super::super::Holder;
+use super::super::linux::{Keeper, Stage};
 use super::{Capture, Rig, StreamSpec, flush, spec, start, stream};
 
 /// Says to a child that it is the program.

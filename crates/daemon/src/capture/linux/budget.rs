@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use abide_platform::pipe;
 
-use super::state::{Key, State};
+use super::super::state::{Key, State};
 
 /// What a stream begins with, FIFO and stage each, while there is plenty, less, and little room.
 const FIRST: [usize; 3] = [64 << 10, 16 << 10, 8 << 10];

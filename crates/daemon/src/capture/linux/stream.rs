@@ -1,24 +1,33 @@
 //! One stream, and one pass of its pump.
 
+use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use abide_log::{Position, Writer};
-use abide_model::{LogSpec, Wall, WhenFull};
+use abide_model::{LogSpec, WhenFull};
 use abide_platform::fault::point;
 use abide_platform::pipe;
 
+use super::super::pass::{FAIR, Gap, Lease, Passed, Reached, Wish, wall};
+use super::super::unit::Unit;
+use super::super::{StreamMark, StreamSpec, held};
 use super::stage::{Keeper, Stage};
-use super::unit::Unit;
-use super::{StreamMark, held};
 
-/// After this much in one pass, others come first.
-const FAIR: u64 = 4 << 20;
+/// Where output goes that nobody keeps.
+pub struct Sink(OwnedFd);
+
+impl Sink {
+    pub fn open() -> io::Result<Self> {
+        Ok(Self(
+            OpenOptions::new().write(true).open("/dev/null")?.into(),
+        ))
+    }
+}
 
 /// A FIFO, its stage, and the segments they lead to.
 pub struct Stream {
@@ -40,22 +49,6 @@ pub struct Stream {
     gap: Mutex<Option<Box<Gap>>>,
 }
 
-/// Output that is missing between what the stage holds and what the FIFO holds.
-#[derive(Default)]
-struct Gap {
-    bytes: u64,
-    reason: String,
-}
-
-/// See [`Stream::mark`].
-#[derive(Clone, Copy, Default)]
-struct Reached {
-    /// The end of the segments, once this daemon has written something.
-    at: Option<Position>,
-    /// Bytes in the stage.
-    staged: u64,
-}
-
 struct Pump {
     writer: Option<Box<Writer>>,
     /// The highest segment number that was in use.
@@ -70,57 +63,9 @@ struct Pump {
     gap: Option<Box<Gap>>,
 }
 
-/// What a pass is to do besides.
-#[derive(Clone, Copy)]
-pub struct Wish {
-    /// Leave the segment open.
-    pub keep_open: bool,
-    /// Whether it may have a stage.
-    pub lease: Lease,
-    /// If there is nothing: let go of what a quiet stream needs not.
-    pub rest: bool,
-}
-
-/// Whether a stream may have a stage.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
-    /// Until it is quiet.
-    Keep,
-    /// For this pass.
-    Once,
-    /// Only the one that it has.
-    No,
-}
-
-/// What a pass did.
-#[derive(Default)]
-pub struct Passed {
-    pub bytes: u64,
-    /// A segment was sealed: there may be something to compress or to remove.
-    pub sealed: bool,
-    /// The FIFO was full twice in a row: give it more room.
-    pub busy: bool,
-    /// `st_dev` of the segments, once it is known.
-    pub device: Option<u64>,
-    /// A segment is open.
-    pub open: bool,
-    /// Its stage is here, on loan.
-    pub staged: bool,
-    /// What the FIFO has room for.
-    pub room: u64,
-    /// The first segment that something was written to.
-    pub first: Option<u64>,
-}
-
 impl Stream {
-    pub fn new(
-        unit: Arc<Unit>,
-        stream: abide_log::Stream,
-        dir: PathBuf,
-        fifo: Arc<OwnedFd>,
-        stage: Option<OwnedFd>,
-        size: usize,
-    ) -> Self {
+    pub fn new(unit: Arc<Unit>, spec: StreamSpec, size: usize) -> Self {
+        let stream = spec.stream;
         let pump = Pump {
             writer: None,
             number: 0,
@@ -130,16 +75,42 @@ impl Stream {
             gap: None,
         };
         Self {
-            stage: Stage::new(unit.id, stream, stage),
+            stage: Stage::new(unit.id, stream, spec.stage),
             unit,
             stream,
-            dir,
-            fifo,
+            dir: spec.dir,
+            fifo: spec.fifo,
             size: AtomicUsize::new(size),
             pump: Mutex::new(pump),
             reached: Mutex::default(),
             gap: Mutex::default(),
         }
+    }
+
+    /// For a run that is about to be started to hold too. To be followed by [`Stream::started`].
+    pub fn for_program(&self) -> io::Result<Option<Arc<OwnedFd>>> {
+        let stage = self.stage.for_program(self.size.load(Ordering::Relaxed))?;
+        Ok(Some(stage))
+    }
+
+    /// This process has what is on its way from now on; `None`: none has.
+    pub fn started(&self, program: Option<u32>, keeper: &Keeper) {
+        self.stage.started(program, keeper);
+    }
+
+    /// An earlier daemon may have left something on its way. To be asked before the first pass.
+    pub fn has_left(&self) -> bool {
+        self.on_its_way().is_some()
+    }
+
+    /// What is on its way.
+    pub fn on_its_way(&self) -> Option<Arc<OwnedFd>> {
+        self.stage.here()
+    }
+
+    /// The stream is no more.
+    pub fn forget(&self, keeper: &Keeper) {
+        self.stage.forget(keeper);
     }
 
     /// Nothing is on its way. To be asked while there is no pass.
@@ -184,13 +155,13 @@ impl Stream {
     }
 
     /// Throws away what is in the FIFO, if that is full; returns the bytes.
-    pub fn make_room(&self, null: BorrowedFd<'_>, reason: &str) -> io::Result<u64> {
+    pub fn make_room(&self, sink: &Sink, reason: &str) -> io::Result<u64> {
         let mut gap = held(&self.gap);
         let fifo = self.fifo.as_fd();
         if !pipe::is_full(fifo)? {
             return Ok(0);
         }
-        let bytes = pipe::discard(fifo, null)?;
+        let bytes = pipe::discard(fifo, sink.0.as_fd())?;
         if bytes > 0 && self.unit.when_full() == WhenFull::Drop {
             let gap = gap.get_or_insert_default();
             gap.bytes += bytes;
@@ -360,13 +331,4 @@ impl Stream {
             self.size.store(pump.size, Ordering::Relaxed);
         }
     }
-}
-
-/// What the calendar shows.
-pub fn wall() -> Wall {
-    // Before 1970 is no time that a clock of ours shows; an entry of 0 would mean "torn".
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Wall(1).max(Wall(0).after(since))
 }

@@ -27,33 +27,7 @@ use abide_model::UnitId;
 use abide_platform::fault::point;
 use abide_platform::pipe;
 
-use super::held;
-
-/// Who holds stages over the death of this process.
-pub trait Holder: Send + Sync {
-    /// Holds it from now on, in the place of what it held for this stream.
-    ///
-    /// # Errors
-    /// It does not answer.
-    fn hold(&self, unit: UnitId, stream: Stream, stage: BorrowedFd<'_>) -> io::Result<()>;
-
-    /// Lets go of it.
-    ///
-    /// # Errors
-    /// It does not answer.
-    fn release(&self, unit: UnitId, stream: Stream) -> io::Result<()>;
-}
-
-/// Nobody: what is on its way is lost with this process.
-impl Holder for () {
-    fn hold(&self, _: UnitId, _: Stream, _: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn release(&self, _: UnitId, _: Stream) -> io::Result<()> {
-        Ok(())
-    }
-}
+use super::super::{Holder, held};
 
 /// Where the stage is.
 enum Place {
