@@ -8,7 +8,7 @@
 //! of the lower one was written, and a compressed segment has its name only when it is whole.
 
 mod backward;
-mod disk;
+pub mod disk;
 mod fault;
 mod format;
 mod index;

@@ -10,39 +10,36 @@
 pub mod account;
 pub mod clock;
 pub mod control;
+pub mod executable;
 pub mod exit;
 pub mod fault;
+pub mod file;
 pub mod handle;
 pub mod identity;
 pub mod keeper;
 pub mod limits;
+pub mod listen;
 pub mod lock;
+pub mod machine;
+pub mod memory;
 pub mod naming;
 pub mod notify;
 pub mod pipe;
+pub mod poll;
 pub mod private;
 pub mod random;
+pub mod readiness;
+pub mod signals;
 pub mod spawn;
+pub mod stop;
 pub mod terminal;
 pub mod timer;
 pub mod tree;
 pub mod usage;
 
-// There by the nature of Unix, or not there on Windows yet: docs/decisions/0029 has their counterparts.
-#[cfg(unix)]
-pub mod executable;
 #[cfg(unix)]
 mod kernel_file;
-#[cfg(unix)]
-pub mod listen;
-#[cfg(unix)]
-pub mod memory;
-#[cfg(unix)]
-pub mod signals;
-
-pub use handle::{Borrowed, Handle, Lend};
-
-#[cfg(windows)]
-pub mod stop;
 #[cfg(windows)]
 mod win32;
+
+pub use handle::{Borrowed, Handle, Lend};

@@ -1,16 +1,14 @@
 //! Another executable for the daemon: looked at, asked, then handed to the driver.
 
-use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use abide_model::api::{UpgradeRequest, Upgrading};
 use abide_model::{Command, Refusal, UnitName};
 use abide_platform::executable::Executable;
+use abide_platform::{Handle, pipe};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::document::{Guarded, Refused, WithBody};
 use super::error::{Answer, ApiError};
@@ -25,7 +23,7 @@ use crate::upgrade::check;
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 
 /// An answer is shorter.
-const ANSWER: u64 = 64 << 10;
+const ANSWER: usize = 64 << 10;
 
 /// Has another executable take over as the daemon; what runs runs on. Answered when the new daemon is
 /// prepared and the old one leaves; over TCP it is refused. How it went then says the first event `upgraded` or `upgrade_failed`.
@@ -92,17 +90,17 @@ async fn ask(context: &Context, executable: &Executable) -> Result<check::Answer
             .to_owned(),
     ];
     let no_pipe = |error: std::io::Error| format!("a pipe for its answer cannot be made: {error}");
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| no_pipe(error.into()))?;
+    let (reader, writer) = std::io::pipe().map_err(no_pipe)?;
     let errand = Errand {
         name: UnitName::new("upgrade-check").map_err(|error| error.to_string())?,
         directory: "/".into(),
         command: Command::Argv(words.into()),
         variables: Vec::new(),
         timeout: CHECK_WITHIN,
-        stdout: Some(writer),
+        stdout: Some(writer.into()),
     };
     let ended = assistants.errand(errand).await;
-    let printed = blocking(move || read(reader))
+    let printed = blocking(move || read(reader.into()))
         .await
         .map_err(|_| "its answer cannot be read".to_owned())?;
     let printed = printed.map_err(|error| format!("its answer cannot be read: {error}"))?;
@@ -140,14 +138,7 @@ fn said(printed: &str) -> String {
 }
 
 /// All writers are gone, or their processes stuck: what is there is all that comes.
-fn read(reader: OwnedFd) -> std::io::Result<String> {
-    rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
-    let mut bytes = Vec::new();
-    match std::fs::File::from(reader)
-        .take(ANSWER)
-        .read_to_end(&mut bytes)
-    {
-        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Err(error),
-        _ => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-    }
+fn read(reader: Handle) -> std::io::Result<String> {
+    let bytes = pipe::take_now(reader, ANSWER)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

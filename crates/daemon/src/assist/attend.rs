@@ -1,7 +1,6 @@
 //! The life of one command, from its place in the queue until nothing of it is left.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +8,12 @@ use std::time::Duration;
 use abide_model::{ExitStatus, UnitId};
 use abide_platform::spawn::{Auxiliary, AuxiliaryOrder, SpawnError, spawn_auxiliary};
 use abide_platform::tree::{RunTree, Sweep};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::STUCK;
 use super::care::{Ask, Care, Ended, Lane};
+use super::exit::Exit;
 use super::floor::Blocks;
 
 /// One that is being made and is to be ended is killed again after so long, at first and at most.
@@ -155,11 +153,12 @@ pub async fn attend(
         }
     };
 
+    let process = Exit::of(&child);
     let mut status = None;
     let ended = match stopped {
         Some(why) => Err(why),
         None => tokio::select! {
-            ended = exit(&child) => Ok(status.insert(ended).clone()),
+            ended = exit(&child, &process) => Ok(status.insert(ended).clone()),
             why = &mut stop => Err(why),
         },
     };
@@ -171,7 +170,7 @@ pub async fn attend(
     let mut gone = pin!(async {
         care.end_tree(&tree, sweep).await;
         if status.is_none() {
-            exit(&child).await;
+            exit(&child, &process).await;
         }
     });
     if timeout(STUCK, &mut gone).await.is_err() {
@@ -235,14 +234,7 @@ async fn unspawn(
 }
 
 /// Waits for the command's main process, and reaps it.
-async fn exit(child: &Auxiliary) -> ExitStatus {
-    let pidfd = child.pidfd().and_then(|fd| fd.try_clone_to_owned().ok());
-    #[expect(
-        deprecated,
-        reason = "what replaces it is unsafe; an OwnedFd is what that wants: it stays open for as long as it is watched"
-    )]
-    let watched =
-        pidfd.and_then(|fd| AsyncFd::<OwnedFd>::with_interest(fd, Interest::READABLE).ok());
+async fn exit(child: &Auxiliary, process: &Exit) -> ExitStatus {
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
@@ -250,16 +242,9 @@ async fn exit(child: &Auxiliary) -> ExitStatus {
             Ok(None) => {}
             Err(_) => return ExitStatus::Unknown,
         }
-        match &watched {
-            Some(pidfd) => match pidfd.readable().await {
-                Ok(mut ready) => ready.clear_ready(),
-                Err(_) => sleep(AGAIN.0).await,
-            },
-            // Before Linux 5.3 nothing tells.
-            None => {
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(200));
-            }
+        if !process.wait().await {
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use abide_model::{Command, EffectId, Launch, RunId, UnitId, UnitName};
+use abide_platform::Handle;
 use abide_platform::keeper::KeeperSocket;
 use abide_platform::tree::{Answer, RunTree, Sweep, SweepEvent, Sweeper, Trees};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -41,8 +42,8 @@ pub struct Ask {
     pub launch: Arc<Launch>,
     pub command: Command,
     pub variables: Vec<(String, String)>,
-    pub stdout: Option<std::os::fd::OwnedFd>,
-    pub stderr: Option<std::os::fd::OwnedFd>,
+    pub stdout: Option<Handle>,
+    pub stderr: Option<Handle>,
     pub timeout: Duration,
     pub lane: Lane,
 }
@@ -199,9 +200,9 @@ impl Care {
             true => (job.commands.len(), Lane::HoldsUp),
             false => (job.commands.len(), Lane::Background),
         };
-        let again = |fd: &Option<std::os::fd::OwnedFd>| -> Result<_, String> {
+        let again = |fd: &Option<Handle>| -> Result<_, String> {
             fd.as_ref()
-                .map(std::os::fd::OwnedFd::try_clone)
+                .map(Handle::try_clone)
                 .transpose()
                 .map_err(|error| format!("cannot open its log: {error}"))
         };

@@ -17,11 +17,11 @@
 
 mod attend;
 mod care;
+mod exit;
 mod floor;
 mod numbers;
 mod variables;
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +30,11 @@ use abide_model::{
     Command, EffectId, EnvironmentSpec, HookKind, Launch, Limits, RunId, StdinSpec, UnitId,
     UnitName,
 };
+use abide_platform::Handle;
 use abide_platform::keeper::KeeperSocket;
 use abide_platform::tree::Trees;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 pub(crate) mod tests;
 
 pub use variables::{About, variables};
@@ -131,10 +132,10 @@ pub struct Job {
     pub launch: Arc<Launch>,
     /// Variables of abide's own, from [`variables`]; set after the launch's.
     pub variables: Vec<(String, String)>,
-    /// Standard output, usually from [`abide_platform::pipe::writer`]; `None`: `/dev/null`.
-    pub stdout: Option<OwnedFd>,
+    /// Standard output, usually from [`abide_platform::pipe::Output::writer`]; `None`: `/dev/null`.
+    pub stdout: Option<Handle>,
     /// Standard error; `None`: the same as `stdout`.
-    pub stderr: Option<OwnedFd>,
+    pub stderr: Option<Handle>,
 }
 
 /// Runs commands. Cheap to clone; the last clone dropped lets go of its threads.
@@ -260,7 +261,7 @@ pub struct Errand {
     /// It is ended then, and has failed.
     pub timeout: Duration,
     /// Its standard output; `None`: it goes nowhere.
-    pub stdout: Option<OwnedFd>,
+    pub stdout: Option<Handle>,
 }
 
 /// See [`Assistants::probe`]. Its output goes nowhere.

@@ -2,23 +2,27 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use abide_log::Stream;
 use abide_model::{RunId, UnitId};
 use abide_platform::keeper::Key;
 use abide_platform::notify::NotifySocket;
-use abide_platform::pipe;
+use abide_platform::pipe::{self, End, Output};
 use abide_platform::tree::Sweep;
+use abide_platform::{Handle, Lend};
 
 use super::run::Daemon;
 use super::streams::{
     self, API_SOCKET, API_TCP, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams,
+    WRITER,
 };
 use super::unit::{Run, Unit};
 use crate::capture::Holder as _;
 use crate::store::Image;
+
+/// What was held of a stream: ends of its pipe, and its stage.
+type Found = (Vec<(End, Handle)>, Option<Handle>);
 
 impl Daemon {
     pub(super) fn take_units(&mut self, image: &Image, runs: Vec<(UnitId, Run)>) {
@@ -47,25 +51,25 @@ impl Daemon {
     /// to it.
     pub(super) fn take_descriptors(
         &mut self,
-        descriptors: Vec<(Key, OwnedFd)>,
-        left: Vec<(Key, OwnedFd)>,
+        descriptors: Vec<(Key, Handle)>,
+        left: Vec<(Key, Handle)>,
         image: &Image,
     ) {
         for (key, stage) in left.iter().filter(|(key, _)| key.kind == STAGE) {
-            if let Err(error) = self.keeper.socket().hold(*key, stage.as_fd()) {
+            if let Err(error) = self.keeper.socket().hold(*key, stage.lend()) {
                 tracing::warn!(unit = key.unit, %error, "the keeper does not hold what its program left");
             }
         }
-        let mut held: HashMap<(UnitId, u64), (Option<OwnedFd>, Option<OwnedFd>)> = HashMap::new();
+        let mut held: HashMap<(UnitId, u64), Found> = HashMap::new();
         for (key, fd) in descriptors.into_iter().chain(left) {
             let unit = UnitId(key.unit);
             match key.kind {
-                FIFO | STAGE if self.units.get(unit).is_some() => {
-                    let pair = held.entry((unit, key.sub)).or_default();
-                    if key.kind == FIFO {
-                        pair.0 = Some(fd)
-                    } else {
-                        pair.1 = Some(fd)
+                FIFO | WRITER | STAGE if self.units.get(unit).is_some() => {
+                    let found = held.entry((unit, key.sub)).or_default();
+                    match key.kind {
+                        FIFO => found.0.push((End::Reader, fd)),
+                        WRITER => found.0.push((End::Writer, fd)),
+                        _ => found.1 = Some(fd),
                     }
                 }
                 BEATS => self.adopt_beats(fd),
@@ -81,21 +85,21 @@ impl Daemon {
         let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
         for id in ids {
             self.note_sockets(id);
-            let mut fifos = Vec::new();
+            let mut outputs = Vec::new();
             for stream in Stream::ALL {
-                let pair = held.remove(&(id, streams::key(FIFO, id, stream).sub));
-                match self.take_stream(id, stream, pair) {
-                    Ok(Some(fifo)) => fifos.push((stream, fifo)),
+                let found = held.remove(&(id, streams::key(FIFO, id, stream).sub));
+                match self.take_stream(id, stream, found) {
+                    Ok(Some(output)) => outputs.push((stream, output)),
                     Ok(None) => {}
                     Err(error) => {
                         self.warn(Some(id), format!("its output cannot be captured: {error}"))
                     }
                 }
             }
-            if !fifos.is_empty()
+            if !outputs.is_empty()
                 && let Some(unit) = self.units.get_mut(id)
             {
-                unit.streams = Some(Streams { fifos });
+                unit.streams = Some(Streams { outputs });
                 let program = unit.program();
                 self.capture.started(id, program);
             }
@@ -103,7 +107,7 @@ impl Daemon {
         self.close_unused_sockets();
     }
 
-    fn adopt_for_unit(&mut self, unit: UnitId, key: Key, fd: OwnedFd, image: &Image) {
+    fn adopt_for_unit(&mut self, unit: UnitId, key: Key, fd: Handle, image: &Image) {
         match key.kind {
             NOTIFY => match NotifySocket::from_held(fd) {
                 Ok(socket) => self.adopt_notify(unit, socket),
@@ -129,49 +133,50 @@ impl Daemon {
         &mut self,
         id: UnitId,
         stream: Stream,
-        held: Option<(Option<OwnedFd>, Option<OwnedFd>)>,
-    ) -> io::Result<Option<Arc<OwnedFd>>> {
-        let (fifo, stage) = held.unwrap_or_default();
-        let fifo = match fifo {
-            Some(fifo) => fifo,
+        held: Option<Found>,
+    ) -> io::Result<Option<Output>> {
+        let (ends, stage) = held.unwrap_or_default();
+        let output = match Output::of(ends) {
+            Some(output) => output,
             None => {
                 let Some(unit) = self.units.get(id) else {
                     return Ok(None);
                 };
-                match pipe::hold(&self.home.unit_run(&unit.name).join(stream.name())) {
-                    Ok(fifo) => fifo,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    Err(e) => return Err(e),
+                let left = Output::left(&self.home.unit_run(&unit.name), stream.name())?;
+                match Output::of(left) {
+                    Some(output) => output,
+                    None => return Ok(None),
                 }
             }
         };
-        let fifo = Arc::new(fifo);
-        self.keeper
-            .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
+        for (end, handle) in output.ends() {
+            let key = streams::end_key(end, id, stream);
+            self.keeper.hold(key, handle.lend())?;
+        }
         let stage = match stage {
             Some(stage) => Some(stage),
             None => self.stage_of_run(id, stream)?,
         };
-        self.capture_stream(id, stream, &fifo, stage)?;
-        Ok(Some(fifo))
+        self.capture_stream(id, stream, output.reader(), stage)?;
+        Ok(Some(output))
     }
 
     /// What only the program still holds: the keeper is to have it before anything else happens.
-    fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<OwnedFd>> {
+    fn stage_of_run(&self, id: UnitId, stream: Stream) -> io::Result<Option<Handle>> {
         let Some(program) = self.units.get(id).and_then(Unit::program) else {
             return Ok(None);
         };
-        let stage = streams::stage_with(program, stream)?;
+        let stage = pipe::left_with(program, streams::place(stream))?;
         if let Some(stage) = &stage {
-            streams::Stages(self.keeper.socket()).hold(id, stream, stage.as_fd())?;
+            streams::Stages(self.keeper.socket()).hold(id, stream, stage.lend())?;
         }
         Ok(stage)
     }
 
-    /// Without control groups, what escaped from a run is hunted in the background when the run has
+    /// Where trees are not exact, what escaped from a run is hunted in the background when the run has
     /// ended; the daemon before may have died over it, and nothing else would end those processes.
     pub(super) fn hunt_leftovers(&self, image: &Image) {
-        if self.trees.group().is_ok() {
+        if self.trees.are_exact() {
             return;
         }
         for unit in image.units.values() {

@@ -3,12 +3,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
 
 use abide_core::Input;
 use abide_model::{RunId, UnitId};
-use abide_platform::clock;
 use abide_platform::keeper::Key;
+use abide_platform::{Handle, Lend, clock, listen};
 
 use super::run::Daemon;
 use super::streams::BEATS;
@@ -36,10 +35,10 @@ impl Daemon {
     }
 
     /// Goes on with the port of the daemon before.
-    pub(super) fn adopt_beats(&mut self, held: OwnedFd) {
-        let listener = TcpListener::from(held);
-        match listener.local_addr() {
-            Ok(address) => {
+    pub(super) fn adopt_beats(&mut self, held: Handle) {
+        let listener = listen::from_held(held);
+        match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok((address, listener)) => {
                 self.beats = Some(Beats {
                     address,
                     listener: Some(listener),
@@ -90,7 +89,12 @@ impl Daemon {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        self.keeper.hold(KEY, listener.as_fd())?;
+        match listen::to_hold(&listener) {
+            Ok(held) => self.keeper.hold(KEY, held.lend())?,
+            // The next daemon opens the same port again.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
         let port = address.port();
         let file = self.home.beats_port();
         let written = self.files.submit(move || {

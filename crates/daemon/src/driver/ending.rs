@@ -65,10 +65,10 @@ impl Daemon {
         let Some(handle) = &current.handle else {
             return;
         };
-        if let Some(pidfd) = handle.pidfd() {
-            // It stays readable for ever.
+        if let Some(process) = handle.waitable() {
+            // It stays so for ever.
             let what = Watched::Stranger(unit, run);
-            self.watches.remove(&self.epoll, pidfd, &what);
+            self.watches.remove(&self.poll, process, &what);
         }
         let status = identity::exit_of_stranger(handle).unwrap_or(ExitStatus::Unknown);
         self.on_exit(unit, run, status);

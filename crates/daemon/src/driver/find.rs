@@ -3,18 +3,17 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use abide_core::{Observed, ObservedState, SavedPhase, UnitRecord};
 use abide_log::Stream;
 use abide_model::{ExitStatus, RunId, UnitId, UnitName};
 use abide_platform::clock;
+use abide_platform::exit::is_shortage;
 use abide_platform::identity::{self, Handle, Probe, Record};
 use abide_platform::keeper::{Key, RunEntry, RunState, Table};
-use abide_platform::pipe;
+use abide_platform::pipe::{self, Output};
 use abide_platform::tree::{RunTree, Trees};
 
-use super::recovery::is_shortage;
 use super::streams::{self, FIFO, STAGE};
 use super::unit::{Main, Run};
 use crate::home::Home;
@@ -33,7 +32,7 @@ pub struct Found {
     pub settled: Vec<(UnitId, RunId)>,
     /// FIFOs that nobody held but their programs, and what was on its way from them. Opened before it was asked
     /// whether the program lives: one that did has lost nothing, even if it has ended since.
-    pub left: Vec<(Key, OwnedFd)>,
+    pub left: Vec<(Key, abide_platform::Handle)>,
     /// Units whose FIFOs the keeper holds: what their runs wrote is there.
     held: HashSet<UnitId>,
     spare: bool,
@@ -177,15 +176,19 @@ impl Found {
     /// Holds what the unit's program holds of its output, as long as it does.
     fn hold_output(&mut self, home: &Home, unit: &UnitRecord, program: u32) -> io::Result<()> {
         for stream in Stream::ALL {
-            let path = home.unit_run(&unit.name).join(stream.name());
-            let fifo = match pipe::hold(&path) {
-                Ok(fifo) => fifo,
+            let ends = match Output::left(&home.unit_run(&unit.name), stream.name()) {
+                Ok(ends) => ends,
                 Err(error) if is_shortage(&error) => return Err(error),
-                // It is not there, or no FIFO: whoever takes the unit's streams says so.
+                // It is no FIFO: whoever takes the unit's streams says so.
                 Err(_) => continue,
             };
-            self.left.push((streams::key(FIFO, unit.id, stream), fifo));
-            if let Some(stage) = streams::stage_with(program, stream)? {
+            if ends.is_empty() {
+                continue;
+            }
+            let ends = ends.into_iter();
+            self.left
+                .extend(ends.map(|(end, handle)| (streams::end_key(end, unit.id, stream), handle)));
+            if let Some(stage) = pipe::left_with(program, streams::place(stream))? {
                 self.left
                     .push((streams::key(STAGE, unit.id, stream), stage));
             }

@@ -1,12 +1,11 @@
-//! How everyone else talks to the driver: a queue, and a bell that wakes its epoll.
+//! How everyone else talks to the driver: a queue, and a bell that wakes it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use rustix::event::{EventfdFlags, eventfd};
+use abide_platform::poll::{self, Poll};
 
 /// The driver's end.
 pub struct Inbox<T> {
@@ -30,19 +29,18 @@ impl<T> Clone for Mailbox<T> {
 }
 
 struct Bell {
-    fd: OwnedFd,
+    bell: poll::Bell,
     /// Rung and not yet answered: a burst of messages costs one system call.
     rung: AtomicBool,
 }
 
-/// Makes the two ends.
+/// Makes the two ends. `poll` tells this token when there is something to drain.
 ///
 /// # Errors
-/// No descriptor is to be had.
-pub fn inbox<T>() -> io::Result<(Mailbox<T>, Inbox<T>)> {
-    let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+/// Those of [`poll::Bell::new`].
+pub fn inbox<T>(poll: &Poll, token: u64) -> io::Result<(Mailbox<T>, Inbox<T>)> {
     let bell = Arc::new(Bell {
-        fd,
+        bell: poll::Bell::new(poll, token)?,
         rung: AtomicBool::new(false),
     });
     let (sender, receiver) = channel();
@@ -62,8 +60,7 @@ impl<T> Mailbox<T> {
             return;
         }
         if !self.bell.rung.swap(true, Ordering::AcqRel) {
-            // Fails only when the counter is full, and then the bell rings already.
-            let _ = rustix::io::write(&self.bell.fd, &1u64.to_ne_bytes());
+            self.bell.bell.ring();
         }
     }
 }
@@ -71,17 +68,10 @@ impl<T> Mailbox<T> {
 impl<T> Inbox<T> {
     /// Takes all that is there; called when the bell rang.
     pub fn drain(&self) -> impl Iterator<Item = T> + '_ {
-        let mut count = [0; 8];
-        // An empty bell is no error: a message may have been taken with an earlier ring.
-        let _ = rustix::io::read(&self.bell.fd, &mut count);
+        // It may be silent already: a message may have been taken with an earlier ring.
+        self.bell.bell.clear();
         // Before the queue is looked at: whoever queues after this rings anew.
         self.bell.rung.store(false, Ordering::Release);
         self.receiver.try_iter()
-    }
-}
-
-impl<T> AsFd for Inbox<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.fd.as_fd()
     }
 }

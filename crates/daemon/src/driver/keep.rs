@@ -1,13 +1,13 @@
 //! Descriptors that programs leave here over their restarts (`FDSTORE=1` of sd_notify(3)). The keeper
 //! holds them; their names are written down.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use abide_model::UnitId;
+use abide_platform::file::is_same;
 use abide_platform::keeper::Key;
-use rustix::event::epoll::EventFlags;
-use rustix::fs::fstat;
+use abide_platform::poll::Interest;
+use abide_platform::{Borrowed, Handle, Lend};
 
 use super::run::Daemon;
 use super::streams::STORED;
@@ -23,7 +23,7 @@ pub struct Stored {
     /// Its name in `LISTEN_FDNAMES`.
     pub name: String,
     /// It.
-    pub fd: Arc<OwnedFd>,
+    pub fd: Arc<Handle>,
 }
 
 fn key(unit: UnitId, number: u64) -> Key {
@@ -36,14 +36,15 @@ fn key(unit: UnitId, number: u64) -> Key {
 
 impl Daemon {
     /// Keeps a descriptor for the unit's next run. Beyond the unit's `fd_store` it is closed.
-    pub(super) fn keep_descriptor(&mut self, id: UnitId, name: String, fd: OwnedFd, watch: bool) {
+    pub(super) fn keep_descriptor(&mut self, id: UnitId, name: String, fd: Handle, watch: bool) {
         let Some(unit) = self.units.get(id) else {
             return;
         };
+        // A message that is read again after the death of a daemon brings the same.
         if unit
             .stored
             .iter()
-            .any(|s| s.name == name && same(&s.fd, &fd))
+            .any(|s| s.name == name && is_same(&s.fd, &fd))
         {
             return;
         }
@@ -59,7 +60,7 @@ impl Daemon {
             return self.refuse(id, "store full", text);
         }
         let number = unit.stored.iter().map(|s| s.number + 1).max().unwrap_or(0);
-        if let Err(error) = self.keeper.hold(key(id, number), fd.as_fd()) {
+        if let Err(error) = self.keeper.hold(key(id, number), fd.lend()) {
             return self.warn(
                 Some(id),
                 format!("a descriptor of it cannot be kept: {error}"),
@@ -75,7 +76,7 @@ impl Daemon {
         id: UnitId,
         number: u64,
         name: String,
-        fd: OwnedFd,
+        fd: Handle,
         watch: bool,
     ) {
         let fd = Arc::new(fd);
@@ -83,9 +84,7 @@ impl Daemon {
             // Nothing is asked for: what is dead says so all the same. A file cannot be watched, and
             // does not die.
             let what = Watched::Stored(id, number);
-            let _ = self
-                .watches
-                .add(&self.epoll, &fd, EventFlags::empty(), what);
+            let _ = self.watches.add(&self.poll, &fd, Interest::Loss, what);
         }
         if let Some(unit) = self.units.get_mut(id) {
             unit.stored.push(Stored { number, name, fd });
@@ -121,7 +120,7 @@ impl Daemon {
         }
         for stored in leaving {
             let what = Watched::Stored(id, stored.number);
-            self.watches.remove(&self.epoll, &stored.fd, &what);
+            self.watches.remove(&self.poll, &stored.fd, &what);
             self.keeper.release(key(id, stored.number));
         }
         self.write_stored(id);
@@ -133,16 +132,16 @@ impl Daemon {
         &self,
         id: UnitId,
         unit: &'a Unit,
-    ) -> impl Iterator<Item = (Key, BorrowedFd<'a>)> {
+    ) -> impl Iterator<Item = (Key, Borrowed<'a>)> {
         let notify = unit.notify.iter();
         let stored = unit.stored.iter();
         let run = unit.run.iter();
         notify
-            .map(move |socket| (notify::key(id), socket.as_fd()))
-            .chain(stored.map(move |stored| (key(id, stored.number), stored.fd.as_fd())))
+            .map(move |socket| (notify::key(id), socket.lend()))
+            .chain(stored.map(move |stored| (key(id, stored.number), stored.fd.lend())))
             .chain(run.filter_map(move |run| {
                 let pipe = run.ready_pipe.as_ref()?;
-                Some((ready::key(id, run.run), pipe.as_fd()))
+                Some((ready::key(id, run.run), pipe.lend()))
             }))
     }
 
@@ -160,13 +159,5 @@ impl Daemon {
                 u32::try_from(unit.stored.len()).unwrap_or(u32::MAX);
             self.dirty.insert(id);
         }
-    }
-}
-
-/// Both are of one file. A message that is read again after the death of a daemon brings the same.
-fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
-    match (fstat(one), fstat(other)) {
-        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
-        _ => false,
     }
 }

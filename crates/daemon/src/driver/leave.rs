@@ -1,16 +1,15 @@
 //! Leaving: everything down, a successor in our place, or a new keeper for what runs.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use abide_model::EventKind;
-use abide_platform::clock;
 use abide_platform::fault::point;
+use abide_platform::{Lend, clock};
 
 use super::run::{Daemon, Ended};
 use super::sockets::remove_file;
-use super::streams::{self, FIFO, STAGE};
+use super::streams::{self, STAGE};
 
 impl Daemon {
     /// Leaves. After `Down` nothing stays behind but the state and the logs.
@@ -78,20 +77,18 @@ impl Daemon {
         let stages = self.capture.hand_over();
         let stages = stages.iter();
         let mut descriptors: Vec<_> = stages
-            .map(|(id, stream, stage)| (streams::key(STAGE, *id, *stream), stage.as_fd()))
+            .map(|(id, stream, stage)| (streams::key(STAGE, *id, *stream), stage.lend()))
             .collect();
         for (id, unit) in self.units.iter() {
             if let Some(streams) = &unit.streams {
-                let fifos = streams.fifos.iter();
-                descriptors.extend(
-                    fifos.map(|(stream, fifo)| (streams::key(FIFO, id, *stream), fifo.as_fd())),
-                );
+                let ends = streams.ends(id);
+                descriptors.extend(ends.map(|(key, end)| (key, end.lend())));
             }
             descriptors.extend(self.held_for(id, unit));
         }
         descriptors.extend(self.held.iter());
         let listeners = self.sockets.iter();
-        descriptors.extend(listeners.map(|(key, fd)| (key, fd.as_fd())));
+        descriptors.extend(listeners.map(|(key, fd)| (key, fd.lend())));
         if let Err(error) = abide_platform::keeper::hand_over(&self.launch, &descriptors) {
             tracing::error!(%error, "cannot start a new keeper; `abide up` adopts what runs");
         }

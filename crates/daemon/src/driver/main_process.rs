@@ -6,7 +6,7 @@ use abide_model::{DesiredState, EventKind, ExitStatus, RunId, Signal, UnitId};
 use abide_platform::fault::point;
 use abide_platform::identity::{self, Handle, Identity, Record};
 use abide_platform::keeper::RunEntry;
-use rustix::event::epoll::{self, EventFlags};
+use abide_platform::poll::Interest;
 
 use super::run::{Daemon, token};
 use super::unit::Main;
@@ -45,8 +45,8 @@ impl Daemon {
             return;
         };
         let what = Watched::Stranger(id, run);
-        if let Some(before) = current.handle.as_ref().and_then(Handle::pidfd) {
-            self.watches.remove(&self.epoll, before, &what);
+        if let Some(before) = current.handle.as_ref().and_then(Handle::waitable) {
+            self.watches.remove(&self.poll, before, &what);
         }
         // While another process is its parent, that one is told of its end, and not the keeper.
         let stranger = identity::parent(pid) != self.keeper_pid;
@@ -90,16 +90,15 @@ impl Daemon {
         let Some(current) = self.units.get(id).and_then(|unit| unit.run(run)) else {
             return;
         };
-        let Some(pidfd) = current.handle.as_ref().and_then(Handle::pidfd) else {
+        let Some(process) = current.handle.as_ref().and_then(Handle::waitable) else {
             return;
         };
         if current.main != Main::Alive || !current.tree.is_grouped() {
             return;
         }
-        // Once: it stays readable for ever. It is no longer watched when it is closed.
-        let flags = EventFlags::IN | EventFlags::ONESHOT;
-        let token = epoll::EventData::new_u64(token::MAIN + u64::from(id.0));
-        if let Err(error) = epoll::add(&self.epoll, pidfd, token, flags) {
+        // Once: it stays so for ever. It is no longer waited for when it is closed.
+        let token = token::MAIN + u64::from(id.0);
+        if let Err(error) = self.poll.add(process, token, Interest::Once) {
             // The keeper tells of it, a moment later.
             tracing::debug!(unit = %id, %error, "cannot watch a main process");
         }

@@ -4,10 +4,10 @@
 //!  keeper: exits ─────┐                              ┌──► spawn workers, sweeper, probes
 //!  timer, signals ────┤   Input        Effect        ├──► store (journal), events
 //!  API: requests ─────┼─────────► core ─────────────►┼──► capture, keeper (descriptors)
-//!  workers, store, … ─┘  (epoll)                     └──► board (what everybody reads), replies
+//!  workers, store, … ─┘  (poll)                      └──► board (what everybody reads), replies
 //! ```
 //!
-//! It translates and decides nothing. It waits in one place, `epoll_wait`, and never for a disk, a
+//! It translates and decides nothing. It waits in one place ([`abide_platform::poll`]), and never for a disk, a
 //! network, a client or a child: what could block is a job of another thread, whose answer comes
 //! back through the [`inbox`].
 

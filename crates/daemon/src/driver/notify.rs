@@ -5,14 +5,14 @@
 //! next one reads it again, and everything that it can say may be said twice.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use abide_core::Input;
 use abide_model::{EventKind, NotifyAccess, ProbeKind, RunId, UnitId};
+use abide_platform::Handle;
 use abide_platform::keeper::Key;
 use abide_platform::notify::{Datagram, Notice, NotifySocket, Sender, parse};
-use rustix::event::epoll::EventFlags;
+use abide_platform::poll::Interest;
 
 use super::run::Daemon;
 use super::streams::NOTIFY;
@@ -62,7 +62,7 @@ impl Daemon {
             return;
         };
         let what = Watched::Notify(id);
-        let added = self.watches.add(&self.epoll, socket, EventFlags::IN, what);
+        let added = self.watches.add(&self.poll, socket, Interest::Input, what);
         if let Err(error) = added {
             self.warn(
                 Some(id),
@@ -84,7 +84,7 @@ impl Daemon {
     fn stop_listening(&mut self, id: UnitId) {
         if let Some(socket) = self.units.get(id).and_then(|unit| unit.notify.as_ref()) {
             self.watches
-                .remove(&self.epoll, socket, &Watched::Notify(id));
+                .remove(&self.poll, socket, &Watched::Notify(id));
         }
     }
 
@@ -132,7 +132,7 @@ impl Daemon {
         id: UnitId,
         sender: Sender,
         text: &[u8],
-        descriptors: &mut Option<Vec<OwnedFd>>,
+        descriptors: &mut Option<Vec<Handle>>,
     ) {
         let notices = parse(text);
         if notices == [Notice::Barrier] {
@@ -179,7 +179,7 @@ impl Daemon {
         unit: UnitId,
         run: RunId,
         notice: Notice,
-        descriptors: &mut Option<Vec<OwnedFd>>,
+        descriptors: &mut Option<Vec<Handle>>,
     ) {
         match notice {
             Notice::Ready => {
@@ -232,7 +232,7 @@ impl Daemon {
     }
 
     /// Closes descriptors that somebody sent, which may take a while: not here.
-    fn let_go(&self, descriptors: Vec<OwnedFd>) {
+    fn let_go(&self, descriptors: Vec<Handle>) {
         if !descriptors.is_empty()
             && let Err(error) = self.jobs.submit(move || drop(descriptors))
         {

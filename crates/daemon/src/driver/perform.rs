@@ -8,12 +8,14 @@ use abide_model::{
     EffectId, EventKind, Now, Operation, RunId, Signal, StopAction, UnitId, UnitName,
 };
 use abide_platform::fault::point;
+use abide_platform::pipe::End;
 use abide_platform::spawn::{Order, Stages};
-use abide_platform::tree;
+use abide_platform::{stop, tree};
 
-use super::run::Daemon;
-use super::streams::{self, FIFO};
+use super::run::{Daemon, Message};
+use super::streams;
 use super::unit::{Main, Run};
+use crate::assist::Report;
 use crate::events::last_ids;
 use crate::store::Entry;
 
@@ -61,7 +63,7 @@ impl Daemon {
             Effect::UnwatchSocket(unit) => self.unwatch_socket(unit),
             Effect::LookIdle { unit, .. } => self.look_idle(id, unit),
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
-            Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, &action),
+            Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, action),
             Effect::WatchTree { unit, run } => self.sweep(unit, run, tree::Sweep::Watch),
             Effect::KillTree { unit, run, sweep } => {
                 let sweep = match sweep {
@@ -70,14 +72,7 @@ impl Daemon {
                 };
                 self.sweep(unit, run, sweep);
             }
-            Effect::Signal { unit, run, signal } => {
-                if let Some(run) = self.units.get(unit).and_then(|u| u.run(run))
-                    && let Some(handle) = &run.handle
-                    && let Err(error) = handle.signal(signal)
-                {
-                    self.warn(Some(unit), format!("{signal} could not be sent: {error}"));
-                }
-            }
+            Effect::Signal { unit, run, signal } => self.send_signal(unit, run, signal),
             Effect::Persist { change, durable } => self.persist(id, change, durable),
             Effect::Publish(unit) => {
                 self.dirty.insert(unit);
@@ -228,46 +223,64 @@ impl Daemon {
             .ready_pipe(unit_id, run)
             .map_err(|e| format!("cannot make its readiness pipe: {e}"))?;
         Ok(Order {
-            unit: unit_id,
-            run,
-            launch,
             variables,
             sockets: passed.named,
             stdin: passed.stdin,
             ready_fd,
             fifos,
-            stdout: None,
-            stderr: None,
-            read_ends: Vec::new(),
             stages: Stages::from_fn(move || capture.stages_for_run(unit_id)),
-            tree,
             record: Some(record),
             keeper: Some(self.keeper.socket()),
+            ..Order::new(unit_id, run, launch, tree)
         })
     }
 
-    fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: &StopAction) {
+    fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: StopAction) {
         self.prober.stop(unit);
-        let StopAction::Signal(signal) = action;
         point("stop.ask");
-        let outcome = match self.units.get(unit).and_then(|u| u.run(run)) {
-            Some(run) => match run.tree.signal(*signal) {
-                Ok(()) => {
-                    // One that is stopped could not obey (systemd.kill(5) does the same). If this
-                    // cannot be sent, its time runs out as it would without it.
-                    let _ = run.tree.signal(Signal::CONT);
-                    Outcome::Ok
+        let tree = self.units.get(unit).and_then(|u| u.run(run));
+        let outcome = match tree.map(|run| run.tree.clone()) {
+            Some(tree) if stop::ASKING_BLOCKS => {
+                let mailbox = self.mailbox.clone();
+                let job = move || mailbox.send(Message::Done(effect, asked(&tree, &action)));
+                match self.jobs.submit(job) {
+                    Ok(()) => return,
+                    Err(error) => Outcome::Failed {
+                        reason: format!("start a thread: {error}"),
+                    },
                 }
-                Err(error) => Outcome::Failed {
-                    reason: format!("{signal} could not be sent: {error}"),
-                },
-            },
+            }
+            Some(tree) => asked(&tree, &action),
             None => Outcome::Failed {
                 reason: "there is no such run".into(),
             },
         };
         point("stop.asked");
         self.input(Input::Done { effect, outcome });
+    }
+
+    /// Sends a signal to the main process of a run. Where a program is asked in other ways, it is the whole run that
+    /// is asked.
+    fn send_signal(&self, unit: UnitId, run: RunId, signal: Signal) {
+        let Some(current) = self.units.get(unit).and_then(|u| u.run(run)) else {
+            return;
+        };
+        let failed = move |error: io::Error| format!("{signal} could not be sent: {error}");
+        let sent = if stop::ASKING_BLOCKS {
+            let (tree, mailbox) = (current.tree.clone(), self.mailbox.clone());
+            self.jobs.submit(move || {
+                if let Err(error) = stop::ask(&tree, &StopAction::Signal(signal)) {
+                    let text = failed(error);
+                    mailbox.send(Message::Report(Report::Warning { unit, text }));
+                }
+            })
+        } else {
+            let handle = current.handle.as_ref();
+            handle.map_or(Ok(()), |handle| handle.signal(signal))
+        };
+        if let Err(error) = sent {
+            self.warn(Some(unit), failed(error));
+        }
     }
 
     fn forget(&mut self, id: UnitId) {
@@ -284,7 +297,9 @@ impl Daemon {
             return;
         };
         for stream in abide_log::Stream::ALL {
-            self.keeper.release(streams::key(FIFO, id, stream));
+            for end in [End::Reader, End::Writer] {
+                self.keeper.release(streams::end_key(end, id, stream));
+            }
         }
         for run in unit.untaken {
             self.keeper.taken(id, run);
@@ -305,6 +320,19 @@ impl Daemon {
             };
             if let Err(error) = self.files.submit(job) {
                 tracing::warn!(unit = %unit.name, %error, "cannot remove its FIFOs");
+            }
+        }
+    }
+}
+
+/// Asks all of a run to end.
+fn asked(tree: &tree::RunTree, action: &StopAction) -> Outcome {
+    match stop::ask(tree, action) {
+        Ok(()) => Outcome::Ok,
+        Err(error) => {
+            let StopAction::Signal(signal) = action;
+            Outcome::Failed {
+                reason: format!("{signal} could not be sent: {error}"),
             }
         }
     }

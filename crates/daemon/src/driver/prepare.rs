@@ -5,7 +5,6 @@
 //! effects that need it wait meanwhile.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,10 +14,10 @@ use abide_model::{
 };
 use abide_platform::notify::NotifySocket;
 use abide_platform::spawn::surroundings;
-use abide_platform::{clock, listen};
+use abide_platform::{Handle, Lend, clock, listen};
 
 use super::run::{Daemon, Message};
-use super::streams::{self, FIFO, Made, Streams};
+use super::streams::{self, Made, Streams};
 use crate::board::KeptSpec;
 use crate::capture::StreamSpec;
 
@@ -36,7 +35,7 @@ struct Missing {
 pub struct Prepared {
     streams: Option<Vec<Made>>,
     notify: Option<NotifySocket>,
-    listeners: Vec<(ListenAddress, OwnedFd)>,
+    listeners: Vec<(ListenAddress, Handle)>,
 }
 
 impl Daemon {
@@ -180,17 +179,19 @@ impl Daemon {
 
     /// Has the keeper hold what was made, and the capture drain it.
     fn install_streams(&mut self, id: UnitId, made: Vec<Made>) -> io::Result<()> {
-        let mut fifos = Vec::with_capacity(made.len());
+        let mut outputs = Vec::with_capacity(made.len());
         // What the spec before had: another number of streams.
         self.capture.remove(id);
-        for Made { stream, fifo } in made {
-            self.keeper
-                .hold(streams::key(FIFO, id, stream), fifo.as_fd())?;
-            self.capture_stream(id, stream, &fifo, None)?;
-            fifos.push((stream, fifo));
+        for Made { stream, output } in made {
+            for (end, handle) in output.ends() {
+                let key = streams::end_key(end, id, stream);
+                self.keeper.hold(key, handle.lend())?;
+            }
+            self.capture_stream(id, stream, output.reader(), None)?;
+            outputs.push((stream, output));
         }
         if let Some(unit) = self.units.get_mut(id) {
-            unit.streams = Some(Streams { fifos });
+            unit.streams = Some(Streams { outputs });
         }
         Ok(())
     }
@@ -200,8 +201,8 @@ impl Daemon {
         &self,
         id: UnitId,
         stream: abide_log::Stream,
-        fifo: &Arc<OwnedFd>,
-        stage: Option<OwnedFd>,
+        fifo: &Arc<Handle>,
+        stage: Option<Handle>,
     ) -> io::Result<()> {
         if let Some(unit) = self.units.get(id) {
             self.capture.add(StreamSpec {

@@ -1,15 +1,15 @@
-//! Readiness by a descriptor: the program writes a newline to a pipe (s6's notification-fd). The keeper
+//! Readiness by a descriptor: the program writes a newline to a pipe ([`readiness`]). The keeper
 //! holds the reading end, so that the newline waits there while there is no daemon, and writing it
 //! breaks no pipe.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 
 use abide_core::Input;
 use abide_model::{ProbeKind, RunId, UnitId};
 use abide_platform::keeper::Key;
-use rustix::event::epoll::EventFlags;
-use rustix::pipe::{PipeFlags, pipe_with};
+use abide_platform::poll::Interest;
+use abide_platform::readiness::{self, Said};
+use abide_platform::{Handle, Lend};
 
 use super::run::Daemon;
 use super::streams::READY_PIPE;
@@ -30,7 +30,7 @@ impl Daemon {
         &mut self,
         id: UnitId,
         run: RunId,
-    ) -> io::Result<Option<(u32, OwnedFd)>> {
+    ) -> io::Result<Option<(u32, Handle)>> {
         let ready = self
             .units
             .get(id)
@@ -39,22 +39,20 @@ impl Daemon {
             return Ok(None);
         };
         let number = *number;
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // What the program gets must block, as it expects.
-        rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty())?;
-        self.keeper.hold(key(id, run), reader.as_fd())?;
+        let (reader, writer) = readiness::pipe()?;
+        self.keeper.hold(key(id, run), reader.lend())?;
         self.adopt_ready_pipe(id, run, reader);
         Ok(Some((number, writer)))
     }
 
     /// One that the keeper held.
-    pub(super) fn adopt_ready_pipe(&mut self, id: UnitId, run: RunId, reader: OwnedFd) {
+    pub(super) fn adopt_ready_pipe(&mut self, id: UnitId, run: RunId, reader: Handle) {
         let current = self.units.get_mut(id).and_then(|unit| unit.run_mut(run));
         let Some(current) = current else {
             return self.keeper.release(key(id, run));
         };
         let what = Watched::ReadyPipe(id, run);
-        let added = self.watches.add(&self.epoll, &reader, EventFlags::IN, what);
+        let added = self.watches.add(&self.poll, &reader, Interest::Input, what);
         current.ready_pipe = Some(reader);
         if let Err(error) = added {
             self.warn(
@@ -70,17 +68,13 @@ impl Daemon {
         let Some(pipe) = current.and_then(|run| run.ready_pipe.as_ref()) else {
             return;
         };
-        let mut buffer = [0; 64];
-        let ready = loop {
-            match rustix::io::read(pipe, &mut buffer) {
-                Ok(0) => break false,
-                Ok(n) if buffer.iter().take(n).any(|byte| *byte == b'\n') => break true,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(error) => {
-                    tracing::warn!(unit = %unit, %error, "cannot read from a readiness pipe");
-                    break false;
-                }
+        let ready = match readiness::read(pipe) {
+            Ok(Said::Nothing) => return,
+            Ok(Said::Ready) => true,
+            Ok(Said::Closed) => false,
+            Err(error) => {
+                tracing::warn!(unit = %unit, %error, "cannot read from a readiness pipe");
+                false
             }
         };
         self.drop_ready_pipe(unit, run);
@@ -94,7 +88,7 @@ impl Daemon {
         let current = self.units.get_mut(unit).and_then(|u| u.run_mut(run));
         if let Some(pipe) = current.and_then(|run| run.ready_pipe.take()) {
             let what = Watched::ReadyPipe(unit, run);
-            self.watches.remove(&self.epoll, &pipe, &what);
+            self.watches.remove(&self.poll, &pipe, &what);
             self.keeper.release(key(unit, run));
         }
     }

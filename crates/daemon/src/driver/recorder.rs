@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileExt;
 
 use abide_core::recording::Line;
 
@@ -33,7 +32,7 @@ impl Recorder {
         let mut last = *b"\n";
         let length = file.metadata()?.len();
         if length > 0 {
-            file.read_exact_at(&mut last, length - 1)?;
+            abide_log::disk::read_exact_at(&file, &mut last, length - 1)?;
         }
         let mut file = BufWriter::new(file);
         if last != *b"\n" {

@@ -1,10 +1,10 @@
 //! What is told of the time in which there was no daemon: since when, what died, and what became of the runs.
 
-use std::io;
 use std::time::UNIX_EPOCH;
 
 use abide_core::{Observed, ObservedState};
 use abide_model::{Died, EventKind, ExitStatus, Now, Wall};
+use abide_platform::exit::is_shortage;
 use abide_platform::keeper::{LinkError, Table};
 
 use super::start::StartError;
@@ -109,14 +109,6 @@ pub fn last_seen(home: &Home) -> Option<Wall> {
     let written = files.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
     let since = written.max()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_nanos()).ok().map(Wall)
-}
-
-/// The machine, or what this process may have of it, is too short of something: it may be had later.
-pub fn is_shortage(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
-    let errno = error.raw_os_error();
-    shortages.iter().any(|e| errno == Some(e.raw_os_error()))
 }
 
 impl StartError {
@@ -232,7 +224,7 @@ mod tests {
             words(&machine, &alone),
             "the machine was restarted after 2026-01-01T00:00:00.123Z, when abide was last seen; the daemon came back as process PID and adopted 0 runs"
         );
-        let null = std::fs::File::open("/dev/null").expect("it is there");
+        let null = tempfile::tempfile().expect("a file");
         let key = Key {
             kind: 1,
             unit: 1,

@@ -6,9 +6,8 @@
 use std::collections::HashSet;
 
 use abide_model::{Launch, LogSpec, Refusal, Spec, Streams as Wanted, UnitId};
-use abide_platform::pipe;
 use abide_platform::spawn::kept_numbers;
-use rustix::process::{Resource, getrlimit};
+use abide_platform::{machine, pipe};
 
 use super::run::Daemon;
 use super::unit::Unit;
@@ -38,9 +37,9 @@ pub struct Room {
 impl Room {
     /// As it is now. `None`: there is no limit.
     pub fn now(keeper: Option<u32>) -> Option<Self> {
-        let limit = getrlimit(Resource::Nofile).current?;
+        let limit = machine::open_files()?;
         // Whether programs let us is as good as asked of the keeper: it is no child of ours either.
-        let taken = keeper.is_some_and(|keeper| pipe::stage_of(keeper, 0).is_ok());
+        let taken = keeper.is_some_and(pipe::lets_stages_be_taken);
         let stream = if taken { 1 } else { 2 };
         Some(Self { limit, stream })
     }

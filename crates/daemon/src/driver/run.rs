@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,11 +15,11 @@ use abide_platform::clock;
 use abide_platform::fault::point;
 use abide_platform::keeper::{KeeperEvent, Launch, Link, RunState};
 use abide_platform::lock::Lock;
+use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::signals::Signals;
 use abide_platform::spawn::{SpawnError, Spawned, Workers};
 use abide_platform::timer::{CalendarEvent, CalendarWatch, Timer};
 use abide_platform::tree::{SweepEvent, Sweeper, Trees};
-use rustix::event::epoll;
 
 use super::beats::Beats;
 use super::doors::Held;
@@ -85,7 +84,7 @@ pub enum Ended {
     Yielded,
 }
 
-/// Epoll's words for what happened.
+/// What a wait says has happened.
 pub(super) mod token {
     pub const INBOX: u64 = 0;
     pub const KEEPER: u64 = 1;
@@ -109,7 +108,7 @@ pub struct Daemon {
     /// Sources that were taken down, and still have units that end.
     pub(super) leaving: BTreeSet<PathBuf>,
 
-    pub(super) epoll: OwnedFd,
+    pub(super) poll: Poll,
     pub(super) watches: Watches,
     pub(super) strangers: Strangers,
     pub(super) sockets: Sockets,
@@ -134,7 +133,7 @@ pub struct Daemon {
     pub(super) keeper_lost: bool,
     /// There are no descriptors for pidfds that can be done without.
     pub(super) scarce: bool,
-    /// What epoll was told to watch of the keeper's socket.
+    /// Whether room to write to the keeper is waited for.
     pub(super) keeper_writable: bool,
     pub(super) trees: Trees,
     pub(super) workers: Workers,
@@ -202,29 +201,19 @@ impl Daemon {
     /// Runs until everything is down, or the keeper is lost.
     ///
     /// # Errors
-    /// The kernel refuses to say what happened.
+    /// The system refuses to say what happened.
     pub fn run(mut self) -> io::Result<Ended> {
         // What resuming wanted.
         self.settle(clock::now());
-        let mut events = Vec::with_capacity(64);
+        let mut events = Events::new();
         while !self.halted && !self.keeper_lost && !self.yielded {
             self.tidying.before_sleep();
-            match epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut events),
-                None,
-            ) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-            if events
-                .iter()
-                .any(|event| self.may_come_back(event.data.u64()))
-            {
+            self.poll.wait(&mut events)?;
+            if events.tokens().any(|token| self.may_come_back(token)) {
                 self.workers.call();
             }
-            for event in events.drain(..) {
-                self.on_event(event.data.u64());
+            for token in events.tokens() {
+                self.on_event(token);
             }
             self.settle(clock::now());
         }
@@ -547,10 +536,11 @@ impl Daemon {
         self.keeper.flush();
         let writable = self.keeper.wants_write();
         if writable != self.keeper_writable {
-            let mut flags = epoll::EventFlags::IN;
-            flags.set(epoll::EventFlags::OUT, writable);
-            let data = epoll::EventData::new_u64(token::KEEPER);
-            match epoll::modify(&self.epoll, self.keeper.as_fd(), data, flags) {
+            let interest = match writable {
+                true => Interest::InputAndRoom,
+                false => Interest::Input,
+            };
+            match self.poll.change(&self.keeper, token::KEEPER, interest) {
                 Ok(()) => self.keeper_writable = writable,
                 Err(error) => tracing::error!(%error, "cannot watch the keeper's socket"),
             }

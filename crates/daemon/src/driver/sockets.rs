@@ -5,14 +5,13 @@
 //! keeper held needs no other record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use abide_core::{Input, Outcome};
 use abide_model::{EffectId, ListenAddress, SocketPass, UnitId};
 use abide_platform::keeper::Key;
-use abide_platform::listen;
-use rustix::event::epoll::EventFlags;
+use abide_platform::poll::Interest;
+use abide_platform::{Handle, Lend, listen};
 
 use super::run::{Daemon, Message};
 use super::streams::LISTENER;
@@ -28,7 +27,7 @@ pub struct Sockets {
 }
 
 struct Listener {
-    fd: Arc<OwnedFd>,
+    fd: Arc<Handle>,
     /// Its place in the keeper's table.
     number: u64,
     /// Units that have it in their configuration.
@@ -41,9 +40,9 @@ struct Listener {
 #[derive(Default)]
 pub struct Passed {
     /// From descriptor 3 on, each with its name.
-    pub named: Vec<(Arc<OwnedFd>, String)>,
+    pub named: Vec<(Arc<Handle>, String)>,
     /// Standard input, where that is a socket.
-    pub stdin: Option<Arc<OwnedFd>>,
+    pub stdin: Option<Arc<Handle>>,
 }
 
 fn key(number: u64) -> Key {
@@ -61,7 +60,7 @@ impl Sockets {
     }
 
     /// Every socket, with its place in the keeper's table.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &OwnedFd)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Handle)> {
         self.held.values().map(|held| (key(held.number), &*held.fd))
     }
 
@@ -76,10 +75,10 @@ impl Sockets {
 
 impl Daemon {
     /// A socket was made: the keeper holds it from now on.
-    pub(super) fn install_listener(&mut self, address: ListenAddress, fd: OwnedFd) {
+    pub(super) fn install_listener(&mut self, address: ListenAddress, fd: Handle) {
         let number = self.sockets.next;
         self.sockets.next += 1;
-        if let Err(error) = self.keeper.hold(key(number), fd.as_fd()) {
+        if let Err(error) = self.keeper.hold(key(number), fd.lend()) {
             // It works as long as this daemon lives.
             self.warn(None, format!("the keeper cannot hold {address}: {error}"));
         }
@@ -87,7 +86,7 @@ impl Daemon {
     }
 
     /// A socket that the keeper held. One that no unit wants any more goes away.
-    pub(super) fn adopt_listener(&mut self, number: u64, fd: OwnedFd) {
+    pub(super) fn adopt_listener(&mut self, number: u64, fd: Handle) {
         self.sockets.next = self.sockets.next.max(number + 1);
         match listen::address_of(&fd) {
             Some(address) if !self.sockets.has(&address) => {
@@ -97,7 +96,7 @@ impl Daemon {
         }
     }
 
-    fn hold_listener(&mut self, address: ListenAddress, number: u64, fd: OwnedFd) {
+    fn hold_listener(&mut self, address: ListenAddress, number: u64, fd: Handle) {
         let held = Listener {
             fd: Arc::new(fd),
             number,
@@ -170,7 +169,7 @@ impl Daemon {
             return;
         };
         let what = Watched::Listener(address.clone());
-        self.watches.remove(&self.epoll, &held.fd, &what);
+        self.watches.remove(&self.poll, &held.fd, &what);
         self.keeper.release(key(held.number));
         if let ListenAddress::Unix(path) = address {
             let path = path.clone();
@@ -216,7 +215,7 @@ impl Daemon {
             let what = Watched::Listener(address.clone());
             let added = self
                 .watches
-                .add(&self.epoll, &held.fd, EventFlags::IN, what);
+                .add(&self.poll, &held.fd, Interest::Input, what);
             if let Err(error) = added {
                 tracing::error!(%address, %error, "cannot watch a socket");
             }
@@ -237,7 +236,7 @@ impl Daemon {
         };
         if held.waiting.remove(&id) && held.waiting.is_empty() {
             let what = Watched::Listener(address.clone());
-            self.watches.remove(&self.epoll, &held.fd, &what);
+            self.watches.remove(&self.poll, &held.fd, &what);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +15,13 @@ use abide_platform::fault::point;
 use abide_platform::keeper::{Launch, Link, LinkError, Successor};
 use abide_platform::lock::{self, LockError};
 use abide_platform::pipe;
+use abide_platform::poll::{Interest, Poll};
+use abide_platform::random;
 use abide_platform::signals::Signals;
 use abide_platform::spawn::{Workers, keep_tables_small};
 use abide_platform::timer::{CalendarWatch, Timer};
 use abide_platform::tree::{Sweeper, Trees};
-use rustix::event::epoll;
+use abide_platform::{Borrowed, Lend};
 
 use super::apply::source_info;
 use super::doors::Held;
@@ -145,7 +146,7 @@ impl Daemon {
         let lock = lock::acquire(home.root(), LOCK_WAIT)?;
         point("adopt.locked");
         // Before it has the descriptors of all units.
-        keep_tables_small(lock.as_fd());
+        keep_tables_small(lock.lend());
         let (mut keeper, table) = Link::connect(&launch)?;
         point("adopt.connected");
         let now = clock::now();
@@ -160,7 +161,8 @@ impl Daemon {
         let (journal, image, loss) = Journal::open(&home.state()).map_err(state)?;
         point("adopt.loaded");
         let events = Arc::new(EventLog::open(&home.events()).map_err(state)?);
-        let (mailbox, inbox) = system("make a queue", inbox())?;
+        let poll = system("wait for anything", Poll::new())?;
+        let (mailbox, inbox) = system("make a queue", inbox(&poll, token::INBOX))?;
         let to = |mailbox: &super::inbox::Mailbox<Message>| mailbox.clone();
 
         let (written, storing) = (to(&mailbox), to(&mailbox));
@@ -212,28 +214,16 @@ impl Daemon {
             wake.send(Message::Requests)
         });
 
-        let epoll = system(
-            "make an epoll set",
-            epoll::create(epoll::CreateFlags::CLOEXEC),
-        )?;
         let timer = system("make a timer", Timer::new())?;
         let calendar = system("watch the calendar", CalendarWatch::new())?;
-        let watch = |fd: std::os::fd::BorrowedFd<'_>, token| {
-            system(
-                "watch a descriptor",
-                epoll::add(
-                    &epoll,
-                    fd,
-                    epoll::EventData::new_u64(token),
-                    epoll::EventFlags::IN,
-                ),
-            )
+        let wait_for = |object: Borrowed<'_>, token| {
+            let added = poll.add(object, token, Interest::Input);
+            system("wait for an event", added)
         };
-        watch(inbox.as_fd(), token::INBOX)?;
-        watch(keeper.as_fd(), token::KEEPER)?;
-        watch(timer.as_fd(), token::TIMER)?;
-        watch(calendar.as_fd(), token::CALENDAR)?;
-        watch(signals.as_fd(), token::SIGNALS)?;
+        wait_for(keeper.lend(), token::KEEPER)?;
+        wait_for(timer.lend(), token::TIMER)?;
+        wait_for(calendar.lend(), token::CALENDAR)?;
+        wait_for(signals.lend(), token::SIGNALS)?;
 
         let trees = Trees::new(home.root());
         let reports = to(&mailbox);
@@ -289,7 +279,7 @@ impl Daemon {
             keep: Keep::default(),
             sources: image.sources.clone(),
             leaving: BTreeSet::new(),
-            epoll,
+            poll,
             watches: Watches::default(),
             strangers: Strangers::default(),
             sockets: Sockets::default(),
@@ -482,6 +472,6 @@ fn saved(image: &Image, boot: &str) -> Saved {
 fn draw_seed() -> u64 {
     let mut bytes = [0; 8];
     // Without randomness jitter is the same in every home, which harms nobody.
-    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    let _ = random::fill(&mut bytes);
     u64::from_ne_bytes(bytes)
 }

@@ -1,19 +1,19 @@
 //! Runs whose main process is no child of the keeper's: an earlier keeper began them, or the program named
-//! another process than the one that was started. Nobody is told of their end but who holds a pidfd.
+//! another process than the one that was started. Nobody is told of their end but who holds a pidfd. (On Windows
+//! that is so with every run: how a process ended can be read by whoever holds a handle to it.)
 //!
 //! Linux before 5.3 has no pidfds, and nothing else there tells of the end of a process that is not one's
 //! child. So there, and only while there are such runs, a timer looks at them.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use abide_model::{RunId, UnitId};
 use abide_platform::clock;
 use abide_platform::identity::Handle;
+use abide_platform::poll::Interest;
 use abide_platform::timer::Timer;
-use rustix::event::epoll::{self, EventFlags};
 
 use super::run::{Daemon, token};
 use super::watches::Watched;
@@ -43,14 +43,13 @@ impl Daemon {
         let Some(handle) = &current.handle else {
             return Ok(());
         };
-        if let Some(pidfd) = handle.pidfd() {
+        if let Some(process) = handle.waitable() {
             let what = Watched::Stranger(id, run);
-            return self.watches.add(&self.epoll, pidfd, EventFlags::IN, what);
+            return self.watches.add(&self.poll, process, Interest::Input, what);
         }
         if self.strangers.timer.is_none() {
             let timer = Timer::new()?;
-            let data = epoll::EventData::new_u64(token::STRANGERS);
-            epoll::add(&self.epoll, timer.as_fd(), data, EventFlags::IN)?;
+            self.poll.add(&timer, token::STRANGERS, Interest::Input)?;
             self.strangers.timer = Some(timer);
         }
         self.strangers.runs.insert((id, run));
@@ -68,7 +67,7 @@ impl Daemon {
             let handle = current
                 .filter(|run| run.main == super::unit::Main::Alive)
                 .and_then(|run| run.handle.as_ref())
-                .filter(|handle| handle.pidfd().is_none());
+                .filter(|handle| handle.waitable().is_none());
             if handle.is_some_and(Handle::alive) {
                 continue;
             }

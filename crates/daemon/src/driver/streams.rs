@@ -2,18 +2,18 @@
 //! the capture makes and lets go of, come to the keeper.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use abide_log::Stream;
 use abide_model::{Streams as Wanted, UnitId};
 use abide_platform::keeper::{KeeperSocket, Key};
-use abide_platform::pipe;
+use abide_platform::pipe::{End, Output};
+use abide_platform::{Borrowed, Handle};
 
 use crate::capture::Holder;
 
-/// `Key::kind` of a FIFO.
+/// `Key::kind` of a FIFO, or of the end of a pipe that is read.
 pub const FIFO: u32 = 1;
 /// `Key::kind` of a stage pipe.
 pub const STAGE: u32 = 2;
@@ -33,6 +33,9 @@ pub const READY_PIPE: u32 = 7;
 pub const API_SOCKET: u32 = 8;
 /// `Key::kind` of a TCP socket that the API listens on.
 pub const API_TCP: u32 = 9;
+
+/// `Key::kind` of the end of a pipe that programs write to, where that is another handle.
+pub const WRITER: u32 = 10;
 
 /// The streams that a spec asks for.
 pub fn wanted(streams: Wanted) -> &'static [Stream] {
@@ -59,38 +62,55 @@ pub fn key(kind: u32, unit: UnitId, stream: Stream) -> Key {
     }
 }
 
-/// The FIFOs of one unit, open for holding.
+/// The keeper's key of an end of a stream's pipe.
+pub fn end_key(end: End, unit: UnitId, stream: Stream) -> Key {
+    let kind = match end {
+        End::Reader => FIFO,
+        End::Writer => WRITER,
+    };
+    key(kind, unit, stream)
+}
+
+/// The pipes of one unit, open for holding.
 pub struct Streams {
-    /// The FIFO of each stream.
-    pub fifos: Vec<(Stream, Arc<OwnedFd>)>,
+    /// The pipe of each stream.
+    pub outputs: Vec<(Stream, Output)>,
 }
 
 impl Streams {
     /// Whether these are the streams that a spec asks for.
     pub fn fit(&self, streams: Wanted) -> bool {
-        self.fifos
+        self.outputs
             .iter()
             .map(|(stream, _)| *stream)
             .eq(wanted(streams).iter().copied())
     }
 
     /// What a run needs, which opens ends of its own.
-    pub fn held(&self) -> Vec<Arc<OwnedFd>> {
-        self.fifos
+    pub fn held(&self) -> Vec<Arc<Handle>> {
+        self.outputs
             .iter()
-            .map(|(_, fifo)| Arc::clone(fifo))
+            .map(|(_, output)| Arc::clone(output.for_runs()))
             .collect()
+    }
+
+    /// What the keeper holds of them.
+    pub fn ends(&self, unit: UnitId) -> impl Iterator<Item = (Key, &Handle)> {
+        self.outputs.iter().flat_map(move |(stream, output)| {
+            let ends = output.ends();
+            ends.map(move |(end, handle)| (end_key(end, unit, *stream), handle))
+        })
     }
 
     /// Write ends for a command on behalf of the unit: its stdout, and its stderr if that is apart.
     ///
     /// # Errors
     /// No descriptor is to be had.
-    pub fn writers(&self) -> io::Result<(Option<OwnedFd>, Option<OwnedFd>)> {
-        let mut fifos = self.fifos.iter();
+    pub fn writers(&self) -> io::Result<(Option<Handle>, Option<Handle>)> {
+        let mut outputs = self.outputs.iter();
         let mut next = || {
-            let fifo = fifos.next();
-            fifo.map(|(_, fifo)| pipe::writer(fifo.as_fd())).transpose()
+            let output = outputs.next();
+            output.map(|(_, output)| output.writer()).transpose()
         };
         Ok((next()?, next()?))
     }
@@ -100,7 +120,7 @@ impl Streams {
 pub struct Stages(pub KeeperSocket);
 
 impl Holder for Stages {
-    fn hold(&self, unit: UnitId, stream: Stream, stage: BorrowedFd<'_>) -> io::Result<()> {
+    fn hold(&self, unit: UnitId, stream: Stream, stage: Borrowed<'_>) -> io::Result<()> {
         self.0.hold(key(STAGE, unit, stream), stage)
     }
 
@@ -109,53 +129,28 @@ impl Holder for Stages {
     }
 }
 
-/// What was on its way when keeper and daemon died at once, and that the program, this process, still has.
-/// `None`: nothing was, and its stage can be had again.
-///
-/// # Errors
-/// It cannot be asked whether something is in it.
-pub fn stage_with(program: u32, stream: Stream) -> io::Result<Option<OwnedFd>> {
-    let taken = pipe::stage_of(program, place(stream));
-    // What has to be opened anew is kept even if it is empty: the next one would not be the program's.
-    let keep = taken.is_err();
-    // Where nobody lets us look, nothing can be had.
-    let Ok(Some(stage)) = taken.or_else(|_| pipe::stage_reopened(program, place(stream))) else {
-        return Ok(None);
-    };
-    let empty = !keep && pipe::available(stage.as_fd())? == 0;
-    Ok((!empty).then_some(stage))
-}
-
-/// A FIFO, freshly made.
+/// A pipe, freshly made.
 pub struct Made {
-    /// Which stream.
+    /// Of which stream.
     pub stream: Stream,
-    /// The FIFO.
-    pub fifo: Arc<OwnedFd>,
+    /// It.
+    pub output: Output,
 }
 
-/// Makes the FIFOs of a unit in `dir` (`run/UNIT`). May block: runs as a job.
+/// Makes the pipes of a unit; `dir` (`run/UNIT`) is where they lie if they have names. May block: runs as a job.
 ///
 /// # Errors
 /// What could not be made, in words.
 pub fn make(dir: &Path, streams: Wanted, owner: Option<(u32, u32)>) -> Result<Vec<Made>, String> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    abide_log::disk::make_private_directory(dir)
         .map_err(|e| format!("create {}: {e}", dir.display()))?;
     wanted(streams)
         .iter()
         .map(|&stream| {
-            let path = dir.join(stream.name());
-            let failed = |e: io::Error| format!("make the FIFO {}: {e}", path.display());
-            pipe::create_fifo(&path, owner).map_err(failed)?;
-            let fifo = pipe::hold(&path).map_err(failed)?;
-            Ok(Made {
-                stream,
-                fifo: Arc::new(fifo),
-            })
+            let name = stream.name();
+            let output = Output::make(dir, name, owner)
+                .map_err(|e| format!("make the FIFO {}: {e}", dir.join(name).display()))?;
+            Ok(Made { stream, output })
         })
         .collect()
 }

@@ -1,7 +1,6 @@
 //! What the driver knows of a unit beside the core: how to run it, and what it holds for it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use abide_core::Effect;
@@ -68,7 +67,7 @@ pub struct Run {
     /// It is no child of the keeper's: an earlier keeper began it.
     pub stranger: bool,
     /// Where it says that it is ready, until it has.
-    pub ready_pipe: Option<OwnedFd>,
+    pub ready_pipe: Option<abide_platform::Handle>,
     /// Where its output begins.
     pub mark: Option<LogMark>,
     /// Why it is not ready so far, as its check says.

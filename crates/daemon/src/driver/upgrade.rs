@@ -8,15 +8,14 @@
 //!
 //! Until the last step this daemon decides as ever: only new connections wait.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use abide_model::api::Upgrading;
 use abide_model::{EventKind, Refusal, Wall};
-use abide_platform::clock;
 use abide_platform::executable::Executable;
 use abide_platform::fault::point;
 use abide_platform::keeper::UpgradeFailure;
+use abide_platform::{Lend, clock};
 
 use super::run::{Daemon, Message};
 use crate::handle::{Replacement, Reply};
@@ -61,7 +60,7 @@ impl Daemon {
             return reply.send(refuse("everything goes down"));
         }
         point("upgrade.ask");
-        let exe = replacement.executable.as_fd();
+        let exe = replacement.executable.lend();
         if let Err(error) = self.keeper.upgrade(exe, replacement.keeper) {
             return reply.send(refuse(&error.to_string()));
         }

@@ -1,19 +1,19 @@
-//! What epoll watches beside the driver's own descriptors. Each has a number that is never used
-//! again, so an event that was on its way when its descriptor went is nobody's.
+//! What the driver waits for beside what it always waits for. Each has a token that is never used
+//! again, so an event that was on its way when its object went is nobody's.
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 
 use abide_model::{ListenAddress, RunId, UnitId};
-use rustix::event::epoll::{self, EventFlags};
+use abide_platform::Lend;
+use abide_platform::poll::{Interest, Poll};
 
 use super::run::token;
 
 /// Something that comes and goes, and is watched while it is there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Watched {
-    /// The pidfd of a main process that is no child of the keeper's.
+    /// A main process whose end the keeper does not tell.
     Stranger(UnitId, RunId),
     /// A unit's notify socket.
     Notify(UnitId),
@@ -34,15 +34,15 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// Watches a descriptor; if that is watched already, nothing changes.
+    /// Waits for this too; if it is waited for already, nothing changes.
     ///
     /// # Errors
-    /// epoll_ctl(2) refuses.
+    /// Those of [`Poll::add`].
     pub fn add(
         &mut self,
-        epoll: &OwnedFd,
-        fd: impl AsFd,
-        flags: EventFlags,
+        poll: &Poll,
+        object: impl Lend,
+        interest: Interest,
         what: Watched,
     ) -> io::Result<()> {
         if self.tokens.contains_key(&what) {
@@ -50,18 +50,17 @@ impl Watches {
         }
         let number = token::WATCHED + self.given;
         self.given += 1;
-        epoll::add(epoll, fd, epoll::EventData::new_u64(number), flags)?;
+        poll.add(object, number, interest)?;
         self.by_token.insert(number, what.clone());
         self.tokens.insert(what, number);
         Ok(())
     }
 
-    /// Watches it no longer. `fd` is the one that was added, still open.
-    pub fn remove(&mut self, epoll: &OwnedFd, fd: impl AsFd, what: &Watched) {
+    /// Waits for it no longer. `object` is the one that was added, still open.
+    pub fn remove(&mut self, poll: &Poll, object: impl Lend, what: &Watched) {
         if let Some(number) = self.tokens.remove(what) {
             self.by_token.remove(&number);
-            // Fails only if the descriptor was never added.
-            let _ = epoll::delete(epoll, fd);
+            poll.remove(object, number);
         }
     }
 

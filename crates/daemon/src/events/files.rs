@@ -6,9 +6,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use abide_log::disk;
 use abide_model::{EVENTS_VERSION, Event};
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ impl Files {
                 self.current.insert(next)
             }
         };
-        if let Err(error) = current.file.write_all_at(&line, current.len) {
+        if let Err(error) = disk::write_all_at(&current.file, &line, current.len) {
             // Else a shorter line, written over this one, would leave its end behind.
             current.file.set_len(current.len)?;
             return Err(error);
@@ -97,15 +97,12 @@ impl Files {
     }
 
     fn create(&self, first: u64) -> io::Result<Current> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(self.dir.join(format!("{first:020}.jsonl")))?;
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true);
+        let file = disk::private(options).open(self.dir.join(format!("{first:020}.jsonl")))?;
         let all = list(&self.dir)?;
         for (_, old) in &all[..all.len().saturating_sub(KEEP)] {
-            if let Err(error) = std::fs::remove_file(old) {
+            if let Err(error) = disk::remove(old) {
                 tracing::warn!(file = %old.display(), %error, "an old event file cannot be removed");
             }
         }

@@ -12,7 +12,6 @@ pub use request::{ConfigSource, Replacement, Reply, Request};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -223,7 +222,7 @@ impl Handle {
     ///
     /// # Errors
     /// The driver cannot be reached; nothing outlives then.
-    pub fn keep_door(&self, door: Door, socket: OwnedFd) -> Result<(), AskError> {
+    pub fn keep_door(&self, door: Door, socket: abide_platform::Handle) -> Result<(), AskError> {
         self.put(Request::KeepDoor(door, socket))
     }
 

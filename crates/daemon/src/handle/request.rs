@@ -1,7 +1,6 @@
 //! The requests that the driver takes.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use abide_config::DaemonSettings;
@@ -99,7 +98,7 @@ pub enum Request {
         reply: Reply<Upgrading>,
     },
     /// A socket that the API listens on is to outlive this daemon.
-    KeepDoor(Door, OwnedFd),
+    KeepDoor(Door, abide_platform::Handle),
     /// It is not needed any more.
     DropDoor(Door),
     /// Why the unit is in its state.

@@ -1,10 +1,10 @@
 //! Looking at a file. Its disk may hang, so that is done on a thread that may.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use abide_model::{RunId, UnitId};
+use abide_platform::file;
 
 use super::tcp::words;
 use crate::assist::{Assistants, Blocks, Report};
@@ -54,7 +54,7 @@ pub async fn watch_beats(assistants: Assistants, watch: super::BeatFile) {
             let meta = std::fs::metadata(path).ok()?;
             Some(Stamp {
                 modified: meta.modified().ok()?,
-                file: (meta.dev(), meta.ino()),
+                file: file::number(&meta),
             })
         });
         // A file that is not there, or cannot be seen, is one that is not touched.

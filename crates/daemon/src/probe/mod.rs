@@ -17,7 +17,7 @@ mod http;
 mod log;
 mod memory;
 mod tcp;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::collections::HashMap;

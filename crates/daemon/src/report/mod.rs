@@ -261,6 +261,5 @@ impl<'a> Reporter<'a> {
 /// What this machine calls itself.
 #[must_use]
 pub fn this_machine() -> String {
-    let name = rustix::system::uname();
-    name.nodename().to_string_lossy().into_owned()
+    abide_platform::machine::name()
 }

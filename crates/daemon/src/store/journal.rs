@@ -2,9 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use abide_log::disk;
 use abide_platform::fault::point;
 
 use super::entry::{Entry, Image};
@@ -55,16 +55,12 @@ impl Journal {
         let newest = newest(dir)?;
         let number = newest.unwrap_or(1);
         let path = dir.join(format!("journal.{number}"));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = disk::private(options).open(&path)?;
         if newest.is_none() {
             // Else a loss of power could take the file with all that was synced into it.
-            File::open(dir)?.sync_all()?;
+            disk::sync_directory(dir)?;
         }
         let (image, loss, len) = read(&file)?;
         // A torn line must not swallow the next one.
@@ -90,9 +86,8 @@ impl Journal {
     /// # Errors
     /// Nothing of the lines counts as written then; the file is as it was before.
     pub fn append(&mut self, lines: &[u8], durable: bool) -> io::Result<()> {
-        use std::os::unix::fs::FileExt;
         point("store.write");
-        if let Err(e) = self.file.write_all_at(lines, self.len) {
+        if let Err(e) = disk::write_all_at(&self.file, lines, self.len) {
             // Half a line would be read as damage: take it back. If even that fails, the next write
             // goes to the same offset and covers it.
             let _ = self.file.set_len(self.len);
@@ -123,13 +118,9 @@ impl Journal {
         let (image, _, _) = read(&self.file)?;
         let number = self.number + 1;
         let temporary = self.dir.join(format!("journal.{number}.tmp"));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(true);
+        let mut file = disk::private(options).open(&temporary)?;
         let mut writer = BufWriter::new(&mut file);
         let len = write_image(&image, &mut writer)?;
         writer.flush()?;
@@ -137,7 +128,7 @@ impl Journal {
         file.sync_data()?;
         point("store.compacted");
         std::fs::rename(&temporary, self.dir.join(format!("journal.{number}")))?;
-        File::open(&self.dir)?.sync_all()?;
+        disk::sync_directory(&self.dir)?;
         point("store.renamed");
         self.file = file;
         self.number = number;
@@ -155,7 +146,8 @@ impl Journal {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with("journal.") && *name != mine {
-                std::fs::remove_file(entry.path())?;
+                // Somebody may be reading it.
+                disk::remove(&entry.path())?;
             }
         }
         Ok(())

@@ -7,10 +7,9 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use abide_log::{Position, Stream};
+use abide_log::{Position, Stream, disk};
 use abide_model::{RunId, UnitName};
 
 const MAGIC: &[u8; 8] = b"abidesl1";
@@ -33,20 +32,13 @@ impl PlaceFile {
     /// Opens or makes it; with what it says, if it says something.
     pub fn open(path: &Path) -> io::Result<(Self, Option<Place>)> {
         if let Some(folder) = path.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)?;
+            disk::make_private_directory(folder)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = disk::private(options).open(path)?;
         let mut bytes = [0; SIZE];
-        let said = match file.read_exact_at(&mut bytes, 0) {
+        let said = match disk::read_exact_at(&file, &mut bytes, 0) {
             Ok(()) => parse(&bytes),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(error) => return Err(error),
@@ -67,7 +59,7 @@ impl PlaceFile {
         }
         let sum = crc32fast::hash(&bytes[..32]);
         bytes[32..36].copy_from_slice(&sum.to_le_bytes());
-        self.0.write_all_at(&bytes, 0)
+        disk::write_all_at(&self.0, &bytes, 0)
     }
 }
 

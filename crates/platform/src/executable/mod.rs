@@ -6,6 +6,11 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{Executable, own};
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{Executable, own};
+
 use std::path::PathBuf;
 
 /// Why a file cannot be executed in place of ours. Reads after "cannot upgrade to PATH: it".

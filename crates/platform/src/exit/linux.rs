@@ -1,5 +1,8 @@
 use abide_model::{ExitStatus, Signal};
 
+/// Too many files (of this process, of the machine), too little memory, not now.
+pub(super) const SHORTAGES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
+
 /// What a status of wait(2) says: exit code in bits 8 to 15, signal in bits 0 to 6, core dump in bit 7.
 #[must_use]
 pub fn from_wait_status(status: i32) -> ExitStatus {

@@ -3,12 +3,24 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+use linux::SHORTAGES;
+#[cfg(target_os = "linux")]
 pub use linux::from_wait_status;
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
+use windows::SHORTAGES;
+#[cfg(windows)]
 pub use windows::{from_exit_code, from_wait_status};
+
+/// The machine, or what this process may have of it, is too short of something: it may be had later.
+#[must_use]
+pub fn is_shortage(error: &std::io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|number| SHORTAGES.contains(&number))
+}
 
 /// The system's words for an error number, in lower case, without the number and a full stop:
 /// "no such file or directory".

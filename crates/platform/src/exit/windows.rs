@@ -1,5 +1,9 @@
 use abide_model::ExitStatus;
 
+/// ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES,
+/// ERROR_COMMITMENT_LIMIT (winerror.h).
+pub(super) const SHORTAGES: [i32; 5] = [4, 8, 14, 1450, 1455];
+
 /// What GetExitCodeProcess says. A process has a code and no signal; that of a crash is an NTSTATUS, which
 /// [`ExitStatus`] tells in words.
 #[must_use]

@@ -60,6 +60,12 @@ impl Handle {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
+    /// To wait for its end. `None`: there is no such thing on this kernel, or it was let go of.
+    #[must_use]
+    pub fn waitable(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd()
+    }
+
     /// Holds no pidfd any more, to spare the descriptor: from now on one is opened, and compared, for
     /// each use. For a process whose end somebody else tells.
     pub fn let_go(&mut self) {

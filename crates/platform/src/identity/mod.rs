@@ -22,7 +22,7 @@ pub(crate) use linux::{
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Handle, identify, probe};
+pub use windows::{Handle, exit_of_stranger, identify, parent, probe};
 
 use crate::clock::Boot;
 

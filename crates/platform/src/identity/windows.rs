@@ -6,7 +6,7 @@ use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
 use std::path::Path;
 use std::time::Duration;
 
-use abide_model::{ExitStatus, RunId, UnitId};
+use abide_model::{ExitStatus, RunId, Signal, UnitId};
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME};
 use windows_sys::Win32::System::Threading::{
     GetExitCodeProcess, GetProcessId, GetProcessTimes, OpenProcess, PROCESS_DUP_HANDLE,
@@ -17,6 +17,8 @@ use super::record::SIZE;
 use super::{Identity, Probe, Record};
 use crate::clock::boot;
 use crate::exit::from_exit_code;
+use crate::handle::Borrowed;
+use crate::tree::TERMINATED;
 use crate::win32::{checked, code, owned, raw, ticks, wait};
 
 /// A hold on one process that never means another one: as long as it is there the number is not reused, and
@@ -82,6 +84,31 @@ impl Handle {
         // SAFETY: the handle is ours, the code goes to a local.
         checked(unsafe { GetExitCodeProcess(raw(&self.process), &mut code) })?;
         Ok(Some(from_exit_code(code)))
+    }
+
+    /// To wait for its end.
+    #[must_use]
+    pub fn waitable(&self) -> Option<Borrowed<'_>> {
+        Some(self.process.as_handle())
+    }
+
+    /// A handle is spared by nobody here: there are enough.
+    pub fn let_go(&mut self) {}
+
+    /// Sends a signal, as far as there is one on Windows: `KILL` ends this process alone.
+    ///
+    /// # Errors
+    /// Those of TerminateProcess; `Unsupported` for any other.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if signal == Signal::KILL {
+            return self.terminate(TERMINATED);
+        }
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!(
+                "Windows has no {signal}: a program can be asked to end (`abide stop`) or be ended (SIGKILL)"
+            ),
+        ))
     }
 
     /// Ends this process alone, with this code.
@@ -163,6 +190,18 @@ fn started(process: &OwnedHandle) -> io::Result<u64> {
 #[must_use]
 pub fn identify(pid: u32) -> Option<Identity> {
     Handle::open(pid).ok().map(|handle| handle.identity())
+}
+
+/// The parent of a process means nothing here: nobody has to reap it, and its number may be another's by now.
+#[must_use]
+pub fn parent(_pid: u32) -> Option<u32> {
+    None
+}
+
+/// How a process ended, whoever started it. `None`: it lives, or nobody can tell.
+#[must_use]
+pub fn exit_of_stranger(handle: &Handle) -> Option<ExitStatus> {
+    handle.exit(Some(Duration::ZERO)).ok().flatten()
 }
 
 /// What became of a recorded process. Number and time of its making together mean one process only.

@@ -9,7 +9,12 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{address_of, bind, connected, held_by};
+pub use linux::{address_of, bind, connected, from_held, held_by, to_hold};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{address_of, bind, connected, from_held, held_by, to_hold};
 
 /// Why a socket was not made. Reads after "cannot": "listen on 127.0.0.1:80: …; …".
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

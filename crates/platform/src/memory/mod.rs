@@ -8,3 +8,8 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{configure, release, release_stack};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{configure, release, release_stack};

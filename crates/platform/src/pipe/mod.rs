@@ -14,6 +14,8 @@
 //! Windows has nothing that moves bytes without taking them. There they are looked at, written to their place
 //! from a *slot*, and then taken: whoever is killed between two steps is finished by the next one.
 
+mod output;
+
 #[cfg(target_os = "linux")]
 mod linux;
 
@@ -26,6 +28,9 @@ pub use linux::{
 #[cfg(windows)]
 mod windows;
 
+#[cfg(windows)]
+pub use output::ignore_file_size_signal;
+pub use output::{End, Output, left_with, lets_stages_be_taken, take_now};
 #[cfg(windows)]
 pub use windows::{
     Left, Pipe, Place, Slot, Token, USUAL_SIZE, Waits, available, come_last, create, discard,

@@ -3,16 +3,16 @@
 //! What such a command starts with is what a run starts with ([`crate::spawn`]): directory, user,
 //! groups, umask, limits of each process, an environment from scratch, a session of its own, no
 //! descriptors but its standard streams. What is different: it is a child of *this* process, which
-//! reaps it; it has no record and the keeper hears nothing of it, so it is not picked up after the
+//! reaps it (on Windows it dies with this process); it has no record and the keeper hears nothing of it, so it is not picked up after the
 //! death of the daemon but ended ([`crate::tree::Trees::auxiliaries_left`]); its tree is its own, and the limits of the
 //! unit's tree are not asked of it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use abide_model::{Command, ExitStatus, Launch};
 
+use crate::handle::{Borrowed, Handle, Lend};
 use crate::keeper::KeeperSocket;
 use crate::tree::RunTree;
 
@@ -26,9 +26,9 @@ pub struct AuxiliaryOrder {
     /// Variables of abide's own, set after the spec's.
     pub variables: Vec<(String, String)>,
     /// Standard output; `None`: `/dev/null`.
-    pub stdout: Option<OwnedFd>,
+    pub stdout: Option<Handle>,
     /// Standard error; `None`: the same as `stdout`.
-    pub stderr: Option<OwnedFd>,
+    pub stderr: Option<Handle>,
     /// Where its processes are known by. From [`crate::tree::Trees::auxiliary`].
     pub tree: RunTree,
     /// For what programs inherit where their spec says nothing (`oom_score_adj`, open files); it is not
@@ -42,7 +42,7 @@ pub struct AuxiliaryOrder {
 #[must_use]
 pub struct Auxiliary {
     pub(super) pid: u32,
-    pub(super) pidfd: Option<OwnedFd>,
+    pub(super) handle: Option<Handle>,
 }
 
 impl Auxiliary {
@@ -52,10 +52,10 @@ impl Auxiliary {
         self.pid
     }
 
-    /// Readable once it ended. `None` on kernels without pidfds.
+    /// To wait for its end. `None` on kernels without pidfds.
     #[must_use]
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
+    pub fn waitable(&self) -> Option<Borrowed<'_>> {
+        self.handle.as_ref().map(Lend::lend)
     }
 
     /// How it ended, if it has: it is reaped then, and not to be asked again.
@@ -63,7 +63,7 @@ impl Auxiliary {
     /// # Errors
     /// Somebody else has reaped it.
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
-        super::reap(self.pid, false)
+        super::reap(self, false)
     }
 
     /// Blocks until it has ended, and reaps it. Not to be asked again then.
@@ -71,6 +71,6 @@ impl Auxiliary {
     /// # Errors
     /// Somebody else has reaped it.
     pub fn wait(&self) -> io::Result<ExitStatus> {
-        Ok(super::reap(self.pid, true)?.unwrap_or(ExitStatus::Unknown))
+        Ok(super::reap(self, true)?.unwrap_or(ExitStatus::Unknown))
     }
 }

@@ -346,23 +346,8 @@ mod tests {
             fd_store: 0,
             socket: None,
         };
-        Order {
-            unit: UnitId(1),
-            run: RunId(run),
-            launch: Arc::new(launch),
-            variables: Vec::new(),
-            sockets: Vec::new(),
-            stdin: None,
-            ready_fd: None,
-            fifos: Vec::new(),
-            stdout: None,
-            stderr: None,
-            read_ends: Vec::new(),
-            stages: crate::spawn::Stages::default(),
-            tree: trees.run(UnitId(1), &name, RunId(run)),
-            record: None,
-            keeper: None,
-        }
+        let tree = trees.run(UnitId(1), &name, RunId(run));
+        Order::new(UnitId(1), RunId(run), Arc::new(launch), tree)
     }
 
     #[test]

@@ -22,12 +22,14 @@ pub(crate) use linux::{Place, Scratch, Survey, number, number_in, pids, read_tag
 pub use linux::{RunTree, Trees};
 
 #[cfg(target_os = "linux")]
-pub use sweeper::{SweepEvent, Sweeper};
+pub use sweeper::Sweeper;
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub use windows::{JobMessage, RunTree, TERMINATED, Trees};
+
+use abide_model::{RunId, UnitId};
 
 /// How thoroughly a tree is ended before that is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,4 +50,37 @@ pub enum Answer {
     Empty,
     /// [`SweepEvent::Empty`] follows.
     Pending,
+}
+
+/// What the sweeper found out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SweepEvent {
+    /// Nothing of the run is left (as far as its [`Sweep`] asked).
+    Empty {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+    },
+    /// Processes of the run are still there although they were killed a while ago, or cannot be:
+    /// said once a run, the hunt goes on.
+    Stuck {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A process looks like one of the run, but does not carry its tag: left alone.
+    Doubtful {
+        /// The unit.
+        unit: UnitId,
+        /// The run.
+        run: RunId,
+        /// The process.
+        pid: u32,
+        /// Why it is doubtful, in words.
+        reason: String,
+    },
 }

@@ -2,45 +2,10 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use abide_model::{RunId, UnitId};
-
-use super::{Answer, Hunt, RunTree, Sweep, Wake, hunt, wait};
+use super::{Answer, Hunt, RunTree, Sweep, SweepEvent, Wake, hunt, wait};
 
 /// Only what is used takes memory.
 const STACK: usize = 256 * 1024;
-
-/// What the sweeper found out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SweepEvent {
-    /// Nothing of the run is left (as far as its [`Sweep`] asked).
-    Empty {
-        /// The unit.
-        unit: UnitId,
-        /// The run.
-        run: RunId,
-    },
-    /// Processes of the run are still there although they were killed a while ago, or cannot be:
-    /// said once a run, the hunt goes on.
-    Stuck {
-        /// The unit.
-        unit: UnitId,
-        /// The run.
-        run: RunId,
-        /// Why, in words.
-        reason: String,
-    },
-    /// A process looks like one of the run, but does not carry its tag: left alone.
-    Doubtful {
-        /// The unit.
-        unit: UnitId,
-        /// The run.
-        run: RunId,
-        /// The process.
-        pid: u32,
-        /// Why it is doubtful, in words.
-        reason: String,
-    },
-}
 
 /// The thread that ends trees. Scans are shared by all hunts of the moment; with no hunt it sleeps.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ pub use linux::{Desk, Look, halt, sample};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::sample;
+pub use windows::{Desk, Look, halt, sample};
 
 use std::time::Duration;
 

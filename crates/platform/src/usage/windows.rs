@@ -14,7 +14,7 @@ use windows_sys::Win32::System::ProcessStatus::{
 };
 use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
-use super::{Figures, Io, Usage};
+use super::{Figures, Halt, Io, Usage};
 use crate::tree::RunTree;
 use crate::win32::{checked, code, owned, raw};
 
@@ -23,6 +23,35 @@ use crate::win32::{checked, code, owned, raw};
 struct Counted {
     cpu: Duration,
     io: Io,
+}
+
+/// One look at the system for many runs. They have nothing in common that could be read at once: a job is asked
+/// by itself.
+#[derive(Debug)]
+pub struct Look;
+
+/// Memory that a [`Look`] uses again from run to run.
+#[derive(Default, Debug)]
+pub struct Desk;
+
+impl Look {
+    /// Begins to look at these runs.
+    #[must_use]
+    pub fn begin<'r>(_runs: impl IntoIterator<Item = &'r RunTree>, _figures: Figures) -> Self {
+        Self
+    }
+
+    /// What one of the runs uses. Blocks.
+    #[must_use]
+    pub fn at(&self, run: &RunTree, figures: Figures, _desk: &mut Desk) -> Usage {
+        one(run, figures)
+    }
+}
+
+/// What keeps a process from going on: Windows does not say.
+#[must_use]
+pub fn halt(_pid: u32) -> Option<Halt> {
+    None
 }
 
 /// Samples runs: CPU time and transfers of the whole job since it began, processes that have ended included;

@@ -383,17 +383,12 @@ async fn restore(file: &Path, before: Option<Vec<u8>>) -> Answer<()> {
 
 fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
 
     // Not `.toml`: a directory's files of that name are loaded.
     let temporary: PathBuf = file.with_extension("toml.new");
     let mut options = std::fs::OpenOptions::new();
-    let mut out = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
+    let options = options.write(true).create(true).truncate(true);
+    let mut out = abide_log::disk::private(options).open(&temporary)?;
     out.write_all(text)?;
     out.sync_all()?;
     std::fs::rename(&temporary, file)

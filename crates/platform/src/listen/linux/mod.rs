@@ -3,12 +3,15 @@ mod explain;
 mod table;
 mod take;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use abide_model::ListenAddress;
 use rustix::net::{SocketAddrUnix, SocketType, getsockname, sockopt};
+
+use crate::handle::Handle;
 
 pub use bind::bind;
 pub use table::connected;
@@ -37,9 +40,24 @@ pub fn address_of(socket: impl AsFd) -> Option<ListenAddress> {
     }
 }
 
+/// A duplicate of a listening socket of abide's own, for the keeper to hold.
+///
+/// # Errors
+/// Those of dup(2); `Unsupported` where no other process can hold a socket.
+pub fn to_hold(listener: &TcpListener) -> io::Result<Handle> {
+    listener.as_fd().try_clone_to_owned()
+}
+
+/// What the keeper held, again as a socket.
+///
+/// # Errors
+/// None here.
+pub fn from_held(held: Handle) -> io::Result<TcpListener> {
+    Ok(held.into())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::net::{Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::PermissionsExt;

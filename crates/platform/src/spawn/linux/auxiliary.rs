@@ -32,22 +32,13 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
         },
         ..(*order.launch).clone()
     };
+    let (unit, run) = (order.tree.unit(), order.tree.run());
     let order = Order {
-        unit: order.tree.unit(),
-        run: order.tree.run(),
-        launch: Arc::new(launch),
         variables: order.variables,
-        sockets: Vec::new(),
-        stdin: None,
-        ready_fd: None,
-        fifos: Vec::new(),
         stdout: order.stdout,
         stderr: order.stderr,
-        read_ends: Vec::new(),
-        stages: crate::spawn::Stages::default(),
-        tree: order.tree,
-        record: None,
         keeper: order.keeper,
+        ..Order::new(unit, run, Arc::new(launch), order.tree)
     };
     let ends = Ends::open(&order)?;
     let mut plan = Plan::new(&order, &ends)?;
@@ -56,15 +47,15 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
     let cloned = execute(&mut plan, &order)?;
     Ok(Auxiliary {
         pid: cloned.pid,
-        pidfd: cloned
+        handle: cloned
             .pidfd
             .or_else(|| crate::identity::open(cloned.pid).ok()),
     })
 }
 
 /// Waits for a child of ours. While nobody has reaped it, its number means nobody else.
-pub(in crate::spawn) fn reap(pid: u32, block: bool) -> io::Result<Option<ExitStatus>> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+pub(in crate::spawn) fn reap(child: &Auxiliary, block: bool) -> io::Result<Option<ExitStatus>> {
+    let pid = i32::try_from(child.pid).ok().and_then(Pid::from_raw);
     let options = if block {
         WaitOptions::empty()
     } else {

@@ -65,6 +65,30 @@ pub struct Order {
     pub keeper: Option<KeeperSocket>,
 }
 
+impl Order {
+    /// A run with neither input nor output, that is not written down, a child of this process.
+    #[must_use]
+    pub fn new(unit: UnitId, run: RunId, launch: Arc<Launch>, tree: RunTree) -> Self {
+        Self {
+            unit,
+            run,
+            launch,
+            variables: Vec::new(),
+            sockets: Vec::new(),
+            stdin: None,
+            ready_fd: None,
+            fifos: Vec::new(),
+            stdout: None,
+            stderr: None,
+            read_ends: Vec::new(),
+            stages: Stages::default(),
+            tree,
+            record: None,
+            keeper: None,
+        }
+    }
+}
+
 /// Stages of a run's output, at most two. Asked for when it is its turn to be started: those of a thousand
 /// that wait for theirs would be a thousand descriptors.
 #[derive(Default)]

@@ -1,14 +1,69 @@
 mod console;
 mod window;
 
+use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::time::{Duration, Instant};
+
+use abide_model::{Signal, StopAction};
 
 use super::plan::{Outcome, Plan, Report, Step, Target, follow};
 use crate::tree::{RunTree, TERMINATED};
 
 use console::Event;
 pub use console::{ConsoleHelper, enter};
+
+/// Whether [`ask`] may block, so that it is not for the driver: another process sends Ctrl-C.
+pub const ASKING_BLOCKS: bool = true;
+
+/// Takes one step of a stop: asks all of the run to end, and does not wait for what comes of it. A signal means
+/// here what comes closest to it:
+///
+/// - `INT`: Ctrl-C in its consoles;
+/// - `TERM`: that, and its windows are closed;
+/// - `QUIT`: Ctrl-Break in its consoles;
+/// - `HUP`: its windows are closed;
+/// - `KILL`: its job is terminated.
+///
+/// # Errors
+/// Nobody of it can be asked in this way; `Unsupported` for any other signal.
+pub fn ask(tree: &RunTree, action: &StopAction) -> io::Result<()> {
+    let StopAction::Signal(signal) = action;
+    let consoles = |event| {
+        let pids = tree.processes()?;
+        ConsoleHelper::own()?.send(event, &pids)
+    };
+    let windows = || window::close(&tree.processes()?);
+    let (reached, by) = match *signal {
+        Signal::INT => (consoles(Event::CtrlC)?, "console for Ctrl-C"),
+        Signal::TERM => {
+            let closed = windows()?;
+            let asked = consoles(Event::CtrlC)?;
+            (closed + asked, "console for Ctrl-C, and no window")
+        }
+        QUIT => (consoles(Event::CtrlBreak)?, "console for Ctrl-Break"),
+        Signal::HUP => (windows()?, "window"),
+        Signal::KILL => return tree.terminate(TERMINATED),
+        other => {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!(
+                    "Windows has no {other}; SIGINT is Ctrl-C there, SIGQUIT Ctrl-Break, SIGHUP closes windows, SIGTERM \
+                     does the first and the last, SIGKILL terminates"
+                ),
+            ));
+        }
+    };
+    if reached == 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("it has no {by}"),
+        ));
+    }
+    Ok(())
+}
+
+const QUIT: Signal = Signal(3);
 
 /// Stops a run, and returns when nothing of it is left or all was tried. Blocks for as long as the plan says:
 /// it belongs on a worker thread. `input`: the write end of its standard input, if it has one.

@@ -150,6 +150,12 @@ impl Trees {
         }
     }
 
+    /// Whether nothing can escape from a run, so that its emptiness is exact: there are control groups.
+    #[must_use]
+    pub fn are_exact(&self) -> bool {
+        self.groups.unified.is_ok()
+    }
+
     /// The tree of a run that is about to be started.
     #[must_use]
     pub fn run(&self, unit: UnitId, name: &UnitName, run: RunId) -> RunTree {

@@ -9,6 +9,16 @@
 //!
 //! A unit that is hosted so is not kept by a daemon that has its file as well: it would run twice.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix::places;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::places;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,29 +71,10 @@ pub struct HostedUnit {
 }
 
 impl Shelf {
-    /// Of this scope; `None`: this user has no HOME.
+    /// Of this scope; `None`: this user has no HOME, or there is no such service on this system.
     #[must_use]
     pub fn of(scope: Scope) -> Option<Self> {
-        let (notes, homes) = match scope {
-            Scope::System => (
-                "/etc/abide/services".into(),
-                "/var/lib/abide/services".into(),
-            ),
-            Scope::User => {
-                let variable = |name: &str| {
-                    std::env::var_os(name)
-                        .map(PathBuf::from)
-                        .filter(|path| path.is_absolute())
-                };
-                let place = |own: &str, below: &str| {
-                    variable(own).or_else(|| variable("HOME").map(|home| home.join(below)))
-                };
-                (
-                    place("XDG_CONFIG_HOME", ".config")?.join("abide/services"),
-                    place("XDG_STATE_HOME", ".local/state")?.join("abide/services"),
-                )
-            }
-        };
+        let (notes, homes) = places(scope)?;
         Some(Self {
             scope,
             notes,
@@ -119,7 +110,7 @@ impl Shelf {
 
 /// The shelves that concern this user: their own before the machine's.
 fn shelves() -> Vec<Shelf> {
-    let root = rustix::process::geteuid().is_root();
+    let root = abide_platform::machine::is_privileged();
     let own = (!root).then(|| Shelf::of(Scope::User)).flatten();
     own.into_iter().chain(Shelf::of(Scope::System)).collect()
 }

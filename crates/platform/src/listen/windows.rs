@@ -1,0 +1,63 @@
+use std::io;
+use std::net::TcpListener;
+
+use abide_model::{Listen, ListenAddress, SocketSpec};
+
+use super::ListenError;
+use crate::handle::{Handle, Lend};
+use crate::identity;
+
+const WHY: &str = "on Windows no program inherits a listening socket; take `socket` out, and let the program listen itself";
+
+/// No socket is held here.
+#[must_use]
+pub fn address_of(_: impl Lend) -> Option<ListenAddress> {
+    None
+}
+
+/// Listens for nobody.
+///
+/// # Errors
+/// Always, with the reason.
+pub fn bind(_: &SocketSpec, listen: &Listen, _: Option<(u32, u32)>) -> Result<Handle, ListenError> {
+    Err(ListenError {
+        address: listen.address.to_string(),
+        why: WHY.to_owned(),
+        errno: None,
+    })
+}
+
+/// How many are connected to these addresses.
+///
+/// # Errors
+/// `Unsupported`, if there are any addresses.
+pub fn connected(addresses: &[ListenAddress]) -> io::Result<usize> {
+    if addresses.is_empty() {
+        return Ok(0);
+    }
+    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+}
+
+/// The listening sockets of a process that abide made: none.
+#[must_use]
+pub fn held_by(_: &identity::Handle) -> Vec<(ListenAddress, Handle)> {
+    Vec::new()
+}
+
+const NO_HANDLE: &str = "Windows hands a socket on only to a process that it was made for by name";
+
+/// A duplicate of a listening socket of abide's own, for the keeper to hold.
+///
+/// # Errors
+/// Always `Unsupported`: a socket is no plain handle.
+pub fn to_hold(_: &TcpListener) -> io::Result<Handle> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, NO_HANDLE))
+}
+
+/// What the keeper held, again as a socket.
+///
+/// # Errors
+/// Always `Unsupported`, as [`to_hold`].
+pub fn from_held(_: Handle) -> io::Result<TcpListener> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, NO_HANDLE))
+}
