@@ -11,7 +11,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::{command, needs};
+use crate::{command, dist, needs};
 
 /// The release, and what is in it beside what every Debian has.
 const RELEASE: &str = "bookworm";
@@ -58,13 +58,34 @@ pub fn run(options: &Options) -> Result<(), String> {
         &options.profile
     };
     let abide = command::root().join("target").join(built).join("abide");
+    let packages = packages(&abide)?;
     let mut test = command::cargo();
     test.args(["test", "--package", "abide-e2e", "--test", "managers", "--"]);
     test.args(["--test-threads=1"]).args(&options.only);
     command::run(
         test.env("ABIDE_MANAGERS_ROOT", &root)
-            .env("ABIDE_BIN", abide),
+            .env("ABIDE_BIN", abide)
+            .envs(packages),
     )
+}
+
+/// The Debian package and the tarball, where they can be made: what is built here asks for the C library of here,
+/// and the folder has that of its own release.
+fn packages(abide: &Path) -> Result<Vec<(&'static str, PathBuf)>, String> {
+    let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let why = if !command::exists("dpkg-shlibdeps") {
+        "there is no dpkg-shlibdeps (package dpkg-dev)".to_owned()
+    } else if !system.contains(RELEASE) {
+        format!("this machine is not Debian {RELEASE}, which they would be tried on")
+    } else {
+        String::new()
+    };
+    if !why.is_empty() {
+        println!("SKIPPED the packages: {why}");
+        return Ok(Vec::new());
+    }
+    let (package, archive) = dist::for_tests(abide)?;
+    Ok(vec![("ABIDE_DEB", package), ("ABIDE_ARCHIVE", archive)])
 }
 
 /// The folder, made once.

@@ -45,6 +45,8 @@ pub enum Init {
 pub struct Machine {
     root: PathBuf,
     init: Init,
+    /// abide is there from the beginning.
+    has_abide: bool,
     running: Option<Running>,
     _one: MutexGuard<'static, ()>,
 }
@@ -64,6 +66,11 @@ pub struct Said {
 impl Machine {
     /// `None`: it cannot be had here, which was said.
     pub fn boot(test: &str, init: Init) -> Option<Self> {
+        Self::boot_with(test, init, true)
+    }
+
+    /// As [`Machine::boot`]; with `has_abide` false nobody has installed it yet.
+    pub fn boot_with(test: &str, init: Init, has_abide: bool) -> Option<Self> {
         let why = match (
             std::env::var_os("ABIDE_MANAGERS_ROOT"),
             program("systemd-nspawn"),
@@ -71,13 +78,15 @@ impl Machine {
             (None, _) => "`cargo xtask systemd` makes the folder that it needs",
             _ if !is_root() => "only root may run a system in a folder",
             (_, None) => "there is no systemd-nspawn",
-            (Some(pristine), Some(_)) => return Some(Self::make(Path::new(&pristine), test, init)),
+            (Some(pristine), Some(_)) => {
+                return Some(Self::make(Path::new(&pristine), test, init, has_abide));
+            }
         };
         skip(test, why);
         None
     }
 
-    fn make(pristine: &Path, test: &str, init: Init) -> Self {
+    fn make(pristine: &Path, test: &str, init: Init, has_abide: bool) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let root = pristine.with_file_name(format!("root-{test}"));
         // What a test that was killed has left.
@@ -93,6 +102,7 @@ impl Machine {
         let mut machine = Self {
             root,
             init,
+            has_abide,
             running: None,
             _one: one,
         };
@@ -112,8 +122,10 @@ impl Machine {
                 "--console=pipe",
                 "-D",
             ])
-            .arg(&self.root)
-            .arg(format!("--bind-ro={}:/usr/bin/abide", abide.display()));
+            .arg(&self.root);
+        if self.has_abide {
+            nspawn.arg(format!("--bind-ro={}:/usr/bin/abide", abide.display()));
+        }
         match self.init {
             Init::Systemd => nspawn.arg("-b"),
             Init::Runsvdir => nspawn.args(["--as-pid2", "runsvdir", "-P", "/etc/service"]),

@@ -2,12 +2,12 @@
 //! say what it does.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{command, debian_rust};
+use crate::debian_rust;
 
 /// Where a package puts the program.
 const INSTALLED: &str = "/usr/bin/abide";
@@ -16,12 +16,11 @@ const INSTALLED: &str = "/usr/bin/abide";
 pub const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "abide"), ("zsh", "_abide"), ("fish", "abide.fish")];
 
-/// Writes all of it into `folder`: `man/`, `completions/`, `abide.service`.
+/// Writes all of it into `folder`: `man/`, `completions/`, `abide.service`. The program runs here.
 ///
 /// # Errors
-/// The program cannot be built, or does not say it.
-pub fn make(folder: &Path) -> Result<(), String> {
-    let program = teller()?;
+/// It does not say it.
+pub fn make(folder: &Path, program: &Path) -> Result<(), String> {
     debian_rust::remove(folder)?;
     let pages = folder.join("man");
     let scripts = folder.join("completions");
@@ -29,21 +28,14 @@ pub fn make(folder: &Path) -> Result<(), String> {
         fs::create_dir_all(place).map_err(|e| format!("cannot make {}: {e}", place.display()))?;
     }
     let pages = pages.to_str().ok_or("the path is no text")?;
-    said(&program, &["manual", pages])?;
+    said(program, &["manual", pages])?;
     for (shell, file) in COMPLETIONS {
         write(
             &scripts.join(file),
-            &said(&program, &["completions", shell])?,
+            &said(program, &["completions", shell])?,
         )?;
     }
-    write(&folder.join("abide.service"), &unit_file(&program)?)
-}
-
-/// An abide that runs here: the one of the tests, which is built quickly.
-fn teller() -> Result<PathBuf, String> {
-    let mut build = command::cargo();
-    command::run(build.args(["build", "--package", "abide", "--profile", "ci"]))?;
-    Ok(command::root().join("target/ci/abide"))
+    write(&folder.join("abide.service"), &unit_file(program)?)
 }
 
 fn said(program: &Path, words: &[&str]) -> Result<String, String> {

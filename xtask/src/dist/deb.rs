@@ -118,6 +118,7 @@ fn files(root: &Path, program: &Path, content: &Path) -> Result<(), String> {
         folder(&root.join(place))?;
         copy(&from, &root.join(place).join(name))?;
     }
+    folder(&man)?;
     copy(&content.join("man"), &man)?;
     write(&doc.join("changelog.Debian"), &changelog()?)?;
     let pages = fs::read_dir(&man).map_err(|e| format!("cannot read {}: {e}", man.display()))?;

@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
     let content = out.join("content");
     let beside = stages.run("man pages, completions, unit file", || {
-        content::make(&content)
+        content::make(&content, &teller(&targets, &options.profile)?)
     });
     for target in &targets {
         let mut built = None;
@@ -120,7 +120,7 @@ pub fn for_tests(program: &Path) -> Result<(PathBuf, PathBuf), String> {
     let out = folder();
     fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
     let content = out.join("content");
-    content::make(&content)?;
+    content::make(&content, program)?;
     let target = TARGETS
         .iter()
         .find(|target| target.deb && target.libc == Libc::Gnu)
@@ -129,6 +129,14 @@ pub fn for_tests(program: &Path) -> Result<(PathBuf, PathBuf), String> {
         deb::make(target, program, &content)?,
         archive::make(target, program, &content)?,
     ))
+}
+
+/// An abide that runs here: one of those that are to be built, else that of the tests.
+fn teller(targets: &[&Target], profile: &str) -> Result<PathBuf, String> {
+    match targets.iter().find(|target| target.emulator.is_none()) {
+        Some(target) => build(target, profile),
+        None => build(&TARGETS[0], "ci"),
+    }
 }
 
 /// The program, built.
