@@ -83,19 +83,6 @@ pub struct ReadyArgs {
     pub ready_notify: bool,
 }
 
-impl ReadyArgs {
-    /// One of them was given.
-    #[must_use]
-    pub fn any(&self) -> bool {
-        self.ready_tcp.is_some()
-            || self.ready_http.is_some()
-            || self.ready_file.is_some()
-            || self.ready_exec.is_some()
-            || self.ready_log.is_some()
-            || self.ready_notify
-    }
-}
-
 /// When to start a program again.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum RestartWhen {

@@ -66,6 +66,17 @@ pub(super) mod host {
     }
 }
 
+/// Units that are hosted by themselves, each in a home of its own.
+pub(super) mod hosted {
+    use crate::command::Context;
+
+    /// There is none.
+    pub async fn turn_to(_context: &mut Context<'_>, _name: &mut String) {}
+
+    /// As [`turn_to`].
+    pub async fn turn_to_one(_context: &mut Context<'_>, _patterns: &mut [String]) {}
+}
+
 /// `abide install`.
 pub(super) mod install {
     use super::no_services;

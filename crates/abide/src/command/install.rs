@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::follow::{Following, follow};
 use super::{Answer, Context, files, host, program, run, service, write_json};
-use crate::args::{InstallArgs, ManagerArgs, Patience};
+use crate::args::{InstallArgs, ManagerArgs, Patience, ReadyArgs};
 use crate::failure::{Code, Failure};
 use crate::home::Home;
 use crate::installed;
@@ -203,13 +203,23 @@ fn of_daemon(
     })
 }
 
+/// Whether it was said how to find out that the program is ready.
+fn waits(ready: &ReadyArgs) -> bool {
+    ready.ready_tcp.is_some()
+        || ready.ready_http.is_some()
+        || ready.ready_file.is_some()
+        || ready.ready_exec.is_some()
+        || ready.ready_log.is_some()
+        || ready.ready_notify
+}
+
 fn of_unit(
     abide: &Path,
     target: &str,
     args: &InstallArgs,
     manager: &Manager,
 ) -> Result<Order, Failure> {
-    if args.program.ready.any() {
+    if waits(&args.program.ready) {
         return Err(Failure::usage(
             "cannot say here how the unit is ready: that stands in its file".to_owned(),
         ));

@@ -40,7 +40,7 @@ mod uninstall;
 #[cfg(windows)]
 mod absent;
 #[cfg(windows)]
-use absent::{doctor, host, install, launch, service, uninstall};
+use absent::{doctor, host, hosted, install, launch, service, uninstall};
 
 use std::future::Future;
 use std::io::Write;
