@@ -13,6 +13,7 @@ const PACKAGES: &[&str] = &[
     "abide-config",
     "abide-log",
     "abide-platform",
+    "abide",
 ];
 
 /// The crates that were asked for; all of them if none was.
@@ -48,7 +49,7 @@ fn with_packages(cargo: &mut Command, packages: &[&str]) {
 
 /// What is run of them. There are no documentation tests in these crates.
 pub fn choose(cargo: &mut Command, packages: &[&str]) {
-    cargo.args(["--lib", "--tests"]);
+    cargo.arg("--tests");
     with_packages(cargo, packages);
 }
 
