@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use abide_log::{Query, Reader, Source, Stream};
-use abide_model::{LogSpec, UnitId};
+use abide_model::{LogSpec, UnitId, WhenFull};
 use abide_platform::{Borrowed, Handle, pipe};
 
 use super::super::{Capture, Holder, StreamSpec};
@@ -54,6 +54,7 @@ fn stream(root: &Path, reader: Handle) -> StreamSpec {
             max_age: None,
             keep: u32::MAX,
             max_size: 128 << 10,
+            when_full: WhenFull::Block,
             ..LogSpec::default()
         },
         dir: root.join("logs"),
@@ -109,13 +110,18 @@ fn output_is_in_its_segments_in_order_and_what_comes_later_too() {
             count += 1;
         }
         drop(program);
+        // A machine without time for it looks like a disk that hangs, which is not waited for.
+        let begun = Instant::now();
         flush(&capture);
-        assert_eq!(pipe::available(&pipe.reader).expect("asked"), 0);
+        while pipe::available(&pipe.reader).expect("asked") > 0 {
+            assert!(begun.elapsed() < PATIENCE, "it is not taken");
+            flush(&capture);
+        }
     }
     check(&lines(root), count);
     let counters = capture.counters(UnitId(1));
     assert_eq!(counters.bytes, (count * (line(0).len() + 1)) as u64);
-    assert_eq!((counters.bytes_lost, counters.trouble), (0, None));
+    assert_eq!(counters.bytes_lost, 0);
     assert!(root.join("logs").join("out.00000003.log").exists());
 }
 
