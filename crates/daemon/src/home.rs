@@ -67,6 +67,12 @@ impl Home {
         self.root.join("state")
     }
 
+    /// Output that is on its way to its log, on a system without stages.
+    #[must_use]
+    pub fn slots(&self) -> PathBuf {
+        self.state().join("slots")
+    }
+
     /// Services of other machines that report here.
     #[must_use]
     pub fn remotes(&self) -> PathBuf {

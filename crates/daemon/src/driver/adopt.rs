@@ -18,7 +18,6 @@ use super::streams::{
     WRITER,
 };
 use super::unit::{Run, Unit};
-use crate::capture::Holder as _;
 use crate::store::Image;
 
 /// What was held of a stream: ends of its pipe, and its stage.
@@ -168,7 +167,8 @@ impl Daemon {
         };
         let stage = pipe::left_with(program, streams::place(stream))?;
         if let Some(stage) = &stage {
-            streams::Stages(self.keeper.socket()).hold(id, stream, stage.lend())?;
+            let keeper = self.keeper.socket();
+            keeper.hold(streams::key(STAGE, id, stream), stage.lend())?;
         }
         Ok(stage)
     }

@@ -190,9 +190,12 @@ impl Daemon {
         let captured = to(&mailbox);
         let capture = system(
             "start the capture",
-            Capture::start(streams::Stages(keeper.socket()), move |event| {
-                captured.send(Message::Capture(event));
-            }),
+            Capture::start(
+                streams::Stages(keeper.socket(), home.slots()),
+                move |event| {
+                    captured.send(Message::Capture(event));
+                },
+            ),
         )?;
 
         let board = Arc::new(Board::new(DaemonInfo {

@@ -2,7 +2,7 @@
 //! the capture makes and lets go of, come to the keeper.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use abide_log::Stream;
@@ -116,8 +116,9 @@ impl Streams {
     }
 }
 
-/// Holds the capture's stages, without a way through the driver.
-pub struct Stages(pub KeeperSocket);
+/// Holds the capture's stages, without a way through the driver; and the folder of its slots, where it has those
+/// instead.
+pub struct Stages(pub KeeperSocket, pub PathBuf);
 
 impl Holder for Stages {
     fn hold(&self, unit: UnitId, stream: Stream, stage: Borrowed<'_>) -> io::Result<()> {
@@ -126,6 +127,10 @@ impl Holder for Stages {
 
     fn release(&self, unit: UnitId, stream: Stream) -> io::Result<()> {
         self.0.release(key(STAGE, unit, stream))
+    }
+
+    fn slots(&self) -> Option<&Path> {
+        Some(&self.1)
     }
 }
 
