@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use abide_platform::listen;
 use axum::http::StatusCode;
 
 use super::error::{Answer, ApiError};
@@ -96,8 +97,8 @@ impl Listeners {
 /// refused; it is served all the same.
 fn keep(address: SocketAddr, listener: &TcpListener, config: &ApiConfig) {
     let kept = listener.try_clone().and_then(|for_us| {
-        let for_keeper = listener.try_clone()?.into();
         config.doors.tcp().insert(address, for_us);
+        let for_keeper = listen::to_hold(listener)?;
         let told = config.handle.keep_door(Door::Tcp(address), for_keeper);
         told.map_err(|error| std::io::Error::other(error.to_string()))
     });

@@ -259,6 +259,7 @@ impl Engine {
 
     /// For tests: nothing will run until there is output.
     #[cfg(test)]
+    #[allow(dead_code, reason = "not every system's tests ask for it")]
     pub fn is_idle(&self) -> bool {
         let state = held(&self.state);
         state.waiting == state.threads && state.timer.is_none()
@@ -266,6 +267,7 @@ impl Engine {
 
     /// For tests: something of this unit is to be synced.
     #[cfg(test)]
+    #[allow(dead_code, reason = "not every system's tests ask for it")]
     pub fn owes_sync(&self, unit: abide_model::UnitId) -> bool {
         let state = held(&self.state);
         state
@@ -276,6 +278,7 @@ impl Engine {
 
     /// For tests: how many threads there are.
     #[cfg(test)]
+    #[allow(dead_code, reason = "not every system's tests ask for it")]
     pub fn threads(&self) -> usize {
         held(&self.state).threads
     }

@@ -21,6 +21,7 @@ pub struct Reached {
     /// The end of the segments, once this daemon has written something.
     pub at: Option<Position>,
     /// Bytes on their way.
+    #[allow(dead_code, reason = "only systems with stages look at it")]
     pub staged: u64,
 }
 
@@ -30,6 +31,7 @@ pub struct Wish {
     /// Leave the segment open.
     pub keep_open: bool,
     /// Whether it may have something that holds what is on its way (a stage).
+    #[allow(dead_code, reason = "only systems with stages look at it")]
     pub lease: Lease,
     /// If there is nothing: let go of what a quiet stream needs not.
     pub rest: bool,

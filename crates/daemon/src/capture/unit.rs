@@ -64,6 +64,7 @@ impl Unit {
     }
 
     /// Its main process, as far as it is known.
+    #[allow(dead_code, reason = "only systems with stages ask for it")]
     pub fn program(&self) -> Option<u32> {
         Some(self.program.load(Ordering::Relaxed)).filter(|pid| *pid > 0)
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use abide_platform::control::Place;
 use abide_platform::keeper::Key;
+use abide_platform::{Borrowed, Handle, Lend, listen};
 
 use super::run::Daemon;
 use super::streams::{API_SOCKET, API_TCP};
@@ -16,17 +16,17 @@ use crate::api::{Door, Doors};
 #[derive(Default)]
 pub struct Held {
     /// Copies, for a keeper that comes anew.
-    doors: BTreeMap<Door, OwnedFd>,
+    doors: BTreeMap<Door, Handle>,
     socket: Option<Arc<Place>>,
     tcp: Vec<(Door, TcpListener)>,
 }
 
 impl Held {
     /// Every one, with its place in the keeper's table.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, BorrowedFd<'_>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, Borrowed<'_>)> {
         self.doors
             .iter()
-            .filter_map(|(door, fd)| Some((key(*door)?, fd.as_fd())))
+            .filter_map(|(door, fd)| Some((key(*door)?, fd.lend())))
     }
 }
 
@@ -44,18 +44,19 @@ fn key(door: Door) -> Option<Key> {
 
 impl Daemon {
     /// One that the keeper held.
-    pub(super) fn adopt_door(&mut self, found: Key, fd: OwnedFd) {
+    pub(super) fn adopt_door(&mut self, found: Key, fd: Handle) {
         let copy = fd.try_clone();
         let (door, adopted) = if found.kind == API_SOCKET {
             let adopted = Place::adopt(self.home.root(), found.sub, fd)
                 .map(|socket| self.held.socket = Some(Arc::new(socket)));
             (Door::Socket(found.sub), adopted)
         } else {
-            let listener = TcpListener::from(fd);
             let door = Door::tcp(found.sub);
-            let adopted = listener
-                .set_nonblocking(true)
-                .map(|()| self.held.tcp.push((door, listener)));
+            let adopted = listen::from_held(fd).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                self.held.tcp.push((door, listener));
+                Ok(())
+            });
             (door, adopted)
         };
         match (adopted, copy) {
@@ -108,9 +109,9 @@ impl Daemon {
         }
     }
 
-    pub(super) fn keep_door(&mut self, door: Door, fd: OwnedFd) {
+    pub(super) fn keep_door(&mut self, door: Door, fd: Handle) {
         let Some(key) = key(door) else { return };
-        if let Err(error) = self.keeper.hold(key, fd.as_fd()) {
+        if let Err(error) = self.keeper.hold(key, fd.lend()) {
             tracing::warn!(?door, %error, "a socket of the API cannot be held by the keeper");
         }
         self.held.doors.insert(door, fd);

@@ -11,9 +11,7 @@
 //! - its own directory, umask, user, groups, limits, priority;
 //! - the tag and the control group by which all its descendants are known ([`crate::tree`]).
 
-#[cfg(target_os = "linux")]
 mod auxiliary;
-#[cfg(target_os = "linux")]
 mod workers;
 
 #[cfg(target_os = "linux")]
@@ -28,17 +26,19 @@ pub use linux::{
     spawn, spawn_auxiliary, surroundings,
 };
 
-#[cfg(target_os = "linux")]
 pub use auxiliary::{Auxiliary, AuxiliaryOrder};
-#[cfg(target_os = "linux")]
 pub use workers::Workers;
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
+use windows::reap;
+#[cfg(windows)]
 pub(crate) use windows::{Attributes, command_line, wake};
 #[cfg(windows)]
-pub use windows::{Order, Spawned, spawn, surroundings};
+pub use windows::{
+    Order, Spawned, Stages, keep_tables_small, kept_numbers, spawn, spawn_auxiliary, surroundings,
+};
 
 use std::fmt;
 

@@ -78,7 +78,7 @@ struct State {
 }
 
 /// What a thread does next.
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "nearly all are orders, and one alive at a time in each worker"
 )]

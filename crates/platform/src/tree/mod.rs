@@ -27,7 +27,7 @@ pub use sweeper::Sweeper;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{JobMessage, RunTree, TERMINATED, Trees};
+pub use windows::{JobMessage, RunTree, Sweeper, TERMINATED, Trees};
 
 use abide_model::{RunId, UnitId};
 

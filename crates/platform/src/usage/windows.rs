@@ -79,11 +79,12 @@ fn one(run: &RunTree, figures: Figures) -> Usage {
 }
 
 fn count(run: &RunTree) -> io::Result<Option<Counted>> {
+    let job = run.handle()?;
     let mut information = JOBOBJECT_BASIC_AND_IO_ACCOUNTING_INFORMATION::default();
     // SAFETY: the job is held, the structure is as large as is said.
     let answer = checked(unsafe {
         QueryInformationJobObject(
-            raw(run),
+            raw(&job),
             JobObjectBasicAndIoAccountingInformation,
             (&raw mut information).cast(),
             size_of::<JOBOBJECT_BASIC_AND_IO_ACCOUNTING_INFORMATION>() as u32,

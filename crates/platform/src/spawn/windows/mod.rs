@@ -22,6 +22,7 @@
 #![allow(unsafe_code)]
 
 mod attributes;
+mod auxiliary;
 mod batch;
 mod environment;
 mod order;
@@ -47,12 +48,15 @@ use windows_sys::Win32::System::Threading::{
 
 use super::{SpawnError, Step, Surroundings};
 use crate::exit::errno_text;
+use crate::handle::Borrowed;
 use crate::identity::{Handle, Record};
 use crate::win32::{checked, inheritable, owned, raw, wide};
 
 pub(crate) use attributes::Attributes;
+pub(super) use auxiliary::reap;
+pub use auxiliary::spawn_auxiliary;
 use environment::Environment;
-pub use order::{Order, Spawned};
+pub use order::{Order, Spawned, Stages};
 pub(crate) use quote::command_line;
 pub(crate) use wake::wake;
 
@@ -72,7 +76,23 @@ const LONGEST_DIRECTORY: usize = 258;
 /// # Errors
 /// [`SpawnError`]; no process of the try is left.
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
+    begin(order)?.go(order)
+}
+
+/// Numbers of descriptors that are kept free for programs which are being started: a handle has no number
+/// that anybody could take.
+#[must_use]
+pub fn kept_numbers() -> usize {
+    0
+}
+
+/// Tables of descriptors are not inherited here.
+pub fn keep_tables_small(_: Borrowed<'_>) {}
+
+/// Makes the process, which does not run yet.
+fn begin(order: &Order) -> Result<Begun, SpawnError> {
     let launch = &order.launch;
+    refuse_what_windows_has_not(order)?;
     let account = launch.user.as_ref().or(launch.group.as_ref());
     if let Some(account) = account {
         return Err(refused(
@@ -89,7 +109,11 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
     let program = program::resolve(&launch.command, &launch.directory, &environment)?;
     let prepare = |error: io::Error| failed(Step::Prepare, "prepare the program", &error);
     let streams = Streams::new(order).map_err(prepare)?;
-    let attributes = Attributes::new(Some(raw(&order.tree)), &streams.all()).map_err(prepare)?;
+    let job = order
+        .tree
+        .make(launch)
+        .map_err(|error| failed(Step::Group, "make its job", &error))?;
+    let attributes = Attributes::new(Some(raw(job)), &streams.all()).map_err(prepare)?;
 
     let mut startup = STARTUPINFOEXW::default();
     startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
@@ -127,7 +151,20 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
         process: Some(process.map_err(prepare)?),
         thread: thread.map_err(prepare)?,
     };
-    begun.go(order)
+    Ok(begun)
+}
+
+/// Better not started than without what its specification asks for.
+fn refuse_what_windows_has_not(order: &Order) -> Result<(), SpawnError> {
+    let why = if !order.sockets.is_empty() {
+        "pass sockets to it: on Windows a program inherits none by its number; take `socket` out"
+    } else if order.ready_fd.is_some() {
+        "pass it a descriptor to say on that it is ready: on Windows a program inherits none by its number; \
+         use another readiness check"
+    } else {
+        return Ok(());
+    };
+    Err(refused(Step::Descriptors, None, why.to_owned()))
 }
 
 /// A process that has not run yet: ended when this is dropped.
@@ -143,7 +180,8 @@ impl Begun {
         let Some(process) = &self.process else {
             return Err(refused(Step::Clone, None, "make a process".to_owned()));
         };
-        let job = give_job(process, &order.tree).map_err(at(Step::Group))?;
+        let tree = order.tree.handle().map_err(at(Step::Group))?;
+        let job = give_job(process, &tree).map_err(at(Step::Group))?;
         let copy = process.try_clone().map_err(at(Step::Clone))?;
         let handle = Handle::new(copy).map_err(at(Step::Clone))?;
         let identity = handle.identity();
@@ -155,19 +193,15 @@ impl Begun {
         order.tree.release().map_err(at(Step::Group))?;
         let run = (order.unit, order.run);
         if let Some(keeper) = &order.keeper
-            && let Err(error) = keeper.hold_run(run, process, &order.tree)
+            && let Err(error) = keeper.hold_run(run, process, &tree)
         {
             warnings.push(format!("cannot have the keeper hold it: {error}"));
         }
-        // SAFETY: the thread is ours, and suspended once.
-        if unsafe { ResumeThread(raw(&self.thread)) } == u32::MAX {
-            let error = at(Step::Execute)(io::Error::last_os_error());
-            return Err(SpawnError {
-                recorded: order.keeper.is_some(),
-                ..error
-            });
-        }
-        self.process = None;
+        self.resume().map_err(|error| SpawnError {
+            recorded: order.keeper.is_some(),
+            ..error
+        })?;
+        order.tree.change_main(identity.pid);
         let unsupported: Vec<LimitUnsupported> = order.tree.unsupported().to_vec();
         Ok(Spawned {
             pid: identity.pid,
@@ -176,6 +210,31 @@ impl Begun {
             unsupported,
             warnings,
         })
+    }
+}
+
+impl Begun {
+    /// Has it run, as one that dies with this process: nobody else has its job.
+    fn go_with_us(mut self, order: &Order) -> Result<Handle, SpawnError> {
+        let at = |step| move |error: io::Error| failed(step, &step.to_string(), &error);
+        let Some(process) = &self.process else {
+            return Err(refused(Step::Clone, None, "make a process".to_owned()));
+        };
+        let copy = process.try_clone().map_err(at(Step::Clone))?;
+        let handle = Handle::new(copy).map_err(at(Step::Clone))?;
+        self.resume()?;
+        order.tree.change_main(handle.identity().pid);
+        Ok(handle)
+    }
+
+    fn resume(&mut self) -> Result<(), SpawnError> {
+        // SAFETY: the thread is ours, and suspended once.
+        if unsafe { ResumeThread(raw(&self.thread)) } == u32::MAX {
+            let error = io::Error::last_os_error();
+            return Err(failed(Step::Execute, &Step::Execute.to_string(), &error));
+        }
+        self.process = None;
+        Ok(())
     }
 }
 
@@ -208,10 +267,18 @@ impl Streams {
             Some(handle) => inheritable(handle),
             None => inheritable(&nothing),
         };
+        let mut fifos = order.fifos.iter().map(AsRef::as_ref);
+        let (stdout, stderr) = match fifos.next() {
+            Some(out) => (Some(out), fifos.next().or(Some(out))),
+            None => (
+                order.stdout.as_ref(),
+                order.stderr.as_ref().or(order.stdout.as_ref()),
+            ),
+        };
         Ok(Self {
             stdin: or_nothing(order.stdin.as_deref())?,
-            stdout: or_nothing(order.stdout.as_ref())?,
-            stderr: or_nothing(order.stderr.as_ref().or(order.stdout.as_ref()))?,
+            stdout: or_nothing(stdout)?,
+            stderr: or_nothing(stderr)?,
         })
     }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,18 +21,70 @@ pub struct Order {
     pub launch: Arc<Launch>,
     /// Variables of abide's own, set after the spec's.
     pub variables: Vec<(String, String)>,
+    /// Sockets and what was stored, each with its name: refused here, since a program finds no handle by its
+    /// number.
+    pub sockets: Vec<(Arc<OwnedHandle>, String)>,
     /// Standard input; `None`: `NUL`.
     pub stdin: Option<Arc<OwnedHandle>>,
+    /// Where the program says that it is ready, and at which number: refused here.
+    pub ready_fd: Option<(u32, OwnedHandle)>,
+    /// Write ends of the unit's pipes: the first is for standard output, a second for standard error. `stdout`
+    /// and `stderr` are not looked at then.
+    pub fifos: Vec<Arc<OwnedHandle>>,
     /// Standard output; `None`: `NUL`.
     pub stdout: Option<OwnedHandle>,
     /// Standard error; `None`: the same as `stdout`.
     pub stderr: Option<OwnedHandle>,
+    /// What of its output was on its way, which on Linux each run holds too. Not asked for here.
+    pub stages: Stages,
     /// Its job. From [`crate::tree::Trees::run`].
     pub tree: RunTree,
     /// The keeper's line, from [`crate::keeper::Link::socket`]; `None`: nobody holds the run but this process.
     pub keeper: Option<KeeperSocket>,
     /// The record file (`run/UNIT/record`); its directory must exist.
     pub record: Option<PathBuf>,
+}
+
+impl Order {
+    /// A run with neither input nor output, that is not written down.
+    #[must_use]
+    pub fn new(unit: UnitId, run: RunId, launch: Arc<Launch>, tree: RunTree) -> Self {
+        Self {
+            unit,
+            run,
+            launch,
+            variables: Vec::new(),
+            sockets: Vec::new(),
+            stdin: None,
+            ready_fd: None,
+            fifos: Vec::new(),
+            stdout: None,
+            stderr: None,
+            stages: Stages,
+            tree,
+            keeper: None,
+            record: None,
+        }
+    }
+}
+
+/// What of a run's output is on its way to its log lies in a file here, and not with the run.
+#[derive(Default)]
+pub struct Stages;
+
+impl Stages {
+    /// None.
+    pub fn from_fn(
+        _make: impl Fn() -> io::Result<Vec<Arc<OwnedHandle>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self
+    }
+}
+
+impl fmt::Debug for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("None")
+    }
 }
 
 /// A run that was started: its program is going.

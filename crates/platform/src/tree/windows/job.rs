@@ -134,7 +134,8 @@ impl Job {
     }
 }
 
-fn opened(pid: u32) -> Option<OwnedHandle> {
+/// A process, to wait for its end. `None`: it has just ended.
+pub fn opened(pid: u32) -> Option<OwnedHandle> {
     let rights = PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
     // SAFETY: takes numbers only; the handle is made for us.
     unsafe { owned(OpenProcess(rights, 0, pid)) }.ok()

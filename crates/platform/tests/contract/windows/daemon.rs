@@ -133,7 +133,7 @@ pub fn main(home: &Path) -> ! {
     };
     let mut daemon = Daemon {
         link,
-        trees: Trees::new().expect("a port"),
+        trees: Trees::reporting().expect("a port"),
         table,
         runs: BTreeMap::new(),
         home: home.to_owned(),
@@ -213,13 +213,12 @@ impl Daemon {
             assert_eq!(pid, Some(entry.pid));
             let recorded = record.as_ref().filter(|record| record.run == entry.run);
             let alive = recorded.map(identity::probe);
-            let launch = super::launch(&["idle"]);
-            let tree = self.trees.take_back(UNIT, entry.run, &launch);
+            let tree = self.trees.known(UNIT, &super::name(), entry.run, entry.pid);
             assert!(!matches!(alive, Some(Probe::NotOurs | Probe::Doubtful(_))));
             let run = Run {
                 main,
                 exit: entry.exit(),
-                tree: tree.expect("it can be asked"),
+                tree: Some(tree),
             };
             self.runs.insert(entry.run.0, run);
         }
@@ -228,13 +227,12 @@ impl Daemon {
             && !self.runs.contains_key(&record.run.0)
             && let Probe::Alive(main) = identity::probe(&record)
         {
-            let job = record.job.expect("it has one");
-            let launch = super::launch(&["idle"]);
-            let tree = self.trees.adopt(UNIT, record.run, &main, job, &launch);
+            assert!(record.job.is_some());
+            let tree = self.trees.adopt(&super::name(), &record);
             let run = Run {
                 main: Some(main),
                 exit: None,
-                tree: Some(tree.expect("its job is found")),
+                tree: Some(tree),
             };
             self.runs.insert(record.run.0, run);
         }
@@ -294,18 +292,11 @@ impl Daemon {
     }
 
     fn spawn(&mut self, run: u64, launch: Launch) -> Result<u32, String> {
-        let tree = self.trees.run(UNIT, RunId(run), &launch).expect("a job");
+        let tree = self.trees.run(UNIT, &super::name(), RunId(run));
         let order = Order {
-            unit: UNIT,
-            run: RunId(run),
-            launch: Arc::new(launch),
-            variables: Vec::new(),
-            stdin: None,
-            stdout: None,
-            stderr: None,
-            tree: tree.clone(),
             keeper: Some(self.link.socket()),
             record: Some(self.record()),
+            ..Order::new(UNIT, RunId(run), Arc::new(launch), tree.clone())
         };
         let Spawned {
             pid,

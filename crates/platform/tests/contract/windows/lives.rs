@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // one handle that is put into a process
 
-use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle};
 use windows_sys::Win32::System::Threading::{CREATE_SUSPENDED, GetCurrentProcess};
 
 use super::programs::say;
-use super::{LONG, Test, launch, order, start, wait_for};
+use super::{LONG, Test, launch, name, order, start, wait_for};
 
 pub const ALL: &[Test] = &[
     (
@@ -45,7 +45,7 @@ pub const ALL: &[Test] = &[
 
 /// Plays a daemon: starts a run and waits to be killed.
 pub fn guard(record: &Path, file: &Path) -> ! {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let mut order = order(&trees, 7, launch(&["idle"]));
     order.record = Some(record.to_owned());
     let spawned = spawn(&order).expect("it starts");
@@ -73,11 +73,9 @@ fn outlives() {
     let Probe::Alive(main) = probe(&record) else {
         panic!("it did not live on");
     };
-    let trees = Trees::new().expect("a port");
-    let job = record.job.expect("it has a job");
-    let tree = trees
-        .adopt(record.unit, record.run, &main, job, &launch(&["idle"]))
-        .expect("its job is found");
+    let trees = Trees::reporting().expect("a port");
+    assert!(record.job.is_some());
+    let tree = trees.adopt(&name(), &record);
     assert_eq!(tree.processes().expect("counted"), [pid]);
     assert!(tree.kill(LONG).expect("ended"));
     let ended = main.exit(Some(LONG)).expect("asked");
@@ -86,7 +84,7 @@ fn outlives() {
 }
 
 fn unreleased() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let order = order(&trees, 1, launch(&["idle"]));
     // Without `spawn`, which releases: a process that is in the job as it was made.
     let mut child = Command::new(std::env::current_exe().expect("our file"))
@@ -101,7 +99,7 @@ fn unreleased() {
 }
 
 fn never_begun() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let order = order(&trees, 1, launch(&["exit", "5"]));
     let child = Command::new(std::env::current_exe().expect("our file"))
         .args(["act", "exit", "5"])
@@ -112,9 +110,16 @@ fn never_begun() {
     order.tree.enter(&child).expect("it is in");
     let main = Handle::open(child.id()).expect("it lives");
     let job = put(&order.tree, &child);
-    let tree = trees
-        .adopt(order.unit, order.run, &main, job, &order.launch)
-        .expect("its job is found");
+    let record = Record {
+        unit: order.unit,
+        run: order.run,
+        process: main.identity(),
+        leader: None,
+        tagged: false,
+        group: None,
+        job: Some(job),
+    };
+    let tree = trees.adopt(&name(), &record);
     let ended = main.exit(Some(LONG)).expect("asked");
     assert_eq!(ended, Some(ExitStatus::Code(5)));
     assert!(tree.wait_empty(LONG).expect("asked"));
@@ -127,7 +132,7 @@ fn put(job: &RunTree, process: &impl AsRawHandle) -> u64 {
     let put = unsafe {
         DuplicateHandle(
             GetCurrentProcess(),
-            job.as_handle().as_raw_handle(),
+            job.handle().expect("its job").as_raw_handle(),
             process.as_raw_handle(),
             &mut there,
             0,
@@ -140,7 +145,7 @@ fn put(job: &RunTree, process: &impl AsRawHandle) -> u64 {
 }
 
 fn messages() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, tree) = start(&trees, 1, launch(&["exit", "3"]));
     spawned.handle.exit(Some(LONG)).expect("asked");
     let mut seen = Vec::new();
@@ -159,7 +164,7 @@ fn grandchild() {
     let place = tempfile::tempdir().expect("a directory");
     let ready = place.path().join("ready");
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let file = ready.to_str().expect("a text");
     let mut order = order(&trees, 1, launch(&["leave", file]));
     order.stdout = Some(OwnedHandle::from(writer));
@@ -178,7 +183,7 @@ fn grandchild() {
 }
 
 fn measured() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (_spawned, tree) = start(&trees, 1, launch(&["idle"]));
     let usage = sample(std::slice::from_ref(&tree), Figures::ALL);
     assert_eq!(usage.len(), 1);

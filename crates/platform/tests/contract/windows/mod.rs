@@ -16,7 +16,9 @@ use std::process::exit;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_model::{Command, EnvironmentSpec, ExitStatus, Launch, Limits, RunId, StdinSpec, UnitId};
+use abide_model::{
+    Command, EnvironmentSpec, ExitStatus, Launch, Limits, RunId, StdinSpec, UnitId, UnitName,
+};
 use abide_platform::keeper;
 use abide_platform::spawn::{Order, Spawned, spawn};
 use abide_platform::stop;
@@ -129,21 +131,16 @@ pub fn in_directory(command: Command, directory: &Path) -> Launch {
     }
 }
 
+/// What all units are called here.
+pub fn name() -> UnitName {
+    UnitName::new("unit").expect("a name")
+}
+
 /// An order for a run of its own job.
 pub fn order(trees: &Trees, run: u64, launch: Launch) -> Order {
     let (unit, run) = (UnitId(1), RunId(run));
-    Order {
-        unit,
-        run,
-        tree: trees.run(unit, run, &launch).expect("a job"),
-        launch: Arc::new(launch),
-        variables: Vec::new(),
-        stdin: None,
-        stdout: None,
-        stderr: None,
-        keeper: None,
-        record: None,
-    }
+    let tree = trees.run(unit, &name(), run);
+    Order::new(unit, run, Arc::new(launch), tree)
 }
 
 /// Starts one, and leaves it to the test to end it.
@@ -173,7 +170,7 @@ struct Windows {
 impl Windows {
     fn new() -> Self {
         Self {
-            trees: Trees::new().expect("a port"),
+            trees: Trees::reporting().expect("a port"),
             runs: BTreeMap::new(),
         }
     }

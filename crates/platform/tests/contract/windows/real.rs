@@ -41,7 +41,7 @@ pub const ALL: &[Test] = &[
 ];
 
 fn code(words: &[&str], limit: impl FnOnce(&mut abide_model::Launch)) -> ExitStatus {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let mut launch = launch(words);
     limit(&mut launch);
     let (spawned, _) = start(&trees, 1, launch);
@@ -63,7 +63,7 @@ fn long_path() {
     assert!(program.len() > 260);
     let words = [program, "act".to_owned(), "exit".to_owned(), "6".to_owned()];
     let launch = in_directory(Command::Argv(words.to_vec()), place.path());
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, _) = start(&trees, 1, launch);
     let ended = spawned.handle.exit(Some(LONG)).expect("asked");
     assert_eq!(ended, Some(ExitStatus::Code(6)));
@@ -85,7 +85,7 @@ fn processes() {
 fn counted() {
     let place = tempfile::tempdir().expect("a directory");
     let burnt = place.path().join("burnt");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let words = ["burn", burnt.to_str().expect("a text")];
     let (_spawned, tree) = start(&trees, 1, launch(&words));
     wait_for(&burnt);
@@ -99,7 +99,7 @@ fn counted() {
 fn ctrl_break() {
     let place = tempfile::tempdir().expect("a directory");
     let ready = place.path().join("ready");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let words = ["deaf", ready.to_str().expect("a text")];
     let (_spawned, tree) = start(&trees, 1, launch(&words));
     wait_for(&ready);

@@ -50,7 +50,7 @@ fn surroundings() {
         ("Path".to_owned(), r"C:\none".to_owned()),
         ("FOO".to_owned(), "bär".to_owned()),
     ];
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let mut order = order(&trees, 1, launch);
     order.variables = vec![("ABIDE_X".to_owned(), "1".to_owned())];
     let (out, err) = (place.path().join("out"), place.path().join("err"));
@@ -85,7 +85,7 @@ fn surroundings() {
 }
 
 fn crash() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, _) = start(&trees, 1, launch(&["crash"]));
     let ended = spawned
         .handle
@@ -105,7 +105,7 @@ fn command_file() {
     let mut launch = in_directory(Command::Argv(words.to_vec()), &directory);
     let path = directory.display().to_string();
     launch.environment.variables = vec![("PATH".to_owned(), path)];
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let mut order = order(&trees, 1, launch);
     let out = place.path().join("out");
     order.stdout = Some(std::fs::File::create(&out).expect("made").into());
@@ -120,7 +120,7 @@ fn shell() {
     let place = tempfile::tempdir().expect("a directory");
     let line = "echo first&& echo second>second.txt& exit 4";
     let launch = in_directory(Command::Shell(line.to_owned()), place.path());
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, _) = start(&trees, 1, launch);
     let ended = spawned.handle.exit(Some(LONG)).expect("asked");
     assert_eq!(ended, Some(ExitStatus::Code(4)));
@@ -130,7 +130,7 @@ fn shell() {
 
 fn refusals() {
     let place = tempfile::tempdir().expect("a directory");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let refused = |launch| {
         let order = order(&trees, 1, launch);
         let error = spawn(&order).expect_err("it is refused");

@@ -59,7 +59,7 @@ fn ready(trees: &Trees, place: &Path, word: &str) -> (Spawned, RunTree) {
 
 fn ctrl_c() {
     let place = tempfile::tempdir().expect("a directory");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, tree) = ready(&trees, place.path(), "ready");
     let report = stopped(&tree, None, &plan(&[(Step::CtrlC, LONG)]));
     assert_eq!(report.ended_by, Some(Step::CtrlC), "{report:?}");
@@ -75,7 +75,7 @@ fn ctrl_c() {
 
 fn deaf() {
     let place = tempfile::tempdir().expect("a directory");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, tree) = ready(&trees, place.path(), "deaf");
     let steps = [
         (Step::EndOfInput, LONG),
@@ -92,7 +92,7 @@ fn deaf() {
 
 fn window() {
     let place = tempfile::tempdir().expect("a directory");
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, tree) = ready(&trees, place.path(), "window");
     let report = stopped(&tree, None, &plan(&[(Step::Close, LONG)]));
     assert_eq!(report.ended_by, Some(Step::Close), "{report:?}");
@@ -100,7 +100,7 @@ fn window() {
 }
 
 fn end_of_input() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let mut order = order(&trees, 1, launch(&["read"]));
     order.stdin = Some(Arc::new(OwnedHandle::from(reader)));
@@ -112,7 +112,7 @@ fn end_of_input() {
 }
 
 fn escapee() {
-    let trees = Trees::new().expect("a port");
+    let trees = Trees::reporting().expect("a port");
     let (spawned, tree) = start(&trees, 1, launch(&["escape"]));
     assert_eq!(code(&spawned), ExitStatus::Code(0));
     let steps = [
