@@ -1,4 +1,4 @@
-/* Where the unwinding tables of a function are.
+/* What Debian's unwinder asks of the C library: where the tables of a function are, and locks.
  *
  * Debian's libgcc_eh.a asks glibc for that by _dl_find_object (glibc 2.35, "Dynamic Linker
  * Introspection" in its manual). musl has no such function, and has dl_iterate_phdr(3), by which
@@ -7,8 +7,19 @@
  */
 #define _GNU_SOURCE
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* libgcc names these weakly, by which a static program gets none of them: it would call nothing. */
+__attribute__((used)) static void *const needed[] = {
+	(void *)pthread_once,
+	(void *)pthread_key_create,
+	(void *)pthread_getspecific,
+	(void *)pthread_setspecific,
+	(void *)pthread_mutex_lock,
+	(void *)pthread_mutex_unlock,
+};
 
 struct found {
 	unsigned long long flags;

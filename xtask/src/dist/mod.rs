@@ -89,6 +89,11 @@ pub fn run(options: &Options) -> Result<(), String> {
         let Some(program) = built.filter(|_| done && beside) else {
             continue;
         };
+        if target.libc == Libc::Musl {
+            stages.run(&format!("panics are caught ({})", target.name), || {
+                musl::panics_are_caught(target)
+            });
+        }
         stages.run(&format!("it runs ({})", target.name), || {
             answers(target, &program)
         });

@@ -65,15 +65,24 @@ pub fn install(targets: &[&Target]) -> Result<(), String> {
 /// musl, the compiler's wrapper and the unwinder of one target, once.
 fn prepare(target: &Target) -> Result<(), String> {
     let folder = folder(target);
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let cc = folder.join("cc");
+    if !cc.is_file() {
+        let root = folder.join("root");
+        unpack("musl-dev", target.debian, &folder, &root)?;
+        wrapper(target, &folder, &root, &cc)?;
+    }
     let unwinder = folder.join("libunwind.a");
-    if unwinder.is_file() {
+    let source = folder.join("find_object.c");
+    let as_now = fs::read_to_string(&source).is_ok_and(|text| text == FIND_OBJECT);
+    if unwinder.is_file() && as_now {
         return Ok(());
     }
-    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-    let root = folder.join("root");
-    unpack("musl-dev", target.debian, &folder, &root)?;
-    let cc = wrapper(target, &folder, &root)?;
-    make_unwinder(target, &folder, &cc, &unwinder)
+    make_unwinder(target, &folder, &cc, &unwinder)?;
+    // Cargo does not see that what it linked with is another.
+    debian_rust::remove(&built(target))?;
+    // Last: it says that the library is made of it.
+    write(&source, FIND_OBJECT, 0o644)
 }
 
 /// Downloads a package of an architecture by lists of its own, and unpacks it.
@@ -122,7 +131,7 @@ fn unpack(package: &str, architecture: &str, work: &Path, into: &Path) -> Result
 }
 
 /// A C compiler for this C library: Debian's own specs, with the paths of what was unpacked.
-fn wrapper(target: &Target, folder: &Path, root: &Path) -> Result<PathBuf, String> {
+fn wrapper(target: &Target, folder: &Path, root: &Path, cc: &Path) -> Result<(), String> {
     let library = root.join("usr/lib").join(target.musl);
     let specs = library.join("musl-gcc.specs");
     let text =
@@ -134,20 +143,18 @@ fn wrapper(target: &Target, folder: &Path, root: &Path) -> Result<PathBuf, Strin
     });
     let specs = folder.join("cc.specs");
     write(&specs, &text, 0o644)?;
-    let cc = folder.join("cc");
     let flags = target.flags.join(" ");
     let script = format!(
         "#!/bin/sh\nexec {} {flags} \"$@\" -specs '{}'\n",
         target.gcc,
         specs.display()
     );
-    write(&cc, &script, 0o755)?;
-    Ok(cc)
+    write(cc, &script, 0o755)
 }
 
 /// Debian's unwinder asks glibc where the tables of a function are. Here it asks [`FIND_OBJECT`].
 fn make_unwinder(target: &Target, folder: &Path, cc: &Path, done: &Path) -> Result<(), String> {
-    let source = folder.join("find_object.c");
+    let source = folder.join("new.c");
     write(&source, FIND_OBJECT, 0o644)?;
     let object = folder.join("find_object.o");
     let mut compile = Command::new(cc);
@@ -175,29 +182,38 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(cannot)
 }
 
-/// `cargo build` for a target.
-pub fn cargo(target: &Target) -> Result<Command, String> {
+/// What the compiler is told beside where its standard library is. Linked at a fixed place, as the other build is
+/// (docs/decisions/0023), with Debian's own files around it.
+fn flags(target: &Target) -> Vec<String> {
     let folder = folder(target);
     let library = folder.join("root/usr/lib").join(target.musl);
-    let cc = folder.join("cc").display().to_string();
-    let parts = "std,panic_unwind,panic_abort,proc_macro,test";
     let flag = |text: &str| ["-C".to_owned(), text.to_owned()];
     let place = |path: &Path| ["-L".to_owned(), format!("native={}", path.display())];
+    [
+        flag("link-self-contained=no"),
+        flag("relocation-model=static"),
+        flag("link-arg=-lgcc"),
+        place(&folder),
+        place(&library),
+    ]
+    .concat()
+}
+
+fn sysroot(target: &Target) -> Result<PathBuf, String> {
+    let parts = "std,panic_unwind,panic_abort,proc_macro,test";
+    debian_rust::standard_library(&folder(target), target.triple, parts)
+}
+
+/// `cargo build` for a target.
+pub fn cargo(target: &Target) -> Result<Command, String> {
+    let cc = folder(target).join("cc").display().to_string();
     let build = Build {
         target: target.triple,
         linker: cc.clone(),
-        // Linked at a fixed place, as the other build is (docs/decisions/0023), with Debian's own files around it.
-        flags: [
-            flag("link-self-contained=no"),
-            flag("relocation-model=static"),
-            flag("link-arg=-lgcc"),
-            place(&folder),
-            place(&library),
-        ]
-        .concat(),
+        flags: flags(target),
         runner: target.emulator.map(|emulator| vec![emulator.to_owned()]),
         place: super::folder().join("build"),
-        sysroot: debian_rust::standard_library(&folder, target.triple, parts)?,
+        sysroot: sysroot(target)?,
     };
     let mut cargo = build.cargo("build");
     let name = target.triple.replace('-', "_");
@@ -205,4 +221,35 @@ pub fn cargo(target: &Target) -> Result<Command, String> {
         .env(format!("CC_{name}"), cc)
         .env(format!("AR_{name}"), target.gcc.replace("-gcc", "-ar"));
     Ok(cargo)
+}
+
+/// A program that is linked in the same way catches its panics.
+///
+/// # Errors
+/// It does not, or cannot be built.
+pub fn panics_are_caught(target: &Target) -> Result<(), String> {
+    let folder = folder(target);
+    let program = folder.join("panic");
+    let mut rustc = Command::new("/usr/bin/rustc");
+    rustc
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .args(["--edition", "2024", "--target", target.triple])
+        .arg(format!("--sysroot={}", sysroot(target)?.display()))
+        .arg("-C")
+        .arg(format!("linker={}", folder.join("cc").display()))
+        .args(flags(target))
+        .arg("-o")
+        .arg(&program)
+        .arg(command::root().join("packaging/musl/panic.rs"));
+    command::run(&mut rustc)?;
+    match target.emulator {
+        None => command::run(&mut Command::new(program)),
+        Some(emulator) if command::exists(emulator) => {
+            command::run(Command::new(emulator).arg(program))
+        }
+        Some(emulator) => {
+            println!("SKIPPED: there is no {emulator} (package qemu-user-static)");
+            Ok(())
+        }
+    }
 }

@@ -365,6 +365,20 @@ unsafe fn limits(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     Ok(())
 }
 
+/// The calls that take numbers of 32 bits. On ARM the plain names are those of older ones, which take 16.
+#[cfg(not(target_arch = "arm"))]
+const SET_GROUPS: libc::c_long = libc::SYS_setgroups;
+#[cfg(not(target_arch = "arm"))]
+const SET_GID: libc::c_long = libc::SYS_setresgid;
+#[cfg(not(target_arch = "arm"))]
+const SET_UID: libc::c_long = libc::SYS_setresuid;
+#[cfg(target_arch = "arm")]
+const SET_GROUPS: libc::c_long = libc::SYS_setgroups32;
+#[cfg(target_arch = "arm")]
+const SET_GID: libc::c_long = libc::SYS_setresgid32;
+#[cfg(target_arch = "arm")]
+const SET_UID: libc::c_long = libc::SYS_setresuid32;
+
 /// The raw calls: those of the C library would change every thread of the daemon (nptl(7)).
 unsafe fn credentials(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     let Some(whom) = &plan.credentials else {
@@ -372,9 +386,9 @@ unsafe fn credentials(plan: &Plan<'_>) -> Result<(), (Step, i32)> {
     };
     // SAFETY: system calls on numbers and on a list of known length.
     let failed = unsafe {
-        libc::syscall(libc::SYS_setgroups, whom.groups.len(), whom.groups.as_ptr()) != 0
-            || libc::syscall(libc::SYS_setresgid, whom.gid, whom.gid, whom.gid) != 0
-            || libc::syscall(libc::SYS_setresuid, whom.uid, whom.uid, whom.uid) != 0
+        libc::syscall(SET_GROUPS, whom.groups.len(), whom.groups.as_ptr()) != 0
+            || libc::syscall(SET_GID, whom.gid, whom.gid, whom.gid) != 0
+            || libc::syscall(SET_UID, whom.uid, whom.uid, whom.uid) != 0
     };
     if failed {
         Err((Step::User, errno()))

@@ -162,14 +162,15 @@ pub fn execute(exe: Option<BorrowedFd<'_>>, argv: &[CString], environment: &[CSt
     };
     let (argv, envp) = (argv.as_ptr(), envp.as_ptr());
     // SAFETY: argv and envp are null-terminated arrays of strings that live until execve returns, and
-    // so does the empty path.
+    // so does the empty path. The raw call, since not every C library has a function for it.
     unsafe {
         if let Some(exe) = exe {
-            libc::execveat(
+            libc::syscall(
+                libc::SYS_execveat,
                 exe.as_raw_fd(),
                 c"".as_ptr(),
-                argv.cast(),
-                envp.cast(),
+                argv,
+                envp,
                 libc::AT_EMPTY_PATH,
             );
         } else {
