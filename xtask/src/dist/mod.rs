@@ -27,7 +27,7 @@ use target::{Libc, TARGETS, Target};
 /// What `dist` can be told.
 #[derive(Args, Default)]
 pub struct Options {
-    /// Only for these: x86_64-gnu, x86_64, aarch64, armv7; may be repeated. All of them by default.
+    /// Only for these: x86_64-gnu, x86_64, aarch64, armv7; may be repeated. By default the first two.
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<String>,
     /// The zip for Windows, too.
