@@ -19,7 +19,6 @@ mod command;
 mod daemon;
 mod failure;
 mod home;
-#[cfg(unix)]
 mod installed;
 #[cfg(unix)]
 mod readable;

@@ -4,43 +4,29 @@ mod attach;
 mod change;
 mod check;
 mod deaths;
+mod doctor;
 mod down;
 mod events;
 mod files;
 mod follow;
+mod host;
+mod hosted;
+mod install;
+mod launch;
 mod logs;
 mod manual;
 mod plan;
 mod processes;
 mod program;
 mod run;
+mod service;
 mod show;
 mod status;
+mod uninstall;
 mod up;
 mod upgrade;
 mod wait;
 mod why;
-
-// A daemon, and services of the operating system.
-#[cfg(unix)]
-mod doctor;
-#[cfg(unix)]
-mod host;
-#[cfg(unix)]
-mod hosted;
-#[cfg(unix)]
-mod install;
-#[cfg(unix)]
-mod launch;
-#[cfg(unix)]
-mod service;
-#[cfg(unix)]
-mod uninstall;
-
-#[cfg(windows)]
-mod absent;
-#[cfg(windows)]
-use absent::{doctor, host, hosted, install, launch, service, uninstall};
 
 use std::future::Future;
 use std::io::Write;

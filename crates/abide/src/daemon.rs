@@ -97,7 +97,8 @@ impl Role {
 /// If this process was started as one of abide's own: be it, and return the code to exit with.
 #[must_use]
 pub fn enter() -> Option<i32> {
-    abide_platform::keeper::enter()
+    abide_platform::stop::enter()
+        .or_else(abide_platform::keeper::enter)
         .or_else(answer_check)
         .or_else(serve)
 }
