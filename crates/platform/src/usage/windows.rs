@@ -32,7 +32,7 @@ pub struct Look;
 
 /// Memory that a [`Look`] uses again from run to run.
 #[derive(Default, Debug)]
-pub struct Desk;
+pub struct Desk {}
 
 impl Look {
     /// Begins to look at these runs.
