@@ -61,7 +61,7 @@ pub const ALL: &[(&str, Needs, Clause)] = &[
 /// Waits until a run has so many processes. On Windows the host of a console that was made just now counts, until
 /// it can be seen what it is.
 #[track_caller]
-fn settles(p: &mut dyn Platform, run: u64, processes: u64) {
+pub fn settles(p: &mut dyn Platform, run: u64, processes: u64) {
     let begun = std::time::Instant::now();
     loop {
         let there = p.processes(run);
