@@ -97,12 +97,8 @@ impl Restarts {
             self.crashes = [None; CRASHES];
             return None;
         }
-        if let [.., Some(last)] = self.crashes
-            && now.since(last) >= WINDOW
-        {
-            self.row = 0;
-        }
-        self.row = self.row.saturating_add(1);
+        let again = matches!(self.crashes, [.., Some(last)] if now.since(last) < WINDOW);
+        self.row = if again { self.row.saturating_add(1) } else { 1 };
         self.crashes.rotate_left(1);
         let [.., last] = &mut self.crashes;
         *last = Some(now);
