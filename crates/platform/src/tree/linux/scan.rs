@@ -2,8 +2,9 @@
 //!
 //! A list of `/proc` is old as soon as it is read: a program that forks and exits every 0.3 ms is never
 //! in it. So a scan remembers the number that the kernel gave out last (`/proc/loadavg` shows it), looks at
-//! the list newest first, then at every number that was given out meanwhile, until none is. Then
-//! nobody has forked since the last look, and what was found is exact.
+//! the list newest first, then at every number that was given out meanwhile, until none is. A number is
+//! given out a little before its process can be seen, and by then its parent may have ended. So the list is read
+//! once more at the end: when all that is new in it could be seen for what it is, nothing was missed.
 
 #![allow(unsafe_code)]
 
@@ -59,10 +60,9 @@ pub(super) fn scan(quarries: &[Quarry]) -> (Vec<Found>, bool) {
     let mut found: Vec<Found> = quarries.iter().map(|_| Found::default()).collect();
     let mut text = Vec::new();
     let before = last_pid();
-    let mut pids = pids();
-    pids.reverse();
-    for pid in pids {
-        wanted.look(pid, &mut found, &mut text);
+    let mut known = pids();
+    for pid in known.iter().rev() {
+        wanted.look(*pid, &mut found, &mut text);
     }
     let Some(mut seen) = before else {
         return (found, false);
@@ -72,7 +72,17 @@ pub(super) fn scan(quarries: &[Quarry]) -> (Vec<Found>, bool) {
             return (found, false);
         };
         if last == seen {
-            return (found, true);
+            let there = pids();
+            let mut settled = true;
+            for pid in there.iter().rev() {
+                if known.binary_search(pid).is_err() {
+                    settled &= wanted.look(*pid, &mut found, &mut text);
+                }
+            }
+            if settled {
+                return (found, true);
+            }
+            known = there;
         }
         // Numbers began anew at the bottom, or too many are new.
         if last < seen || last - seen > MOST_NEW {
@@ -129,7 +139,8 @@ impl<'a> Wanted<'a> {
         nested.or_else(|| self.outer.get(&tag.hard)).copied()
     }
 
-    fn look(&self, pid: u32, found: &mut [Found], text: &mut Vec<u8>) {
+    /// False: it has ended, and what it may have started last is not known.
+    fn look(&self, pid: u32, found: &mut [Found], text: &mut Vec<u8>) -> bool {
         let tagged = !(self.outer.is_empty() && self.nested.is_empty());
         let tag = if tagged { tag_of(pid, text) } else { None };
         let owner = tag.and_then(|tag| self.owner(tag)).or_else(|| {
@@ -140,14 +151,28 @@ impl<'a> Wanted<'a> {
             })
         });
         if let Some(at) = owner {
-            if let (Some(quarry), Some(found)) = (self.quarries.get(at), found.get_mut(at))
-                && let Some(member) = catch(pid, quarry, text)
-                && !found.alive.iter().any(|m| m.pid == pid)
-            {
+            let (Some(quarry), Some(found)) = (self.quarries.get(at), found.get_mut(at)) else {
+                return false;
+            };
+            let Some(member) = catch(pid, quarry, text) else {
+                return false;
+            };
+            if !found.alive.iter().any(|m| m.pid == pid) {
                 found.alive.push(member);
             }
-            return;
+            return true;
         }
+        self.doubt(pid, found, text);
+        // One that has ended shows no environment any more, but still its tag.
+        if self.untagged.is_empty() {
+            tag.is_some()
+        } else {
+            lives(pid)
+        }
+    }
+
+    /// Notes one that is in the session of a run, but does not carry its tag.
+    fn doubt(&self, pid: u32, found: &mut [Found], text: &mut Vec<u8>) {
         if self.sessions.is_empty() {
             return;
         }
@@ -155,13 +180,16 @@ impl<'a> Wanted<'a> {
         if let Some(at) = of_session
             && let (Some(quarry), Some(found)) = (self.quarries.get(*at), found.get_mut(*at))
         {
-            let lives = stat_of(pid).is_some_and(|s| !matches!(s.state, b'Z' | b'X'));
             // Looked at again: it may have ended between the two looks.
-            if lives && !belongs(pid, quarry, text) {
+            if lives(pid) && !belongs(pid, quarry, text) {
                 found.doubtful.push(pid);
             }
         }
     }
+}
+
+fn lives(pid: u32) -> bool {
+    stat_of(pid).is_some_and(|s| !matches!(s.state, b'Z' | b'X'))
 }
 
 fn belongs(pid: u32, quarry: &Quarry, text: &mut Vec<u8>) -> bool {
