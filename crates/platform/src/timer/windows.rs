@@ -72,9 +72,11 @@ impl Timer {
     /// # Errors
     /// Those of SetWaitableTimer.
     pub fn set(&self, at: Option<Mono>) -> io::Result<()> {
+        // Cancelled it stays signalled if it was, and under Wine also when it is set anew.
+        cancel(&self.0)?;
+        self.clear();
         match at {
-            // Setting it makes it unsignalled, cancelling does not.
-            None => set(&self.0, i64::MIN).and_then(|()| cancel(&self.0)),
+            None => Ok(()),
             Some(at) => set(&self.0, relative(at, now().mono)),
         }
     }
