@@ -58,7 +58,7 @@ fn version() -> &'static str {
 pub fn run(options: &Options) -> Result<(), String> {
     if options.windows {
         return Err(
-            "cannot make a zip for Windows: there is no abide.exe yet (docs/windows.md)".to_owned(),
+            "cannot make a zip for Windows: abide.exe is in its first form and is not packed yet (docs/windows.md)".to_owned(),
         );
     }
     let targets = target::chosen(&options.targets)?;
