@@ -29,6 +29,7 @@ pub mod poll;
 pub mod private;
 pub mod random;
 pub mod readiness;
+pub mod service_control;
 pub mod signals;
 pub mod spawn;
 pub mod stop;

@@ -17,6 +17,12 @@ mod windows;
 #[cfg(windows)]
 pub use windows::NotifySocket;
 
+// On Unix it takes no system call of its own.
+#[cfg(windows)]
+mod client;
+#[cfg(windows)]
+pub use client::send;
+
 use std::fmt;
 
 use crate::handle::Handle;

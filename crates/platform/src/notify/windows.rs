@@ -393,46 +393,16 @@ fn name_of(pipe: &OwnedHandle) -> io::Result<String> {
 mod tests {
     use std::fs::OpenOptions;
     use std::io::Write;
-    use std::os::windows::fs::OpenOptionsExt;
     use std::time::Duration;
 
-    use windows_sys::Win32::Storage::FileSystem::{SECURITY_ANONYMOUS, SECURITY_SQOS_PRESENT};
-    use windows_sys::Win32::System::Pipes::WaitNamedPipeW;
-
     use super::*;
-    use crate::win32::{milliseconds, wait};
+    use crate::win32::wait;
 
     const AT_MOST: Option<Duration> = Some(Duration::from_secs(60));
 
-    /// Sends a message as a program would, waiting for its turn.
+    /// As a program would, waiting for its turn.
     fn send(address: &str, message: &[u8]) -> io::Result<()> {
-        let name = wide(address)?;
-        loop {
-            let opened = OpenOptions::new()
-                .write(true)
-                // Who listens learns nothing of us but the number of this process.
-                .security_qos_flags(SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS)
-                .open(address);
-            let mut pipe = match opened {
-                Ok(pipe) => pipe,
-                Err(error) if code(&error) != Some(ERROR_PIPE_BUSY) => return Err(error),
-                Err(_) => {
-                    // SAFETY: the name ends with a zero.
-                    let free = unsafe { WaitNamedPipeW(name.as_ptr(), milliseconds(AT_MOST)) };
-                    if free == 0 {
-                        return Err(io::ErrorKind::TimedOut.into());
-                    }
-                    continue;
-                }
-            };
-            // One write is one message.
-            let written = pipe.write(message)?;
-            return if written == message.len() {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::WriteZero.into())
-            };
-        }
+        super::super::send(address, message, Duration::from_secs(60))
     }
 
     fn bound(what: &str) -> NotifySocket {
