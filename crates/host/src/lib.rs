@@ -30,6 +30,7 @@ pub mod notify;
 pub mod plan;
 mod process;
 mod run;
+pub mod scm;
 pub mod service;
 mod shell;
 
