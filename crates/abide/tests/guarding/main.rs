@@ -1,0 +1,7 @@
+//! A home with its units, on every system, with nothing but the executable.
+//!
+//! This program plays the units' programs as well: see [`programs`].
+
+mod everyday;
+mod programs;
+mod shop;
