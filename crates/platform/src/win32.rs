@@ -95,6 +95,50 @@ pub(crate) fn inheritable(handle: &impl AsHandle) -> io::Result<OwnedHandle> {
     unsafe { owned(new) }
 }
 
+/// Puts a duplicate into another process; its number there.
+///
+/// # Errors
+/// Those of DuplicateHandle: that process has ended, or we may not.
+pub(crate) fn put_into(process: &impl AsHandle, handle: &impl AsHandle) -> io::Result<u64> {
+    let mut there: HANDLE = std::ptr::null_mut();
+    // SAFETY: both are borrowed for the call, and the number goes to a local.
+    checked(unsafe {
+        DuplicateHandle(
+            GetCurrentProcess(),
+            raw(handle),
+            raw(process),
+            &mut there,
+            0,
+            0,
+            DUPLICATE_SAME_ACCESS,
+        )
+    })?;
+    Ok(there as usize as u64)
+}
+
+/// A duplicate of what has this number in another process.
+///
+/// # Errors
+/// Those of DuplicateHandle: that process has ended, or has closed the handle, or we may not.
+pub(crate) fn take_out_of(process: &impl AsHandle, number: u64) -> io::Result<OwnedHandle> {
+    let there = usize::try_from(number).unwrap_or(0) as HANDLE;
+    let mut taken: HANDLE = std::ptr::null_mut();
+    // SAFETY: the process is borrowed, the result goes to a local; a number that is no handle is refused.
+    checked(unsafe {
+        DuplicateHandle(
+            raw(process),
+            there,
+            GetCurrentProcess(),
+            &mut taken,
+            0,
+            0,
+            DUPLICATE_SAME_ACCESS,
+        )
+    })?;
+    // SAFETY: it was made for us just now.
+    unsafe { owned(taken) }
+}
+
 /// Waits until an object is signalled, at most so long (`None`: for ever); whether it is.
 pub(crate) fn wait(handle: &impl AsHandle, at_most: Option<Duration>) -> io::Result<bool> {
     // SAFETY: the handle is borrowed for the call.

@@ -3,12 +3,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use abide_log::Stream;
 use abide_model::{Streams as Wanted, UnitId};
 use abide_platform::keeper::{KeeperSocket, Key};
-use abide_platform::pipe::{End, Output};
+use abide_platform::pipe::{End, ForRuns, Output};
 use abide_platform::{Borrowed, Handle};
 
 use crate::capture::Holder;
@@ -87,11 +86,9 @@ impl Streams {
     }
 
     /// What a run needs, which opens ends of its own.
-    pub fn held(&self) -> Vec<Arc<Handle>> {
-        self.outputs
-            .iter()
-            .map(|(_, output)| Arc::clone(output.for_runs()))
-            .collect()
+    pub fn held(&self) -> Vec<ForRuns> {
+        let outputs = self.outputs.iter();
+        outputs.map(|(_, output)| output.for_runs()).collect()
     }
 
     /// What the keeper holds of them.

@@ -88,6 +88,7 @@ mod tests {
             tagged: false,
             group: None,
             job: None,
+            outputs: Vec::new(),
         };
         let by_inode_only = Record {
             process: Identity {

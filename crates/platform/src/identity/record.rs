@@ -29,6 +29,9 @@ pub struct Record {
     pub group: Option<PathBuf>,
     /// On Windows: the number that the handle to its job has in its main process.
     pub job: Option<u64>,
+    /// On Windows: the numbers that the ends of its output's pipes have in its main process, where they are taken
+    /// from and where it writes to; of standard output, then of standard error where that is apart.
+    pub outputs: Vec<(u64, u64)>,
 }
 
 impl Record {
@@ -120,8 +123,17 @@ impl Record {
             tagged: number("tagged") == Some(1),
             group: value("group").map(PathBuf::from),
             job: number("job"),
+            outputs: value("outputs").map_or_else(Vec::new, numbers),
         })
     }
+}
+
+/// Of "4-8 12-16", as far as it is that.
+fn numbers(text: &str) -> Vec<(u64, u64)> {
+    let pairs = text.split(' ').map_while(|pair| pair.split_once('-'));
+    pairs
+        .map_while(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)))
+        .collect()
 }
 
 #[cfg(test)]

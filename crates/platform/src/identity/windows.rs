@@ -153,9 +153,17 @@ impl Record {
         run: RunId,
         main: &Identity,
         job: u64,
+        outputs: &[(u64, u64)],
     ) -> io::Result<()> {
         let mut text = Self::head(unit, run, main.boot, false, None);
         text.push_str(&format!("pid={}\njob={job}\n", main.pid));
+        if !outputs.is_empty() {
+            let outputs = outputs
+                .iter()
+                .map(|(taken, written)| format!("{taken}-{written}"));
+            let outputs: Vec<String> = outputs.collect();
+            text.push_str(&format!("outputs={}\n", outputs.join(" ")));
+        }
         if let Some(start) = main.start {
             text.push_str(&format!("start={start}\n"));
         }
@@ -238,6 +246,7 @@ mod tests {
             tagged: false,
             group: None,
             job: None,
+            outputs: Vec::new(),
         }
     }
 
@@ -271,11 +280,12 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let path = place.path().join("record");
         let main = identify(std::process::id()).expect("this one lives");
-        for job in [0x70, 8] {
-            Record::write(&path, UnitId(3), RunId(9), &main, job).expect("written");
+        for (job, outputs) in [(0x70, vec![]), (8, vec![(12, 16), (20, 24)])] {
+            Record::write(&path, UnitId(3), RunId(9), &main, job, &outputs).expect("written");
             let known = Record::read(&path).expect("read").expect("whole");
             assert_eq!((known.unit, known.run), (UnitId(3), RunId(9)));
             assert_eq!((known.process, known.job), (main, Some(job)));
+            assert_eq!(known.outputs, outputs);
             assert!(matches!(probe(&known), Probe::Alive(_)));
         }
     }

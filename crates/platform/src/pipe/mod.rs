@@ -30,7 +30,9 @@ mod windows;
 
 #[cfg(windows)]
 pub use output::ignore_file_size_signal;
-pub use output::{End, Output, left_with, lets_stages_be_taken, take_now};
+pub use output::{End, ForRuns, Output, left_with, lets_stages_be_taken, take_now};
+#[cfg(windows)]
+pub(crate) use windows::is_written_to;
 #[cfg(windows)]
 pub use windows::{
     Left, Pipe, Place, Slot, Token, USUAL_SIZE, Waits, available, come_last, create, discard,

@@ -281,6 +281,7 @@ impl Daemon {
                 leader: None,
                 group: None,
                 job: None,
+                outputs: Vec::new(),
             });
             let tree = self.trees.adopt(&name(entry.run), &record);
             self.known.insert(entry.run.0, tree);

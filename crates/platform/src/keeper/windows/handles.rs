@@ -7,14 +7,13 @@ use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT,
-    SetHandleInformation,
+    DuplicateHandle, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
 };
 
-use crate::win32::{checked, owned, raw};
+use crate::win32::{checked, owned, put_into};
 
 /// Puts a duplicate into another process; its number there. All numbers of handles fit into 32 bits
 /// ("Interprocess communication between 32-bit and 64-bit applications" in Microsoft's documentation).
@@ -22,20 +21,7 @@ use crate::win32::{checked, owned, raw};
 /// # Errors
 /// Those of DuplicateHandle: that process has ended, or we may not.
 pub(super) fn give(handle: &impl AsHandle, to: &impl AsHandle) -> io::Result<u32> {
-    let mut there: HANDLE = std::ptr::null_mut();
-    // SAFETY: both are borrowed for the call, and the number goes to a local.
-    checked(unsafe {
-        DuplicateHandle(
-            GetCurrentProcess(),
-            raw(handle),
-            raw(to),
-            &mut there,
-            0,
-            0,
-            DUPLICATE_SAME_ACCESS,
-        )
-    })?;
-    u32::try_from(there as usize).map_err(|_| io::ErrorKind::InvalidData.into())
+    u32::try_from(put_into(to, handle)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Takes over what was put into this process under this number. `None`: there is no such handle.

@@ -10,6 +10,9 @@ use super::End;
 use crate::handle::Handle;
 use crate::pipe::{available, create_fifo, hold, stage_of, stage_reopened, writer};
 
+/// What a run is started with: it opens ends of its own.
+pub type ForRuns = Arc<Handle>;
+
 /// The pipe of one stream. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -62,8 +65,8 @@ impl Output {
 
     /// What a run is started with ([`crate::spawn::Order::fifos`]).
     #[must_use]
-    pub fn for_runs(&self) -> &Arc<Handle> {
-        &self.fifo
+    pub fn for_runs(&self) -> ForRuns {
+        Arc::clone(&self.fifo)
     }
 
     /// For a command on behalf of the unit.

@@ -3,12 +3,14 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Output, left_with, lets_stages_be_taken, take_now};
+pub use linux::{ForRuns, Output, left_with, lets_stages_be_taken, take_now};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Output, ignore_file_size_signal, left_with, lets_stages_be_taken, take_now};
+pub use windows::{
+    ForRuns, Output, ignore_file_size_signal, left_with, lets_stages_be_taken, take_now,
+};
 
 /// An end of a pipe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,8 +15,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     OPEN_EXISTING, PIPE_ACCESS_INBOUND,
 };
 use windows_sys::Win32::System::Pipes::{
-    CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT,
-    PeekNamedPipe, SetNamedPipeHandleState,
+    CreateNamedPipeW, GetNamedPipeInfo, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS,
+    PIPE_SERVER_END, PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe, SetNamedPipeHandleState,
 };
 
 use windows_sys::Win32::System::Threading::{
@@ -93,6 +93,14 @@ pub fn writer(held: &impl AsHandle) -> io::Result<OwnedHandle> {
         SetNamedPipeHandleState(raw(held), &mode, std::ptr::null(), std::ptr::null())
     })?;
     held.as_handle().try_clone_to_owned()
+}
+
+/// Whether this is the end of a pipe that programs write to.
+pub(crate) fn is_written_to(end: &impl AsHandle) -> bool {
+    let (mut flags, none) = (0, std::ptr::null_mut());
+    // SAFETY: the handle is borrowed for the call, and the flags go to a local; nothing else is asked for.
+    let asked = checked(unsafe { GetNamedPipeInfo(raw(end), &mut flags, none, none, none) });
+    asked.is_ok() && flags & PIPE_SERVER_END == 0
 }
 
 /// Bytes that are in it.

@@ -3,8 +3,8 @@
 //! ```text
 //!   CreateProcess (suspended, in the job, which dies with us)
 //!     │  killed here: the job's last handle goes, and the process with it, before its first instruction
-//!   a handle to its job is put into the process
-//!   record ──────── run/UNIT/record says which process, and where in it that handle is
+//!   handles to its job and to both ends of its output are put into the process
+//!   record ──────── run/UNIT/record says which process, and where in it those handles are
 //!   release ─────── the job no longer dies with its handles
 //!   keeper ──────── it has process and job
 //!     │  killed here or before: it lies there suspended; who finds the record sets it going ([`wake`])
@@ -13,7 +13,7 @@
 //!
 //! What a process starts with:
 //!
-//! - the three standard handles and no other;
+//! - the three standard handles, and those that are put into it, which its own children do not get;
 //! - an environment from scratch: that of its account, then the spec's;
 //! - a console of its own that nobody sees, so that it can be sent Ctrl-C and nobody else gets it
 //!   ([`crate::stop`]). (A process group of its own would do the opposite: Windows has Ctrl-C ignored in
@@ -31,26 +31,25 @@ mod quote;
 mod wake;
 
 use std::io;
-use std::os::windows::io::{AsHandle, OwnedHandle};
+use std::os::windows::io::OwnedHandle;
 use std::path::Path;
 use std::sync::Once;
 
 use abide_model::{Launch, LimitUnsupported};
-use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_DIRECTORY, HANDLE,
-};
+use windows_sys::Win32::Foundation::{ERROR_DIRECTORY, HANDLE};
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Threading::{
     CREATE_DEFAULT_ERROR_MODE, CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT,
-    CreateProcessW, EXTENDED_STARTUPINFO_PRESENT, GetCurrentProcess, PROCESS_CREATION_FLAGS,
-    PROCESS_INFORMATION, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
+    CreateProcessW, EXTENDED_STARTUPINFO_PRESENT, PROCESS_CREATION_FLAGS, PROCESS_INFORMATION,
+    ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
 };
 
 use super::{SpawnError, Step, Surroundings};
 use crate::exit::errno_text;
 use crate::handle::Borrowed;
 use crate::identity::{Handle, Record};
-use crate::win32::{checked, inheritable, owned, raw, wide};
+use crate::pipe::Output;
+use crate::win32::{checked, inheritable, owned, put_into, raw, wide};
 
 pub(crate) use attributes::Attributes;
 pub(super) use auxiliary::reap;
@@ -181,12 +180,16 @@ impl Begun {
             return Err(refused(Step::Clone, None, "make a process".to_owned()));
         };
         let tree = order.tree.handle().map_err(at(Step::Group))?;
-        let job = give_job(process, &tree).map_err(at(Step::Group))?;
+        // Where who has lost all others finds them.
+        let job = put_into(process, &tree).map_err(at(Step::Group))?;
+        let outputs = order.fifos.iter().map(|output| output.put_into(process));
+        let outputs = outputs.collect::<io::Result<Vec<_>>>();
+        let outputs = outputs.map_err(at(Step::Descriptors))?;
         let copy = process.try_clone().map_err(at(Step::Clone))?;
         let handle = Handle::new(copy).map_err(at(Step::Clone))?;
         let identity = handle.identity();
         if let Some(path) = &order.record
-            && let Err(error) = Record::write(path, order.unit, order.run, &identity, job)
+            && let Err(error) = Record::write(path, order.unit, order.run, &identity, job, &outputs)
         {
             warnings.push(format!("cannot write {}: {error}", path.display()));
         }
@@ -267,7 +270,7 @@ impl Streams {
             Some(handle) => inheritable(handle),
             None => inheritable(&nothing),
         };
-        let mut fifos = order.fifos.iter().map(AsRef::as_ref);
+        let mut fifos = order.fifos.iter().map(Output::for_program);
         let (stdout, stderr) = match fifos.next() {
             Some(out) => (Some(out), fifos.next().or(Some(out))),
             None => (
@@ -285,24 +288,6 @@ impl Streams {
     fn all(&self) -> [HANDLE; 3] {
         [raw(&self.stdin), raw(&self.stdout), raw(&self.stderr)]
     }
-}
-
-/// Puts a handle to its job into a process, where who has lost all others finds it; its number there.
-fn give_job(process: &OwnedHandle, tree: &impl AsHandle) -> io::Result<u64> {
-    let mut there: HANDLE = std::ptr::null_mut();
-    // SAFETY: both processes and the job are held; the number goes to a local.
-    checked(unsafe {
-        DuplicateHandle(
-            GetCurrentProcess(),
-            raw(tree),
-            raw(process),
-            &mut there,
-            0,
-            0,
-            DUPLICATE_SAME_ACCESS,
-        )
-    })?;
-    Ok(there as usize as u64)
 }
 
 /// Whether Ctrl-C is ignored is inherited. Whoever started this process may have had it so; runs begin with

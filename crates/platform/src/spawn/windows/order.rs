@@ -8,6 +8,7 @@ use abide_model::{Launch, LimitUnsupported, RunId, UnitId};
 
 use crate::identity::{Handle, Identity};
 use crate::keeper::KeeperSocket;
+use crate::pipe::ForRuns;
 use crate::tree::RunTree;
 
 /// One run to be started.
@@ -28,9 +29,9 @@ pub struct Order {
     pub stdin: Option<Arc<OwnedHandle>>,
     /// Where the program says that it is ready, and at which number: refused here.
     pub ready_fd: Option<(u32, OwnedHandle)>,
-    /// Write ends of the unit's pipes: the first is for standard output, a second for standard error. `stdout`
-    /// and `stderr` are not looked at then.
-    pub fifos: Vec<Arc<OwnedHandle>>,
+    /// The unit's pipes: the first is for standard output, a second for standard error. `stdout` and `stderr` are
+    /// not looked at then.
+    pub fifos: Vec<ForRuns>,
     /// Standard output; `None`: `NUL`.
     pub stdout: Option<OwnedHandle>,
     /// Standard error; `None`: the same as `stdout`.

@@ -15,13 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use abide_model::{Launch, LimitUnsupported, RunId, UnitId, UnitName};
-use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, HANDLE};
-use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use crate::identity::{Handle, Identity, Record, identify};
 use crate::keeper::kept;
 use crate::limits::{OutOfMemory, Settings};
-use crate::win32::{checked, owned, raw};
+use crate::win32::take_out_of;
 
 pub use port::JobMessage;
 pub use sweeper::Sweeper;
@@ -235,22 +233,7 @@ fn same(identity: Identity) -> Option<Handle> {
 ///
 /// Errors: the process has ended, or has closed the handle.
 fn taken(main: &Handle, number: u64) -> io::Result<Job> {
-    let mut job: HANDLE = std::ptr::null_mut();
-    let number = usize::try_from(number).unwrap_or(0) as HANDLE;
-    // SAFETY: the process is held, the result goes to a local; a number that is no handle is refused.
-    checked(unsafe {
-        DuplicateHandle(
-            raw(main),
-            number,
-            GetCurrentProcess(),
-            &mut job,
-            0,
-            0,
-            DUPLICATE_SAME_ACCESS,
-        )
-    })?;
-    // SAFETY: it was made for us just now.
-    let job = Job::from(unsafe { owned(job) }?);
+    let job = Job::from(take_out_of(main, number)?);
     // A program that closed it and opened something else has another thing there.
     if !job.pids()?.contains(&main.identity().pid) {
         return Err(io::Error::new(
