@@ -118,6 +118,7 @@ fn never_begun() {
         tagged: false,
         group: None,
         job: Some(job),
+        outputs: Vec::new(),
     };
     let tree = trees.adopt(&name(), &record);
     let ended = main.exit(Some(LONG)).expect("asked");
