@@ -33,6 +33,10 @@ pub struct Options {
     /// Put the test programs into target/windows/verify, with the script that runs them on a real Windows.
     #[arg(long)]
     pub bundle: bool,
+    /// Only what takes too long for every day: the daemon is killed 200 times while 150,000 lines are written, keeper
+    /// and daemon at once 20 times. Prints what was lost.
+    #[arg(long, conflicts_with_all = ["package", "arguments", "bundle", "provision"])]
+    pub survival: bool,
     /// Only these crates.
     #[arg(long, short)]
     package: Vec<String>,
@@ -88,6 +92,10 @@ pub fn run(options: &Options) -> Result<(), String> {
             prefix::remove_abandoned()?;
             prefix::template().map(|_| ())
         });
+    if ready && options.survival {
+        stages.run("deaths under Wine", tests::survival);
+        return stages.finish();
+    }
     if ready && !options.provision {
         let packages = tests::chosen(&options.package)?;
         if options.bundle {

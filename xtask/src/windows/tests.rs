@@ -108,6 +108,21 @@ pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String>
     }
 }
 
+/// Deaths of daemon and keeper, many of them: the same tests as every day, for longer.
+pub fn survival() -> Result<(), String> {
+    let mut cargo = toolchain::cargo("test")?;
+    cargo.args(["--package", "abide", "--test", "guarding"]);
+    cargo.args(["--", "survival", "--nocapture", "--test-threads=1"]);
+    for (variable, value) in [
+        ("ABIDE_TEST_KILLS", "200"),
+        ("ABIDE_TEST_LINES", "150000"),
+        ("ABIDE_TEST_BOTH", "20"),
+    ] {
+        cargo.env(variable, value);
+    }
+    command::run(&mut cargo)
+}
+
 /// Adds up "7 passed" over the closing lines of all programs.
 fn sum(closing: &[String], word: &str) -> u64 {
     closing

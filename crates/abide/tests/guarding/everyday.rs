@@ -15,7 +15,7 @@ fn ten_units_are_guarded_from_up_to_down() {
 
     // A crash, and back.
     let before = shop.unit("fragile");
-    std::fs::write(shop.path().join("crash now"), "").expect("written");
+    shop.write("crash now", "3");
     let after = shop.wait_for("fragile", |unit| {
         running(unit) && unit["pid"] != before["pid"]
     });

@@ -5,3 +5,4 @@
 mod everyday;
 mod programs;
 mod shop;
+mod survival;

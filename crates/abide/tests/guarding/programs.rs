@@ -1,5 +1,8 @@
 //! The programs of the units: this executable, told what to be by its environment.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+
 use crate::shop::pause;
 
 /// Which program is to be played, in the environment of a unit.
@@ -17,21 +20,57 @@ fn player() {
     };
     let words: Vec<&str> = part.split(' ').collect();
     println!("here is {}", words[0]);
+    note_start();
     match words[..] {
         ["fragile"] => fragile(),
+        ["counter", at_least] => count(at_least.parse().expect("a number")),
         _ => idle(),
     }
 }
 
-/// Crashes whenever somebody wants it to.
+/// One line with this process into a file of its unit, whole.
+fn note_start() {
+    let unit = std::env::var("ABIDE_UNIT").expect("it is guarded");
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(format!("starts of {unit}"));
+    let line = format!("{}\n", std::process::id());
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("written");
+}
+
+/// Crashes whenever somebody wants it to, with that code.
 fn fragile() -> ! {
     loop {
-        if std::fs::remove_file("crash now").is_ok() {
+        let code = std::fs::read_to_string("crash now")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        if let Some(code) = code
+            && std::fs::remove_file("crash now").is_ok()
+        {
             println!("ouch");
-            std::process::exit(3);
+            std::process::exit(code);
         }
         pause();
     }
+}
+
+/// Writes numbered lines, some thousand in a second, until there are so many and somebody has enough.
+fn count(at_least: u64) -> ! {
+    let mut out = std::io::stdout().lock();
+    let mut line = |number: u64, text| writeln!(out, "{number:07} {text}").expect("written");
+    let mut number = 0;
+    while number < at_least || !std::fs::exists("enough").expect("asked") {
+        for _ in 0..20 {
+            number += 1;
+            line(number, "is a line");
+        }
+        pause();
+    }
+    line(number + 1, "is the last one");
+    std::fs::write("written", (number + 1).to_string()).expect("written");
+    idle()
 }
 
 fn idle() -> ! {

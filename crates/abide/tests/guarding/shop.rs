@@ -1,9 +1,13 @@
 //! A folder with a configuration and a home, and what is asked of it.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use abide_model::Signal;
+use abide_platform::identity::Handle;
 use serde_json::Value;
 
 use crate::programs::{ARGUMENTS, PLAY};
@@ -17,12 +21,40 @@ fn abide() -> PathBuf {
 }
 
 /// Between two looks at something that has no event for a program outside.
+pub fn pause() {
+    pause_for(Duration::from_millis(20));
+}
+
+/// Until a random instant.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what is waited for are files and answers of other processes"
+    reason = "what is to come then is a death, which may come at any time"
 )]
-pub fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
+pub fn pause_for(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Whether there is such a process.
+pub fn lives(pid: u32) -> bool {
+    Handle::open(pid).is_ok_and(|process| process.alive())
+}
+
+/// Ends a process, at once.
+pub fn kill(pid: u32) {
+    let killed = Handle::open(pid).and_then(|process| process.signal(Signal::KILL));
+    assert!(killed.is_ok() || !lives(pid), "{killed:?}");
+}
+
+/// What a look finds, as soon as it finds something.
+pub fn wait_until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        pause();
+    }
 }
 
 pub fn running(unit: &Value) -> bool {
@@ -35,13 +67,18 @@ pub type Unit<'a> = (&'a str, &'a str, &'a str);
 /// A folder with a configuration, whose units are taken down at the end.
 pub struct Shop {
     folder: tempfile::TempDir,
+    /// Where its daemon listens, if the configuration says so.
+    address: SocketAddr,
 }
 
 impl Shop {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("shöp ").tempdir();
+        // Somebody else may take it before it is listened on, which then fails loudly.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         Self {
             folder: folder.expect("a directory"),
+            address: free.and_then(|free| free.local_addr()).expect("a port"),
         }
     }
 
@@ -51,11 +88,20 @@ impl Shop {
 
     /// These units.
     pub fn configure(&self, units: &[Unit<'_>]) {
+        self.configure_with("", units);
+    }
+
+    /// These units, and a daemon that answers [`Self::get`].
+    pub fn configure_listening(&self, units: &[Unit<'_>]) {
+        self.configure_with(&format!("[daemon]\nlisten = \"{}\"\n", self.address), units);
+    }
+
+    fn configure_with(&self, head: &str, units: &[Unit<'_>]) {
         let program = std::env::current_exe().expect("this test has a file");
         let command = std::iter::once(program.to_str().expect("text")).chain(ARGUMENTS);
         let command: Vec<String> = command.map(toml_text).collect();
         let command = command.join(", ");
-        let mut text = String::new();
+        let mut text = head.to_owned();
         for (name, plays, more) in units {
             let plays = toml_text(plays);
             text += &format!(
@@ -90,6 +136,45 @@ impl Shop {
             self.daemon_log()
         );
         out
+    }
+
+    /// What the daemon answers over TCP, which takes less time than a command. `None`: none does.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        let token = std::fs::read_to_string(self.path().join("home").join("token")).ok()?;
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let head = format!(
+            "GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let found = head.split(' ').nth(1) == Some("200");
+        found.then(|| serde_json::from_str(body).ok()).flatten()
+    }
+
+    /// For a program to find, whole.
+    pub fn write(&self, name: &str, text: &str) {
+        let part = self.path().join(format!("{name} part"));
+        let done = std::fs::write(&part, text)
+            .and_then(|()| std::fs::rename(part, self.path().join(name)));
+        done.expect("written");
+    }
+
+    /// What a program has written. `None`: nothing yet.
+    pub fn read(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path().join(name)).ok()
+    }
+
+    /// Processes that have begun to play this unit's program.
+    pub fn starts(&self, unit: &str) -> Vec<u32> {
+        let noted = self.read(&format!("starts of {unit}")).unwrap_or_default();
+        noted
+            .lines()
+            .map(|line| line.parse().expect("a process"))
+            .collect()
     }
 
     pub fn daemon_log(&self) -> String {
