@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use abide_log::Stream;
-use abide_model::{RunId, UnitId};
+use abide_model::{RunId, UnitId, UnitName};
+use abide_platform::exit::is_shortage;
 use abide_platform::keeper::Key;
 use abide_platform::notify::NotifySocket;
 use abide_platform::pipe::{self, End, Output};
@@ -22,6 +23,16 @@ use crate::store::Image;
 
 /// What was held of a stream: ends of its pipe, and its stage.
 type Found = (Vec<(End, Handle)>, Option<Handle>);
+
+/// The machine is too short of something to go on with what a unit's runs write. Reads after "cannot".
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "go on with the output of {unit}: {source}; so as not to lose any nothing is done until it can be had"
+)]
+pub struct Short {
+    unit: UnitName,
+    source: io::Error,
+}
 
 impl Daemon {
     pub(super) fn take_units(&mut self, image: &Image, runs: Vec<(UnitId, Run)>) {
@@ -48,12 +59,16 @@ impl Daemon {
     /// Goes on with the FIFOs and stages that the keeper held, and with those that were `left` with programs;
     /// what neither held is made anew from the FIFO in the directory, where somebody may still be writing
     /// to it.
+    ///
+    /// # Errors
+    /// [`Short`]: a daemon that went on without an output would not have it when there is enough again. All
+    /// that was held still is, for the next one.
     pub(super) fn take_descriptors(
         &mut self,
         descriptors: Vec<(Key, Handle)>,
         left: Vec<(Key, Handle)>,
         image: &Image,
-    ) {
+    ) -> Result<(), Short> {
         for (key, stage) in left.iter().filter(|(key, _)| key.kind == STAGE) {
             if let Err(error) = self.keeper.socket().hold(*key, stage.lend()) {
                 tracing::warn!(unit = key.unit, %error, "the keeper does not hold what its program left");
@@ -81,8 +96,9 @@ impl Daemon {
             }
         }
         self.take_back();
-        let ids: Vec<UnitId> = self.units.iter().map(|(id, _)| id).collect();
-        for id in ids {
+        let units = self.units.iter();
+        let units: Vec<_> = units.map(|(id, unit)| (id, unit.name.clone())).collect();
+        for (id, unit) in units {
             self.note_sockets(id);
             let mut outputs = Vec::new();
             for stream in Stream::ALL {
@@ -90,6 +106,7 @@ impl Daemon {
                 match self.take_stream(id, stream, found) {
                     Ok(Some(output)) => outputs.push((stream, output)),
                     Ok(None) => {}
+                    Err(source) if is_shortage(&source) => return Err(Short { unit, source }),
                     Err(error) => {
                         self.warn(Some(id), format!("its output cannot be captured: {error}"))
                     }
@@ -104,6 +121,7 @@ impl Daemon {
             }
         }
         self.close_unused_sockets();
+        Ok(())
     }
 
     fn adopt_for_unit(&mut self, unit: UnitId, key: Key, fd: Handle, image: &Image) {

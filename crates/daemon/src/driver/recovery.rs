@@ -116,7 +116,7 @@ impl StartError {
     #[must_use]
     pub fn is_shortage(&self) -> bool {
         match self {
-            Self::Doubt(_) | Self::Keeper(LinkError::NoRoom) => true,
+            Self::Doubt(_) | Self::Short(_) | Self::Keeper(LinkError::NoRoom) => true,
             Self::Home(source)
             | Self::Keeper(LinkError::Io(source))
             | Self::State { source, .. }

@@ -23,6 +23,7 @@ use abide_platform::timer::{CalendarWatch, Timer};
 use abide_platform::tree::{Sweeper, Trees};
 use abide_platform::{Borrowed, Lend};
 
+use super::adopt::Short;
 use super::apply::source_info;
 use super::doors::Held;
 use super::find::{Doubt, find};
@@ -95,6 +96,9 @@ pub enum StartError {
     /// Whether a run lives cannot be told.
     #[error("{0}")]
     Doubt(#[from] Doubt),
+    /// Not all that runs write can be taken on.
+    #[error("{0}")]
+    Short(#[from] Short),
     /// The kernel refuses something that nothing goes without.
     #[error("{what}: {source}")]
     System {
@@ -357,7 +361,7 @@ impl Daemon {
             }
         }
         daemon.dirty = daemon.units.iter().map(|(id, _)| id).collect();
-        daemon.take_descriptors(table.descriptors, found.left, &image);
+        daemon.take_descriptors(table.descriptors, found.left, &image)?;
         point("adopt.streams");
         daemon.watch_beat_files();
         if same_boot {
