@@ -37,4 +37,7 @@ mod shell;
 pub use error::Error;
 pub use manager::{Change, Exit, Installed, Kind, Manager, Scope, State, Status};
 pub use plan::Plan;
-pub use service::{NotifyFrom, Ready, Restart, Sandbox, Service, Start, StopTo};
+pub use service::{
+    NotifyFrom, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Sandbox,
+    ScmSettings, Service, ServiceSid, Start, StopTo,
+};

@@ -11,6 +11,7 @@ const PACKAGES: &[&str] = &[
     "abide-model",
     "abide-core",
     "abide-config",
+    "abide-host",
     "abide-log",
     "abide-platform",
     "abide",

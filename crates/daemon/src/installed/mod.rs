@@ -5,7 +5,8 @@
 //!                          /unit.toml       the unit, if it was given on the command line
 //!  /var/lib/abide/services/NAME/            the home of a unit that is hosted by itself
 //! ```
-//! A user's own lie in `$XDG_CONFIG_HOME/abide/services` and in the user's state directory.
+//! A user's own lie in `$XDG_CONFIG_HOME/abide/services` and in the user's state directory; on Windows the machine's lie
+//! in `%ProgramData%\abide\services` and `%ProgramData%\abide\hosted`.
 //!
 //! A unit that is hosted so is not kept by a daemon that has its file as well: it would run twice.
 
@@ -94,7 +95,7 @@ impl Shelf {
 
     fn find(&self, name: &str) -> Option<Installed> {
         // A name is one folder, and not a way to elsewhere.
-        if name.contains('/') || name.starts_with('.') {
+        if name.contains(['/', '\\', ':']) || name.starts_with('.') {
             return None;
         }
         let directory = self.notes.join(name);

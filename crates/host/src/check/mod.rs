@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::manager::{Kind, Scope};
 use crate::plan::{Call, below};
-use crate::{Error, Service, disk};
+use crate::{Error, RecoveryKind, Service, disk};
 
 /// The longest name: `.service` and the beginning of a temporary file's name fit beside it (255 bytes).
 const LONGEST: usize = 200;
@@ -58,7 +58,7 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
                 path.display()
             ));
         };
-        if !path.is_absolute() {
+        if !absolute(path, kind) {
             return invalid(format!(
                 "{what}, {text:?}, is not an absolute path; give it from the root on"
             ));
@@ -100,7 +100,9 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
     }
     for (what, account) in [("user", &service.user), ("group", &service.group)] {
         let Some(account) = account else { continue };
-        let known = |c: char| c.is_alphanumeric() || "_-.$".contains(c);
+        let known = |c: char| {
+            c.is_alphanumeric() || "_-.$".contains(c) || (kind == Kind::Scm && "\\@ ".contains(c))
+        };
         if account.is_empty() || account.starts_with('-') || !account.chars().all(known) {
             return invalid(format!("{account:?} is no name of a {what}"));
         }
@@ -110,8 +112,15 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
             ));
         }
     }
+    if kind == Kind::Scm {
+        scm(service).map_err(|why| Error::Invalid(format!("{of}: {why}")))?;
+    }
     for dependency in &service.dependencies {
-        let known = |c: char| c.is_ascii_alphanumeric() || "_-.@:\\".contains(c);
+        let known = |c: char| {
+            c.is_ascii_alphanumeric()
+                || "_-.@:\\".contains(c)
+                || (kind == Kind::Scm && " $()&".contains(c))
+        };
         if dependency.is_empty() || !dependency.chars().all(known) {
             return invalid(format!(
                 "{dependency:?}, which it depends on, is no name of a service"
@@ -130,8 +139,63 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
     Ok(())
 }
 
+/// From the root of its system on.
+fn absolute(path: &Path, kind: Kind) -> bool {
+    if kind != Kind::Scm {
+        return path.is_absolute();
+    }
+    // Also on a machine that is no Windows, where it can be shown what would be written.
+    let text = path.to_string_lossy();
+    let drive = text
+        .strip_prefix(|c: char| c.is_ascii_alphabetic())
+        .is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
+    drive || text.starts_with(r"\\")
+}
+
+/// What Windows does not take; else it would say so with a number, half-way.
+fn scm(service: &Service) -> Result<(), String> {
+    let scm = &service.scm;
+    if service.group.is_some() {
+        return Err("Windows has no groups that a service runs as; leave that out".to_owned());
+    }
+    if service
+        .display_name
+        .as_ref()
+        .is_some_and(|name| name.chars().count() > 256)
+    {
+        return Err("its display name is longer than 256 characters".to_owned());
+    }
+    if let Some(privilege) = scm
+        .privileges
+        .iter()
+        .find(|name| !(name.starts_with("Se") && name.chars().all(char::is_alphanumeric)))
+    {
+        return Err(format!(
+            "{privilege:?} is no privilege; they are called as in SeChangeNotifyPrivilege"
+        ));
+    }
+    if let Some(group) = scm
+        .groups
+        .iter()
+        .find(|name| name.is_empty() || name.starts_with('+') || name.chars().any(char::is_control))
+    {
+        return Err(format!("{group:?} is no name of a group of services"));
+    }
+    let Some(recovery) = &scm.recovery else {
+        return Ok(());
+    };
+    let runs = recovery
+        .actions
+        .iter()
+        .any(|action| action.kind == RecoveryKind::Run);
+    if runs && recovery.command.is_none() {
+        return Err("a command is to be run when it fails, and none is given".to_owned());
+    }
+    Ok(())
+}
+
 /// What the settings name is there, in the system below `root`.
-pub(crate) fn machine(service: &Service, root: &Path) -> Result<(), Error> {
+pub(crate) fn machine(service: &Service, kind: Kind, root: &Path) -> Result<(), Error> {
     let invalid = |why: String| Err(Error::Invalid(format!("install {}: {why}", service.name)));
     let program = below(root, &service.program);
     let shown = service.program.display();
@@ -157,6 +221,10 @@ pub(crate) fn machine(service: &Service, root: &Path) -> Result<(), Error> {
             "its directory, {}, is not there",
             directory.display()
         ));
+    }
+    if kind == Kind::Scm {
+        // Whom it is to run as, Windows itself is asked.
+        return Ok(());
     }
     for (account, what, file, question) in [
         (&service.user, "user", "etc/passwd", ["id", "-u"]),

@@ -30,7 +30,7 @@ fn what_is_wrong_is_found_before_anything_is_written() {
         let mut service = Service::new("web", "/bin/sh");
         change(&mut service);
         settings(&service, Kind::Systemd, Scope::System)
-            .and_then(|()| machine(&service, Path::new("/")))
+            .and_then(|()| machine(&service, Kind::Systemd, Path::new("/")))
             .map_err(|error| error.to_string())
     };
     assert_eq!(service(&|_| {}), Ok(()));

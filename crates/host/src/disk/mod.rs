@@ -3,12 +3,14 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{executable, has_reader, link, may_remove, mode, replace};
+pub(crate) use unix::{create_directory, executable, has_reader, link, may_remove, mode, replace};
 
 #[cfg(not(unix))]
 mod windows;
 #[cfg(not(unix))]
-pub(crate) use windows::{executable, has_reader, link, may_remove, mode, replace};
+pub(crate) use windows::{
+    create_directory, executable, has_reader, link, may_remove, mode, replace,
+};
 
 use std::fs;
 use std::io;

@@ -31,6 +31,11 @@ pub(crate) fn has_reader(fifo: &Path) -> bool {
     .is_ok()
 }
 
+/// Makes a folder.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)
+}
+
 /// Makes a link.
 pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
     symlink(target, path)

@@ -46,7 +46,11 @@ impl Manager {
     /// # Errors
     /// [`Error::Invalid`]: what is not.
     pub fn check(&self, service: &Service) -> Result<(), Error> {
-        check::machine(service, &self.root)
+        check::machine(service, self.kind, &self.root)?;
+        match self.kind {
+            Kind::Scm => self.scm()?.check(service),
+            _ => Ok(()),
+        }
     }
 
     /// As [`Manager::install`], by a plan of [`Manager::plan_install`] that may have got more files of the
@@ -58,6 +62,13 @@ impl Manager {
         self.check(service)?;
         let change = self.compare(service, plan)?;
         let applied = plan.write(&self.root)?;
+        let mut notes = plan.notes.clone();
+        if let Some(registration) = &plan.registration {
+            match self.scm().and_then(|scm| scm.install(registration)) {
+                Ok(unknown) => notes.extend(unknown),
+                Err(error) => return Err(error.half_done(applied.take_back())),
+            }
+        }
         if self.running_root() {
             let called = plan
                 .calls
@@ -75,10 +86,7 @@ impl Manager {
             let path = below(&self.root, path);
             disk::remove_if_there(&path).map_err(|e| Error::file("remove", &path, e))?;
         }
-        Ok(Installed {
-            change,
-            notes: plan.notes.clone(),
-        })
+        Ok(Installed { change, notes })
     }
 
     /// What [`Manager::install`] would change of what is there.
@@ -92,6 +100,15 @@ impl Manager {
         };
         let mut changed = Vec::new();
         let mut new = false;
+        if let Some(registration) = &plan.registration {
+            match self.scm()?.compare(registration)? {
+                Change::New => return Ok(Change::New),
+                Change::None => {}
+                Change::Changed(how) => changed = how,
+            }
+        }
+        // Where files are what makes a service, the first one has the mark.
+        let marked = plan.registration.is_none();
         for (n, file) in plan.files.iter().enumerate() {
             if plan.afterwards.contains(&file.path) {
                 continue;
@@ -100,7 +117,7 @@ impl Manager {
             match fs::read(&path) {
                 Ok(old) => {
                     let old = String::from_utf8_lossy(&old);
-                    if n == 0 && !is_ours(&old) {
+                    if marked && n == 0 && !is_ours(&old) {
                         return Err(foreign(format!("{} is not one of ours", path.display())));
                     }
                     let how = difference(&old, &file.text);
@@ -109,7 +126,7 @@ impl Manager {
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    new |= n == 0;
+                    new |= marked && n == 0;
                     changed.push((file.path.clone(), difference("", &file.text)));
                 }
                 Err(e) => return Err(Error::file("read", &path, e)),
@@ -151,6 +168,17 @@ impl Manager {
         })
     }
 
+    fn uninstall_registration(&self, name: &str, within: Duration) -> Result<(), Error> {
+        let scm = self.scm()?;
+        if scm.is_ours(name)? == Some(false) {
+            return Err(Error::Foreign {
+                name: name.to_owned(),
+                what: "that service was not made by abide, and stays".to_owned(),
+            });
+        }
+        scm.remove(name, within)
+    }
+
     fn taken_up(&self, service: &Service) -> Result<(), Error> {
         match self.kind {
             Kind::Runit => runit::taken_up(&self.places, service),
@@ -165,6 +193,9 @@ impl Manager {
     /// [`Error::NotInstalled`]; [`Error::Foreign`]: it is not ours; [`Error::TimedOut`]: it does not stop.
     pub fn uninstall(&self, name: &str, within: Duration) -> Result<(), Error> {
         self.known(name)?;
+        if self.kind == Kind::Scm {
+            return self.uninstall_registration(name, within);
+        }
         let main = below(&self.root, &self.main_file(name));
         if self.definition(name).is_none() {
             return Err(Error::Foreign {
@@ -193,7 +224,7 @@ impl Manager {
             Kind::OpenRc => openrc::remove(&self.places, &self.root, name)?,
             Kind::SysV => sysv::remove(&self.places, &self.root, self.running_root(), name)?,
             Kind::Launchd => launchd::remove(self.scope, &self.places, &self.root, name)?,
-            Kind::Scm => return Err(self.unsupported("remove a service", super::NO_SCM)),
+            Kind::Scm => {}
         }
         if self.running_root() && self.status(name)?.state != State::NotInstalled {
             return Err(Error::TimedOut {
@@ -208,6 +239,9 @@ impl Manager {
 
 /// The names of the services whose files are ours.
 pub(super) fn ours(manager: &Manager) -> Result<Vec<String>, Error> {
+    if manager.kind == Kind::Scm {
+        return manager.scm()?.installed();
+    }
     let directory = below(&manager.root, &manager.places.definitions);
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,

@@ -13,6 +13,7 @@ mod launchd;
 mod openrc;
 mod places;
 mod runit;
+mod scm;
 mod status;
 mod systemd;
 mod sysv;
@@ -23,11 +24,13 @@ use std::time::{Duration, Instant};
 pub use install::{Change, Installed};
 pub use kind::{Kind, Scope};
 pub use places::Surroundings;
+pub use scm::Registration;
 pub use status::{Exit, State, Status};
 
 use crate::plan::{Call, Plan};
 use crate::{Error, Service, check};
 use places::Places;
+use scm::Scm;
 
 /// How long a question to a manager may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -113,7 +116,7 @@ impl Manager {
             Kind::OpenRc => Ok(openrc::plan(service, &self.places)),
             Kind::SysV => Ok(sysv::plan(service, &self.places)),
             Kind::Launchd => Ok(launchd::plan(service, self.scope, &self.places)),
-            Kind::Scm => Err(self.unsupported("install a service", NO_SCM)),
+            Kind::Scm => Scm::plan(service),
         }
     }
 
@@ -130,7 +133,7 @@ impl Manager {
             Kind::OpenRc => openrc::act(name, "start", within),
             Kind::SysV => sysv::act(&self.places, name, "start", within),
             Kind::Launchd => launchd::start(self.scope, &self.places, name, within),
-            Kind::Scm => Err(self.unsupported("start a service", NO_SCM)),
+            Kind::Scm => self.scm()?.start(name, within),
         }
     }
 
@@ -146,7 +149,7 @@ impl Manager {
             Kind::OpenRc => openrc::act(name, "stop", within),
             Kind::SysV => sysv::act(&self.places, name, "stop", within),
             Kind::Launchd => launchd::stop(self.scope, name, within),
-            Kind::Scm => Err(self.unsupported("stop a service", NO_SCM)),
+            Kind::Scm => self.scm()?.stop(name, within),
         }
     }
 
@@ -162,6 +165,22 @@ impl Manager {
         let begun = Instant::now();
         self.stop(name, within)?;
         self.start(name, within.saturating_sub(begun.elapsed()))
+    }
+
+    /// Sends it a control code of its own, 128 to 255: what it does then is its own business. Windows only.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`]; [`Error::NotUp`]: it does not run, or does not take that code;
+    /// [`Error::Unsupported`]: this manager has no such thing.
+    pub fn control(&self, name: &str, code: u8) -> Result<(), Error> {
+        self.known(name)?;
+        match self.kind {
+            Kind::Scm => self.scm()?.control(name, code),
+            _ => Err(self.unsupported(
+                "send a control code",
+                "only the Service Control Manager of Windows knows them",
+            )),
+        }
     }
 
     /// Has it come up by itself from now on; does not start it.
@@ -190,7 +209,7 @@ impl Manager {
             Kind::OpenRc => openrc::enable(&self.places, &self.root, name, enabled),
             Kind::SysV => sysv::enable(&self.places, &self.root, name, enabled),
             Kind::Launchd => launchd::enable(self.scope, name, enabled),
-            Kind::Scm => Err(self.unsupported("change a service", NO_SCM)),
+            Kind::Scm => self.scm()?.enable(name, enabled),
         }
     }
 
@@ -206,7 +225,7 @@ impl Manager {
             Kind::OpenRc => openrc::status(&self.places, name),
             Kind::SysV => sysv::status(&self.places, name),
             Kind::Launchd => launchd::status(self.scope, &self.places, name),
-            Kind::Scm => Err(self.unsupported("ask for a service", NO_SCM)),
+            Kind::Scm => self.scm()?.status(name),
         }
     }
 
@@ -222,6 +241,13 @@ impl Manager {
     /// of this name, or it is not ours.
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<String> {
+        if self.kind == Kind::Scm {
+            let scm = self.scm().ok()?;
+            return match scm.is_ours(name) {
+                Ok(Some(true)) => scm.text(name).ok()?,
+                _ => None,
+            };
+        }
         let path = crate::plan::below(&self.root, &self.main_file(name));
         std::fs::read_to_string(path)
             .ok()
@@ -251,6 +277,12 @@ impl Manager {
     /// It is installed, by us or by others: a start of somebody's nginx is not ours to refuse.
     fn known(&self, name: &str) -> Result<(), Error> {
         check::name(name, self.kind)?;
+        if self.kind == Kind::Scm {
+            return match self.scm()?.is_ours(name)? {
+                Some(_) => Ok(()),
+                None => Err(self.not_installed(name)),
+            };
+        }
         let there = || crate::plan::below(&self.root, &self.main_file(name)).exists();
         if there()
             || (self.kind == Kind::Systemd
@@ -259,10 +291,25 @@ impl Manager {
         {
             return Ok(());
         }
-        Err(Error::NotInstalled {
+        Err(self.not_installed(name))
+    }
+
+    fn not_installed(&self, name: &str) -> Error {
+        Error::NotInstalled {
             name: name.to_owned(),
             manager: self.kind,
-        })
+        }
+    }
+
+    /// The Service Control Manager, which has no files that could lie below another root.
+    fn scm(&self) -> Result<Scm, Error> {
+        if self.running_root() {
+            return Ok(Scm::of_this_machine());
+        }
+        Err(self.unsupported(
+            "speak to a system that does not run",
+            "it keeps its services itself",
+        ))
     }
 
     fn unsupported(&self, what: &str, why: &str) -> Error {
@@ -273,8 +320,6 @@ impl Manager {
         }
     }
 }
-
-const NO_SCM: &str = "this version does not speak to the Service Control Manager of Windows yet";
 
 /// Who wrote a file, in a comment of its own near the top.
 const MARK: &str = "written by abide-host";

@@ -1,9 +1,13 @@
 //! What an installation writes and calls, before anything is done: what `--dry-run` prints.
 
 mod apply;
+#[cfg(all(test, unix))]
+mod tests;
 mod text;
 
 use std::path::PathBuf;
+
+use crate::manager::Registration;
 
 pub(crate) use apply::below;
 pub use text::difference;
@@ -59,6 +63,8 @@ pub struct Plan {
     /// Files that are removed again once the manager has the service, such as those that keep it from being
     /// started by being installed.
     pub afterwards: Vec<PathBuf>,
+    /// What the Service Control Manager of Windows is told, before anything is called.
+    pub registration: Option<Registration>,
     /// Commands, when all is written. Not called when writing below another root.
     pub calls: Vec<Call>,
     /// Commands after what was written had to be taken back.

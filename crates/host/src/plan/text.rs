@@ -22,6 +22,12 @@ impl fmt::Display for Plan {
         for directory in &self.directories {
             writeln!(f, "directory {}", directory.display())?;
         }
+        if let Some(registration) = &self.registration {
+            writeln!(f, "service {}", registration.name)?;
+            for line in registration.to_string().lines() {
+                writeln!(f, "    {line}")?;
+            }
+        }
         for file in &self.files {
             writeln!(f, "file {} (mode {:04o})", file.path.display(), file.mode)?;
             for line in file.text.lines() {

@@ -10,4 +10,4 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{ADMINISTRATORS, SYSTEM, text_of};
 #[cfg(windows)]
-pub use windows::{Account, is_administrator};
+pub use windows::{Account, is_administrator, let_be_service, may_be_service, sid_of};

@@ -1,5 +1,9 @@
 #![allow(unsafe_code)]
 
+mod named;
+
+pub use named::{let_be_service, may_be_service, sid_of};
+
 use std::fmt;
 use std::io;
 use std::os::windows::io::{AsHandle, OwnedHandle};

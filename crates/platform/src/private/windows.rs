@@ -23,7 +23,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
 
 use super::refused;
-use crate::account::{ADMINISTRATORS, Account, SYSTEM, text_of};
+use crate::account::{ADMINISTRATORS, Account, SYSTEM, is_administrator, text_of};
 use crate::win32::{checked, code, long, raw, wide};
 
 /// Rights with which somebody can put something into a folder, or take it over.
@@ -59,9 +59,16 @@ impl Descriptor {
         Self::new("OICI")
     }
 
+    /// For a folder of the machine, and all that is made in it: it is the administrators'.
+    fn of_the_machine() -> io::Result<Self> {
+        Self::of_text(text(ADMINISTRATORS, "OICI"))
+    }
+
     fn new(inherited: &str) -> io::Result<Self> {
-        let account = Account::own()?;
-        let text = text(account.sid(), inherited);
+        Self::of_text(text(Account::own()?.sid(), inherited))
+    }
+
+    fn of_text(text: String) -> io::Result<Self> {
         let mut memory = null_mut();
         // SAFETY: the text ends with a zero; what is made goes to a local and is freed once.
         checked(unsafe {
@@ -106,8 +113,25 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
+    make_directory(path, &Descriptor::of_folder()?)
+}
+
+/// Makes a folder, in one that is there, for something of the machine's: whoever acts as an administrator makes it
+/// for the administrators and the system, so that a service finds it to be nobody's own. One that is there stays as
+/// it is.
+///
+/// # Errors
+/// Those of CreateDirectoryW.
+pub fn create_machine_directory(path: &Path) -> io::Result<()> {
+    if is_administrator() {
+        make_directory(path, &Descriptor::of_the_machine()?)
+    } else {
+        make_directory(path, &Descriptor::of_folder()?)
+    }
+}
+
+fn make_directory(path: &Path, descriptor: &Descriptor) -> io::Result<()> {
     let name = wide(long(path.to_owned(), LONGEST_PATH))?;
-    let descriptor = Descriptor::of_folder()?;
     let attributes = descriptor.attributes();
     // SAFETY: the path ends with a zero; the attributes outlive the call.
     match checked(unsafe { CreateDirectoryW(name.as_ptr(), &attributes) }) {

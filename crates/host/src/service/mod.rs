@@ -1,5 +1,9 @@
 //! What is to be registered: one program, and how the machine's manager is to run it.
 
+mod scm;
+
+pub use scm::{Password, Recovery, RecoveryAction, RecoveryKind, ScmSettings, ServiceSid};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,19 +18,20 @@ pub struct Service {
     /// Letters, digits, `_`, `-`, `.` and, on systemd, `@`; at most 200 bytes.
     pub name: String,
     /// For people. systemd: the first part of `Description=`; SysV: `Short-Description`; OpenRC: `name`;
-    /// runit and launchd: none.
+    /// Windows: `DisplayName`; runit and launchd: none.
     pub display_name: Option<String>,
-    /// What it does, one line. systemd: `Description=` (after the display name); SysV, OpenRC: `Description`.
+    /// What it does, one line. systemd: `Description=` (after the display name); SysV, OpenRC, Windows: `Description`.
     pub description: Option<String>,
     /// What is executed: an absolute path.
     pub program: PathBuf,
     /// Its arguments, as it is to get them: no shell, no variables, nothing to quote.
     pub arguments: Vec<String>,
-    /// Its working directory, absolute; `None`: `/` (runit: its service directory).
+    /// Its working directory, absolute; `None`: `/` (runit: its service directory). Windows: always the system's.
     pub directory: Option<PathBuf>,
     /// Variables beside those that the manager sets.
     pub environment: BTreeMap<String, String>,
-    /// The account that it runs as; `None`: the manager's own (root, or the user).
+    /// The account that it runs as; `None`: the manager's own (root, or the user; Windows: `LocalSystem`). Windows:
+    /// also `LocalService`, `NetworkService`, `NT SERVICE\NAME`, `DOMAIN\NAME`, `.\NAME`; see [`ScmSettings::password`].
     pub user: Option<String>,
     /// Its group; `None`: that of the account.
     pub group: Option<String>,
@@ -34,7 +39,7 @@ pub struct Service {
     pub start: Start,
     /// Services that must be there first, by name. systemd: `Requires=` and `After=` (a name without suffix
     /// is a `.service`); OpenRC: `need`; SysV: `Required-Start`; runit: `sv check` in the run script;
-    /// launchd has none.
+    /// Windows: `DependOnService`; launchd has none.
     pub dependencies: Vec<String>,
     /// How the manager learns that it is ready.
     pub ready: Ready,
@@ -61,6 +66,8 @@ pub struct Service {
     /// Where its output goes with managers that keep none (SysV, OpenRC, launchd); `None`:
     /// `/var/log/NAME.log`. systemd: the journal; runit: svlogd in `/var/log/NAME`.
     pub log_file: Option<PathBuf>,
+    /// What only the Service Control Manager of Windows can be told.
+    pub scm: ScmSettings,
 }
 
 /// When a service is started.
@@ -69,11 +76,12 @@ pub enum Start {
     /// At boot (system), at the first login or, with lingering, at boot (user).
     #[default]
     Auto,
-    /// At boot, after the others. systemd: after `multi-user.target`; others know no such thing.
+    /// At boot, after the others. systemd: after `multi-user.target`; Windows: two minutes later; others know no
+    /// such thing.
     Delayed,
     /// When somebody starts it.
     Manual,
-    /// Not even then. systemd: `RefuseManualStart=`; runit: not linked; SysV, OpenRC: as `Manual`.
+    /// Not even then. systemd: `RefuseManualStart=`; Windows: disabled; runit: not linked; SysV, OpenRC: as `Manual`.
     Disabled,
 }
 
@@ -170,6 +178,7 @@ impl Service {
             delegate: false,
             sandbox: None,
             log_file: None,
+            scm: ScmSettings::default(),
         }
     }
 

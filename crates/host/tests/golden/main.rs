@@ -1,6 +1,8 @@
 //! What is written for each manager, word for word. `ABIDE_GOLDEN=write cargo test -p abide-host --test golden` writes
 //! what is written now; the difference is to be read before it is kept.
 
+#![cfg(unix)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

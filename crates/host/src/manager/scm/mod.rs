@@ -1,0 +1,205 @@
+//! The Service Control Manager of Windows: services are values of the registry that it writes itself.
+//!
+//! ```text
+//!  Service ──► registration (pure) ──► write ──► calls ──► Windows, or a test that stands in for it
+//!                  ╰─► --dry-run        ╰─ taken back when one fails
+//! ```
+
+mod act;
+mod calls;
+mod command_line;
+mod explain;
+mod registration;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use registration::Registration;
+
+use super::{Change, Status};
+use crate::plan::{Plan, difference};
+use crate::process::pause;
+use crate::{Error, Service};
+use act::Limit;
+use calls::Calls;
+use registration::without_password;
+
+/// Between two looks at whether a name is gone.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Where the manager keeps its services, below `HKEY_LOCAL_MACHINE`.
+const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
+
+/// The Service Control Manager of some machine.
+#[derive(Clone)]
+pub(super) struct Scm {
+    calls: Arc<dyn Calls>,
+}
+
+impl Scm {
+    /// This machine's.
+    pub(super) fn of_this_machine() -> Self {
+        Self {
+            calls: calls::machine(),
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn plan(service: &Service) -> Result<Plan, Error> {
+        Ok(Plan {
+            registration: Some(Registration::of(service)?),
+            notes: Registration::notes(service),
+            ..Plan::default()
+        })
+    }
+
+    /// Whether the account is there, before anything is written.
+    pub(super) fn check(&self, service: &Service) -> Result<(), Error> {
+        let wanted = Registration::of(service)?;
+        let invalid = |why: String| Err(Error::Invalid(format!("install {}: {why}", service.name)));
+        let account = &wanted.account;
+        if wanted.password.is_some() && without_password(account) {
+            return invalid(format!("{account} has no password; leave it out"));
+        }
+        // Virtual accounts are there when their service is.
+        let made_by_windows = account == registration::LOCAL_SYSTEM
+            || account.to_lowercase().starts_with(r"nt service\");
+        if made_by_windows {
+            return Ok(());
+        }
+        let plain = account.strip_prefix(r".\").unwrap_or(account);
+        let there = self.calls.account_exists(plain).map_err(|e| {
+            explain::error(
+                &format!("look for the account {account}"),
+                &service.name,
+                &e,
+            )
+        })?;
+        if !there {
+            return invalid(format!("there is no account {account}"));
+        }
+        let has_it = match write::read(&*self.calls, &service.name)? {
+            Some((before, _)) => before.account.eq_ignore_ascii_case(account),
+            None => false,
+        };
+        if !has_it && wanted.password.is_none() && !without_password(account) {
+            return invalid(format!(
+                "the account {account} logs on with a password; give it"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What writing it would change.
+    pub(super) fn compare(&self, wanted: &Registration) -> Result<Change, Error> {
+        let Some(before) = self.ours(wanted)? else {
+            return Ok(Change::New);
+        };
+        let how = difference(&before.to_string(), &wanted.to_string());
+        Ok(if how.is_empty() && wanted.password.is_none() {
+            Change::None
+        } else {
+            let key = format!(r"HKLM\{}", Registration::key(&wanted.name));
+            Change::Changed(vec![(PathBuf::from(key), how)])
+        })
+    }
+
+    /// The one of this name, which must be ours; what is not asked for and has Windows's default counts as asked for.
+    fn ours(&self, wanted: &Registration) -> Result<Option<Registration>, Error> {
+        match write::read(&*self.calls, &wanted.name)? {
+            None => Ok(None),
+            Some((_, false)) => Err(Error::Foreign {
+                name: wanted.name.clone(),
+                what: "a service of that name is there that was not made by abide".to_owned(),
+            }),
+            Some((mut before, true)) => {
+                if wanted.preshutdown.is_none() {
+                    before.preshutdown = None;
+                }
+                Ok(Some(before))
+            }
+        }
+    }
+
+    /// Writes it. Returns what this Windows does not know. What was written is taken back if not all could be.
+    pub(super) fn install(&self, wanted: &Registration) -> Result<Vec<String>, Error> {
+        let before = self.ours(wanted)?;
+        write::install(&*self.calls, wanted, before.as_ref())
+    }
+
+    pub(super) fn start(&self, name: &str, within: Duration) -> Result<(), Error> {
+        act::start(&self.calls, name, within)
+    }
+
+    pub(super) fn stop(&self, name: &str, within: Duration) -> Result<(), Error> {
+        act::stop(&*self.calls, name, &Limit::new(within))
+    }
+
+    pub(super) fn control(&self, name: &str, code: u8) -> Result<(), Error> {
+        act::control(&*self.calls, name, code)
+    }
+
+    pub(super) fn status(&self, name: &str) -> Result<Status, Error> {
+        act::status(&*self.calls, name)
+    }
+
+    /// Has it come up at boot, or only by hand.
+    pub(super) fn enable(&self, name: &str, enabled: bool) -> Result<(), Error> {
+        let action = format!("{} {name}", if enabled { "enable" } else { "disable" });
+        let failed = |e| explain::error(&action, name, &e);
+        let mut service = self.calls.configuration(name).map_err(failed)?;
+        service.start = if enabled { 2 } else { 3 };
+        self.calls.change(&service, false).map_err(failed)
+    }
+
+    /// Whether this library has made it; `None`: there is none of this name.
+    pub(super) fn is_ours(&self, name: &str) -> Result<Option<bool>, Error> {
+        Ok(write::read(&*self.calls, name)?.map(|(_, ours)| ours))
+    }
+
+    /// Its values, as text.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        Ok(write::read(&*self.calls, name)?.map(|(found, _)| found.to_string()))
+    }
+
+    /// The services that this library has made.
+    pub(super) fn installed(&self) -> Result<Vec<String>, Error> {
+        let keys = self.calls.keys(SERVICES);
+        let keys = keys.map_err(|e| explain::error("list services", "", &e))?;
+        let mut names: Vec<String> = keys
+            .into_iter()
+            .filter(|name| write::is_ours(&*self.calls, name))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Stops and removes it, and waits until its name is free.
+    pub(super) fn remove(&self, name: &str, within: Duration) -> Result<(), Error> {
+        let limit = Limit::new(within);
+        act::stop(&*self.calls, name, &limit)?;
+        let removed = write::remove(&*self.calls, name);
+        removed.map_err(|e| explain::error(&format!("remove {name}"), name, &e))?;
+        loop {
+            match self.calls.state(name) {
+                Err(error) if explain::not_there(&error) => return Ok(()),
+                // Marked for deletion, or a moment before that.
+                _ if limit.over() => {
+                    let why = explain::meaning(1072).unwrap_or_default();
+                    return Err(limit.timed_out(format!("{name} to be gone"), why.to_owned()));
+                }
+                _ => pause(LOOK),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Scm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scm")
+    }
+}

@@ -1,0 +1,190 @@
+//! The Service Control Manager itself: installed, asked, started, stopped, removed. Wine's knows no failure actions, no
+//! delay and no service's own identifier; what is told of those is shown by the tests with a stand-in.
+
+#![cfg(windows)]
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use abide_host::{Change, Error, Kind, Manager, Restart, Scope, Service, Start, State};
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A program that is a service, and does nothing where there is no printer.
+const SPOOLER: &str = r"C:\windows\system32\spoolsv.exe";
+
+/// Wine's manager mixes up the answers to threads that ask at once.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Only where nobody's services are meddled with.
+fn manager() -> Option<(Manager, MutexGuard<'static, ()>)> {
+    if std::env::var_os("ABIDE_UNDER_WINE").is_none() {
+        eprintln!("SKIPPED: services are made only under Wine; verify.ps1 does it on Windows");
+        return None;
+    }
+    let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let manager = Manager::of(Kind::Scm, Scope::System).expect("Windows has it");
+    Some((manager, alone))
+}
+
+fn service(name: &str) -> Service {
+    let mut service = Service::new(name, SPOOLER);
+    service.restart = Restart::Never;
+    service.start = Start::Manual;
+    service
+}
+
+#[test]
+fn a_service_lives_from_its_installation_to_its_removal() {
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let mut service = service("abide-life");
+    service.display_name = Some("A life".to_owned());
+    service.description = Some("is there for a while".to_owned());
+    service.dependencies = vec!["RpcSs".to_owned()];
+    service.environment = [("PORT".to_owned(), "80".to_owned())].into();
+    service.scm.event_messages = Some(r"%SystemRoot%\System32\EventCreate.exe".to_owned());
+    let state = || manager.status("abide-life").expect("it says").state;
+    assert_eq!(state(), State::NotInstalled);
+    let done = manager.install(&service).expect("it is installed");
+    assert_eq!(done.change, Change::New);
+    assert_eq!(state(), State::Stopped);
+    assert!(
+        manager
+            .installed()
+            .expect("a list")
+            .contains(&"abide-life".to_owned())
+    );
+
+    // As it was written, so it is read back; then there is nothing to change.
+    let again = manager.install(&service).expect("it is there");
+    assert_eq!(again.change, Change::None);
+    let text = manager.definition("abide-life").expect("ours");
+    for line in [
+        r#"ImagePath = "C:\windows\system32\spoolsv.exe""#,
+        "DisplayName = A life",
+        "Description = is there for a while",
+        "Start = 3 (by hand)",
+        "DependOnService = RpcSs",
+        "Environment = PORT=80",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+
+    manager.start("abide-life", WITHIN).expect("it comes up");
+    let status = manager.status("abide-life").expect("it says");
+    assert_eq!(status.state, State::Running);
+    assert!(status.pid.is_some());
+    manager
+        .restart("abide-life", WITHIN)
+        .expect("it is up again");
+    manager.stop("abide-life", WITHIN).expect("it goes down");
+    assert_eq!(state(), State::Stopped);
+
+    service.start = Start::Auto;
+    service.arguments = vec!["--all".to_owned()];
+    let changed = manager.install(&service).expect("it is changed in place");
+    let Change::Changed(changes) = changed.change else {
+        panic!("{:?}", changed.change);
+    };
+    assert_eq!(
+        changes[0].1,
+        "- ImagePath = \"C:\\windows\\system32\\spoolsv.exe\"\n\
+         + ImagePath = \"C:\\windows\\system32\\spoolsv.exe\" --all\n\
+         - Start = 3 (by hand)\n+ Start = 2 (at boot)\n"
+    );
+    assert!(manager.status("abide-life").expect("it says").enabled);
+    manager.disable("abide-life").expect("it is disabled");
+    assert!(!manager.status("abide-life").expect("it says").enabled);
+
+    // Also while it runs.
+    manager.start("abide-life", WITHIN).expect("it comes up");
+    manager.uninstall("abide-life", WITHIN).expect("it goes");
+    assert_eq!(state(), State::NotInstalled);
+    let error = manager
+        .uninstall("abide-life", WITHIN)
+        .expect_err("it is gone");
+    assert!(matches!(error, Error::NotInstalled { .. }), "{error}");
+    let source = r"SYSTEM\CurrentControlSet\Services\EventLog\Application\abide-life";
+    let left = abide_platform::registry::value(source, "EventMessageFile");
+    assert_eq!(left.expect("it can be asked for"), None);
+}
+
+#[test]
+fn a_service_of_somebody_elses_is_left_alone() {
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let configuration = abide_platform::service_manager::Configuration {
+        kind: 0x10,
+        start: 3,
+        image_path: SPOOLER.to_owned(),
+        dependencies: vec!["RpcSs".to_owned()],
+        account: "LocalSystem".to_owned(),
+        display_name: "Somebody's".to_owned(),
+    };
+    abide_platform::service_manager::create("abide-foreign", &configuration, None)
+        .expect("it is made");
+    let mine = service("abide-foreign");
+    for error in [
+        manager.install(&mine).expect_err("it is not ours"),
+        manager
+            .uninstall("abide-foreign", WITHIN)
+            .expect_err("it is not ours"),
+    ] {
+        assert!(matches!(error, Error::Foreign { .. }), "{error}");
+    }
+    let found =
+        abide_platform::service_manager::configuration("abide-foreign").expect("it is there");
+    assert_eq!(found.image_path, SPOOLER);
+    assert_eq!(found.display_name, "Somebody's");
+    // It can be started and stopped all the same.
+    manager.start("abide-foreign", WITHIN).expect("it comes up");
+    manager.stop("abide-foreign", WITHIN).expect("it goes down");
+    abide_platform::service_manager::delete("abide-foreign").expect("it is removed");
+}
+
+#[test]
+fn a_program_that_is_no_service_is_told_apart() {
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let mut service = service("abide-no-service");
+    service.program = r"C:\windows\system32\hostname.exe".into();
+    manager.install(&service).expect("it is installed");
+    let error = manager
+        .start("abide-no-service", WITHIN)
+        .expect_err("it is none");
+    let text = error.to_string();
+    assert!(text.contains("it may be no service (error 1053)"), "{text}");
+    manager
+        .uninstall("abide-no-service", WITHIN)
+        .expect("it goes");
+}
+
+#[test]
+fn what_is_not_there_is_said_before_anything_is_written() {
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let mut missing = service("abide-missing");
+    missing.program = r"C:\nowhere\web.exe".into();
+    let error = manager.install(&missing).expect_err("it is not there");
+    assert!(error.to_string().contains("is not there"), "{error}");
+    let mut relative = service("abide-missing");
+    relative.program = "web.exe".into();
+    let error = manager.install(&relative).expect_err("it is relative");
+    assert!(
+        error.to_string().contains("not an absolute path"),
+        "{error}"
+    );
+    let mut nobody = service("abide-missing");
+    nobody.user = Some("nobody-at-all".to_owned());
+    let error = manager
+        .install(&nobody)
+        .expect_err("there is no such account");
+    assert!(error.to_string().contains("there is no account"), "{error}");
+    let status = manager.status("abide-missing").expect("it says");
+    assert_eq!(status.state, State::NotInstalled);
+}
