@@ -1,5 +1,7 @@
 //! What comes out of the core: intentions, never system calls.
 
+use std::time::Duration;
+
 use abide_model::{
     EffectId, EventKind, HookKind, OperationId, Refusal, RequestId, RunId, Signal, StopAction,
     UnitId,
@@ -101,6 +103,8 @@ pub enum Effect {
         run: RunId,
         /// What to do.
         action: StopAction,
+        /// The step's share of the time; a command that takes longer is ended.
+        within: Duration,
     },
     /// End every process of the run, for certain. Also valid while its spawn is unanswered.
     /// Answered by `Input::TreeEmpty` (and `Exited` before it, if the main process still lived).

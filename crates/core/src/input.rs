@@ -202,6 +202,11 @@ pub enum Outcome {
     },
     /// The effect was carried out (`Persist`: it is on the disk as far as asked).
     Ok,
+    /// `AskStop`: the same, and what the system did where that is not what the step's name says.
+    Asked {
+        /// In words: "Ctrl-C in 1 console".
+        how: String,
+    },
     /// It could not be.
     Failed {
         /// Why.

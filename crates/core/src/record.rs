@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use abide_model::{
-    HookKind, LastExit, Mono, Now, Operation, OperationId, Policy, RunId, StopPlan, UnitId,
-    UnitName,
+    HookKind, LastExit, Mono, Now, Operation, OperationId, Policy, RunId, StopPlan, StopReport,
+    UnitId, UnitName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,12 @@ pub struct UnitRecord {
     pub recent: Vec<Mono>,
     /// How the last run ended. Of the run in `run`, if that one's main process ended.
     pub last_exit: Option<LastExit>,
+    /// How abide ended a run of it, the last time that it did; or how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_stop: Option<StopReport>,
+    /// When the stop that is under way began to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_begun: Option<Mono>,
     /// The last operation that took the unit.
     pub operation: Option<OperationId>,
     /// Its next start waits for a connection to its sockets.

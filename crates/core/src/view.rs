@@ -1,7 +1,8 @@
 //! What the core tells of itself: a unit's status, why it is so, and what a command would do.
 
 use abide_model::{
-    ActualState, DesiredState, Health, LastExit, Mono, Now, Policy, RunId, UnitId, UnitName,
+    ActualState, DesiredState, Health, LastExit, Mono, Now, Policy, RunId, StopReport, UnitId,
+    UnitName,
 };
 
 /// All that the core knows of one unit now.
@@ -43,6 +44,8 @@ pub struct UnitView<'a> {
     pub crash_looping: bool,
     /// How the last run ended.
     pub last_exit: Option<&'a LastExit>,
+    /// How abide ended a run of it, the last time that it did; or how far it is.
+    pub last_stop: Option<&'a StopReport>,
     /// When it will be started (state `backoff`).
     pub next_start: Option<Mono>,
     /// Beats missed in a row.

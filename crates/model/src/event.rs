@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, HookKind, RunId, UnitName, Wall};
+use crate::{ExitStatus, HookKind, RunId, StopReport, UnitName, Wall};
 
 mod table;
 
@@ -324,6 +324,11 @@ pub enum EventKind {
         messages: u64,
         /// Why.
         reason: String,
+    },
+    /// Abide ended a run, and nothing of it is left.
+    StopReport {
+        /// Which step of its stop ended it, and what was tried before.
+        report: StopReport,
     },
     /// What a newer abide wrote into this home, and this one has no word for.
     #[serde(other)]

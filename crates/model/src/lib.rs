@@ -21,6 +21,7 @@ mod signal;
 mod socket;
 mod spec;
 mod status;
+mod stop;
 mod time;
 
 pub use event::{Died, EVENTS_VERSION, Event, EventKind, Severity};
@@ -41,10 +42,11 @@ pub use signal::Signal;
 pub use socket::{Listen, ListenAddress, SocketGate, SocketPass, SocketSpec};
 pub use spec::{
     Backoff, BackoffCurve, CgroupLimits, Command, EnvironmentSpec, GiveUp, Launch, Limits, Policy,
-    Restart, Rlimit, RlimitKind, Source, Spec, StdinSpec, StopAction, StopPlan, StopStep, UnitType,
+    Restart, Rlimit, RlimitKind, Source, Spec, StdinSpec, UnitType,
 };
 pub use status::{
     ActualState, DesiredState, Health, HealthStatus, HeartbeatStatus, LastExitStatus,
     LimitUnsupported, LogStatus, RefusedStatus, SourceStatus, UnitStatus,
 };
+pub use stop::{KILL_STEP, StopAction, StopPlan, StopReport, StopStep, StopStepReport};
 pub use time::{Mono, Now, Wall};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExitClass, HealthCheck, Heartbeat, Hooks, LogSpec, NotifyAccess, Ready, Reload, Signal,
-    SocketGate, SocketSpec, SuccessExit, UnitName,
+    ExitClass, HealthCheck, Heartbeat, Hooks, LogSpec, NotifyAccess, Ready, Reload, SocketGate,
+    SocketSpec, StopPlan, SuccessExit, UnitName,
 };
 
 /// Everything that is wanted of one unit (instances are already told apart).
@@ -173,45 +173,6 @@ pub struct GiveUp {
     pub restarts: u32,
     /// The window.
     pub within: Duration,
-}
-
-/// The steps of a stop under one deadline; when it passes, or the last step's time is over, the
-/// whole tree is killed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct StopPlan {
-    /// In order. Each step's share of the time is its `within`, or what is left.
-    pub steps: Vec<StopStep>,
-    /// The deadline for all of it.
-    pub within: Duration,
-}
-
-/// One step of a stop.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct StopStep {
-    /// What to do.
-    pub action: StopAction,
-    /// How long to wait for the tree to end before the next step; `None`: what is left.
-    pub within: Option<Duration>,
-}
-
-/// What a stop step does.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopAction {
-    /// Send this signal to the processes of the run.
-    Signal(Signal),
-}
-
-impl Default for StopPlan {
-    fn default() -> Self {
-        Self {
-            steps: vec![StopStep {
-                action: StopAction::Signal(Signal::TERM),
-                within: None,
-            }],
-            within: Duration::from_secs(10),
-        }
-    }
 }
 
 /// How to run a unit.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::StopReport;
+
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
@@ -127,6 +129,10 @@ pub struct UnitStatus {
     pub crash_looping: bool,
     /// How the last run ended.
     pub last_exit: Option<LastExitStatus>,
+    /// How abide ended a run of it, the last time that it did; or how far it is.
+    #[serde(default)]
+    #[cfg_attr(feature = "api", schema(required))]
+    pub last_stop: Option<StopReport>,
     /// When it will be started (backoff).
     pub next_start: Option<String>,
     /// Why it is in this state, in words.
@@ -198,6 +204,7 @@ impl UnitStatus {
             restarts: 0,
             crash_looping: false,
             last_exit: None,
+            last_stop: None,
             next_start: None,
             reason: None,
             cpu_percent: None,

@@ -32,6 +32,7 @@ mod redis_chain;
 mod remembered;
 mod remotes;
 mod sockets;
+mod stopping;
 mod system_logs;
 mod three_hundred;
 mod two_hundred;

@@ -189,6 +189,9 @@ fn facts(text: &mut String, status: &UnitStatus, view: View) {
         let ago = ago.map_or_else(String::new, |ago| format!(", {ago} ago"));
         facts.push(("last exit", format!("{}{ago}", escape(&exit.reason))));
     }
+    if let Some(stop) = &status.last_stop {
+        facts.push(("last stop", escape(&stop.to_string()).into_owned()));
+    }
     if let Some(source) = &status.source {
         facts.push((
             "source",

@@ -352,6 +352,7 @@ impl Supervisor {
             row: 0,
             recent: Vec::new(),
             last_exit: None,
+            last_stop: None,
             operation: None,
             rolling: None,
             saving: None,

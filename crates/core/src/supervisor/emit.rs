@@ -63,9 +63,9 @@ impl Supervisor {
                         self.awaited.insert(id, Awaited::LookIdle(unit));
                     }
                 }
-                Effect::AskStop { unit, run, action } => {
+                Effect::AskStop { unit, run, .. } => {
                     last_durable = self.write_unit(unit).or(last_durable);
-                    let id = self.push(Effect::AskStop { unit, run, action });
+                    let id = self.push(intent);
                     if let Some(current) = self.current(unit, run)
                         && let Stage::Asked { effect, .. } = &mut current.stage
                     {

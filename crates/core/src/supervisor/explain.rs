@@ -37,6 +37,9 @@ impl Supervisor {
         if let Some(exit) = &unit.last_exit {
             lines.push(format!("last run ({}): {}", exit.run, exit.reason));
         }
+        if let Some(stop) = &unit.last_stop {
+            lines.push(format!("last stop (run-{}): {stop}", stop.run_id));
+        }
         if unit.is_crash_looping() {
             lines.push(format!(
                 "it is crash-looping: {} restarts in a row without a stable run",

@@ -247,7 +247,9 @@ impl Supervisor {
         let result = match outcome {
             Outcome::Ok => Ok(()),
             Outcome::Failed { reason } | Outcome::SpawnFailed { reason } => Err(reason),
-            Outcome::Spawned { .. } => Err("the answer says nothing of the round".into()),
+            Outcome::Spawned { .. } | Outcome::Asked { .. } => {
+                Err("the answer says nothing of the round".into())
+            }
         };
         self.round_over(id, &round, result);
     }

@@ -70,6 +70,7 @@ mod notify;
 mod operation;
 mod policy;
 mod reload;
+mod report;
 mod resume;
 mod rolling;
 mod run;
@@ -433,14 +434,19 @@ impl Supervisor {
             ) => {
                 self.spawn_failed(unit, reason);
             }
-            (Awaited::AskStop(unit), Outcome::Failed { .. }) => self.stop_step_failed(unit),
-            (Awaited::AskStop(unit), _) => self.stop_step_done(unit),
+            (Awaited::AskStop(unit), Outcome::Failed { reason }) => {
+                self.stop_step_failed(unit, reason);
+            }
+            (Awaited::AskStop(unit), Outcome::Asked { how }) => {
+                self.stop_step_done(unit, Some(how));
+            }
+            (Awaited::AskStop(unit), _) => self.stop_step_done(unit, None),
             (Awaited::Save(unit), Outcome::Failed { reason }) => self.save_failed(unit, reason),
             (Awaited::Save(unit), _) => self.saved(unit),
             (Awaited::LookIdle(unit), outcome) => self.looked_idle(unit, outcome == Outcome::Ok),
             (Awaited::Hook(unit, run, hook), outcome) => {
                 let result = match outcome {
-                    Outcome::Ok | Outcome::Spawned { .. } => Ok(()),
+                    Outcome::Ok | Outcome::Asked { .. } | Outcome::Spawned { .. } => Ok(()),
                     Outcome::Failed { reason } | Outcome::SpawnFailed { reason } => Err(reason),
                 };
                 self.hook_done(effect, (unit, run, hook), result);
@@ -449,7 +455,7 @@ impl Supervisor {
             (Awaited::Reload(unit), outcome) => self.reload_answered(unit, outcome),
             (Awaited::Halted, _) => self.halted(),
             // An `Ok` to a spawn says nothing of a process: there is none.
-            (Awaited::Spawn(unit), Outcome::Ok) => {
+            (Awaited::Spawn(unit), Outcome::Ok | Outcome::Asked { .. }) => {
                 self.spawn_failed(unit, "the answer names no process".into());
             }
         }

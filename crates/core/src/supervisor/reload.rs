@@ -216,7 +216,9 @@ impl Supervisor {
             Outcome::Failed { reason } | Outcome::SpawnFailed { reason } => {
                 self.reload_over(id, &Err(reason));
             }
-            Outcome::Ok | Outcome::Spawned { .. } => self.reload_went_on(id),
+            Outcome::Ok | Outcome::Asked { .. } | Outcome::Spawned { .. } => {
+                self.reload_went_on(id);
+            }
         }
     }
 

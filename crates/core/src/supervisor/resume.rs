@@ -156,6 +156,7 @@ impl Supervisor {
             row: record.row,
             recent: record.recent,
             last_exit: record.last_exit.map(Box::new),
+            last_stop: record.last_stop.map(Box::new),
             operation: None,
             rolling: record.rolling.map(Box::new),
             saving: None,
@@ -183,6 +184,7 @@ impl Supervisor {
                 run.beats.every = record.said.beat_every;
                 run.main = record.said.main;
                 run.stopping_itself = record.said.stopping;
+                run.stop_begun = record.stop_begun;
             }
         } else if let Some(Observed {
             run,

@@ -298,6 +298,7 @@ impl Supervisor {
             reason: reason.clone(),
             output_may_be_lost,
         }));
+        unit.report_exit(now.mono);
         self.disarm(id);
         self.event(
             id,
@@ -343,6 +344,7 @@ impl Supervisor {
         for awaited in [run.spawn.take(), asked].into_iter().flatten() {
             self.awaited.remove(&awaited);
         }
+        self.close_report(id);
         self.disarm(id);
         self.timers.clear(Some(id), WakeReason::Stop);
         self.timers.clear(Some(id), WakeReason::Kill);

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use abide_model::{EventKind, UnitId};
+use abide_model::{EventKind, KILL_STEP, UnitId};
 
 use crate::supervisor::Supervisor;
 use crate::supervisor::unit::{Holding, Stage, Unit};
@@ -66,6 +66,7 @@ impl Supervisor {
             deadline,
         };
         let run = run.id;
+        self.open_report(id);
         self.timers.set(Some(id), WakeReason::Stop, deadline);
         self.intents.push(Effect::WatchTree { unit: id, run });
         self.save(id, false);
@@ -87,10 +88,12 @@ impl Supervisor {
         let until = this
             .within
             .map_or(deadline, |within| now.after(within).min(deadline));
+        let name = this.action.to_string();
         let ask = Effect::AskStop {
             unit: id,
             run: run.id,
             action: this.action.clone(),
+            within: until.since(now),
         };
         if let Stage::Asked {
             effect: Some(earlier),
@@ -106,6 +109,7 @@ impl Supervisor {
             until,
             deadline,
         };
+        self.report_step(id, name);
         self.timers.set(Some(id), WakeReason::Stop, until);
         self.intents.push(ask);
         self.save(id, false);
@@ -144,7 +148,8 @@ impl Supervisor {
         self.kill(id, Sweep::Thorough);
     }
 
-    pub(super) fn stop_step_done(&mut self, id: UnitId) {
+    /// The step was carried out; `how`, where that is not what its name says.
+    pub(super) fn stop_step_done(&mut self, id: UnitId, how: Option<String>) {
         let Some(run) = self.units.get_mut(&id).and_then(Unit::run_mut) else {
             return;
         };
@@ -153,16 +158,18 @@ impl Supervisor {
         } = &mut run.stage
         {
             (*effect, *confirmed) = (None, true);
+            self.report_answer(id, Ok(how));
             self.save(id, false);
         }
     }
 
     /// What could not be carried out is not waited for.
-    pub(super) fn stop_step_failed(&mut self, id: UnitId) {
+    pub(super) fn stop_step_failed(&mut self, id: UnitId, reason: String) {
         let Some(run) = self.units.get(&id).and_then(Unit::run) else {
             return;
         };
         if let Stage::Asked { step, deadline, .. } = run.stage {
+            self.report_answer(id, Err(reason));
             self.ask_step(id, step.saturating_add(1), deadline);
         }
     }
@@ -181,6 +188,7 @@ impl Supervisor {
         }
         run.stage = Stage::Killing { sweep, tries: 1 };
         let run = run.id;
+        self.report_step(id, KILL_STEP.into());
         self.timers.clear(Some(id), WakeReason::Stop);
         self.timers
             .set(Some(id), WakeReason::Kill, self.now.mono.after(KILL_AGAIN));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use abide_model::{
     ActualState, EffectId, HookKind, LastExit, Mono, Now, OperationId, Policy, RunId, StopPlan,
-    UnitId, UnitName, UnitType,
+    StopReport, UnitId, UnitName, UnitType,
 };
 
 use crate::record::{EndWhy, RollingPart, Said, SavedPhase, UnansweredHook, UnitRecord};
@@ -41,6 +41,7 @@ pub(super) struct Unit {
     pub row: u32,
     pub recent: Vec<Mono>,
     pub last_exit: Option<Box<LastExit>>,
+    pub last_stop: Option<Box<StopReport>>,
     pub operation: Option<(OperationId, Goal)>,
     /// Its part in a rolling operation; not always the same one, as a later command may have it, too.
     pub rolling: Option<Box<RollingPart>>,
@@ -107,6 +108,8 @@ pub(super) struct Run {
     pub look: Option<EffectId>,
     /// How to stop it, where the policy was changed under it.
     pub old_stop: Option<StopPlan>,
+    /// When it was first asked to end, or killed because it was to.
+    pub stop_begun: Option<Mono>,
     /// It said that it is ready before its spawn was answered.
     pub said_ready: bool,
     pub ready_at: Option<Mono>,
@@ -364,6 +367,8 @@ impl Unit {
             row: self.row,
             recent: self.recent.clone(),
             last_exit: self.last_exit.as_deref().cloned(),
+            last_stop: self.last_stop.as_deref().cloned(),
+            stop_begun: run.and_then(|run| run.stop_begun),
             operation: self.operation.map(|(id, _)| id),
             awaits_connection: self.awaits_connection,
             rolling: self.rolling.as_deref().cloned(),
@@ -468,6 +473,7 @@ impl Run {
             stage: Stage::Alive,
             look: None,
             old_stop: None,
+            stop_begun: None,
             said_ready: false,
             ready_at: None,
             stopping_itself: false,

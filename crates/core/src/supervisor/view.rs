@@ -38,6 +38,7 @@ impl Supervisor {
             row: unit.row,
             crash_looping: unit.is_crash_looping(),
             last_exit: unit.last_exit.as_deref(),
+            last_stop: unit.last_stop.as_deref(),
             next_start: match unit.phase {
                 Phase::Backoff { due } => Some(due),
                 _ => None,

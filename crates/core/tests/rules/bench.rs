@@ -87,6 +87,8 @@ pub struct Bench {
     pub halted: bool,
     /// Units whose programs ignore being asked to stop.
     pub stubborn: BTreeSet<UnitId>,
+    /// No step of a stop reaches these.
+    pub unaskable: BTreeSet<UnitId>,
     /// Units whose spawn is not answered.
     pub hanging: BTreeSet<UnitId>,
     /// Units whose kill is not answered.
@@ -126,6 +128,7 @@ impl Bench {
             operations: BTreeMap::new(),
             halted: false,
             stubborn: BTreeSet::new(),
+            unaskable: BTreeSet::new(),
             hanging: BTreeSet::new(),
             unkillable: BTreeSet::new(),
             lingering: BTreeSet::new(),
@@ -233,6 +236,10 @@ impl Bench {
                 self.last_pid += 1;
                 self.alive.insert(unit, (run, self.last_pid));
                 self.done(id, Outcome::Spawned { pid: self.last_pid });
+            }
+            Effect::AskStop { unit, .. } if self.unaskable.contains(&unit) => {
+                let reason = "it has no window".to_owned();
+                self.done(id, Outcome::Failed { reason });
             }
             Effect::AskStop { unit, .. } => {
                 self.done(id, Outcome::Ok);

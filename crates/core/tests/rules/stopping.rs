@@ -1,5 +1,7 @@
 use abide_core::{Command, Effect, Input, Sweep};
-use abide_model::{ActualState, Signal, StopAction, StopPlan, StopStep};
+use abide_model::{
+    ActualState, EventKind, KILL_STEP, Signal, StopAction, StopPlan, StopReport, StopStep,
+};
 
 use crate::bench::{Bench, policy, seconds};
 
@@ -63,6 +65,109 @@ fn the_steps_of_a_stop_share_one_deadline() {
     bench.pass(seconds(7));
     assert_eq!(asked(&bench), [Signal::HUP, Signal::INT]);
     assert_eq!(bench.state("web"), ActualState::Stopped);
+}
+
+/// The report of the unit's last stop.
+fn report(bench: &Bench, name: &str) -> StopReport {
+    let view = bench.core.unit(bench.id(name)).expect("known");
+    view.last_stop.expect("it was stopped").clone()
+}
+
+/// Two signals, and which one ends it.
+fn two_steps() -> StopPlan {
+    let step = |signal, within| StopStep {
+        action: StopAction::Signal(signal),
+        within,
+    };
+    StopPlan {
+        steps: vec![
+            step(Signal::INT, Some(seconds(3))),
+            step(Signal::TERM, None),
+        ],
+        within: seconds(10),
+    }
+}
+
+#[test]
+fn the_report_of_a_stop_names_the_step_that_ended_it() {
+    let stop = two_steps();
+    let mut bench = Bench::with(&[("web", abide_model::Policy { stop, ..policy() })]);
+    bench.log.clear();
+    bench.stop("web");
+    let quick = report(&bench, "web");
+    assert_eq!(quick.ended_by.as_deref(), Some("SIGINT"));
+    assert_eq!((quick.took_ms, quick.within_ms), (Some(0), 10_000));
+    assert_eq!(quick.why, "stopped by hand");
+    let told = bench.log.iter().filter_map(|effect| match effect {
+        Effect::Event {
+            kind: EventKind::StopReport { report },
+            ..
+        } => Some(report.clone()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [quick]);
+}
+
+#[test]
+fn who_heeds_no_step_is_reported_as_killed_at_the_deadline() {
+    let stop = two_steps();
+    let mut bench = Bench::with(&[("web", abide_model::Policy { stop, ..policy() })]);
+    bench.stubborn.insert(bench.id("web"));
+    bench.stop("web");
+    bench.pass(seconds(4));
+    let under_way = report(&bench, "web");
+    assert!(!under_way.is_over(), "{under_way:?}");
+    assert_eq!(under_way.to_string(), "asked by SIGTERM; not by SIGINT");
+    bench.pass(seconds(6));
+    let killed = report(&bench, "web");
+    assert_eq!(killed.ended_by.as_deref(), Some(KILL_STEP));
+    assert_eq!(killed.took_ms, Some(10_000));
+    let steps: Vec<_> = killed
+        .steps
+        .iter()
+        .map(|s| (&*s.step, s.after_ms))
+        .collect();
+    assert_eq!(
+        steps,
+        [("SIGINT", 0), ("SIGTERM", 3000), (KILL_STEP, 10_000)]
+    );
+}
+
+#[test]
+fn a_step_that_reached_nobody_is_reported_with_its_reason() {
+    let stop = two_steps();
+    let mut bench = Bench::with(&[("web", abide_model::Policy { stop, ..policy() })]);
+    bench.stubborn.insert(bench.id("web"));
+    bench.unaskable.insert(bench.id("web"));
+    bench.stop("web");
+    let killed = report(&bench, "web");
+    assert_eq!(killed.ended_by.as_deref(), Some(KILL_STEP));
+    assert_eq!(killed.took_ms, Some(0), "nothing was waited for");
+    let failed: Vec<_> = killed.steps.iter().map(|s| s.failed.is_some()).collect();
+    assert_eq!(failed, [true, true, false]);
+}
+
+#[test]
+fn a_report_goes_on_where_the_daemon_died_and_names_no_step_twice() {
+    let stop = two_steps();
+    let mut bench = Bench::with(&[("web", abide_model::Policy { stop, ..policy() })]);
+    bench.stubborn.insert(bench.id("web"));
+    bench.stop("web");
+    bench.pass(seconds(4));
+    bench.daemon_dies(true);
+    bench.pass(seconds(6));
+    let killed = report(&bench, "web");
+    let steps: Vec<_> = killed.steps.iter().map(|s| &*s.step).collect();
+    assert_eq!(steps, ["SIGINT", "SIGTERM", KILL_STEP]);
+    assert_eq!(killed.ended_by.as_deref(), Some(KILL_STEP));
+}
+
+#[test]
+fn what_ends_by_itself_has_no_report() {
+    let mut bench = Bench::with(&[("web", policy())]);
+    bench.exit("web", 1);
+    let view = bench.core.unit(bench.id("web")).expect("known");
+    assert!(view.last_stop.is_none());
 }
 
 #[test]

@@ -424,6 +424,8 @@ impl Watch {
                 book.ready_at = Some(now.mono);
                 book.up = view.policy.unit_type == UnitType::Service;
             }
+            // Nothing is left of it: nothing is to be killed.
+            EventKind::StopReport { .. } => book.kill_by = None,
             // A new daemon tells of the end of a run whose successor is there already.
             EventKind::Exited { .. } if run < book.run => {}
             EventKind::Exited { status, .. } => {

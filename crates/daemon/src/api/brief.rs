@@ -4,7 +4,7 @@ use abide_model::UnitStatus;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// A status without the figures of block devices and where its spec stands, and without what is null or
+/// A status without the figures of block devices, how it was last stopped and where its spec stands, and without what is null or
 /// empty: a third of the bytes, and a file less to read for each process. It is read as a [`UnitStatus`].
 #[derive(Debug)]
 pub(super) struct Brief<'a>(pub &'a UnitStatus);

@@ -55,6 +55,7 @@ pub(super) fn status(context: &Context, unit: &UnitEntry, sample: Option<Sample>
         restarts: view.restarts,
         crash_looping: view.crash_looping,
         last_exit: view.last_exit.as_deref().map(last_exit),
+        last_stop: view.last_stop.as_deref().cloned(),
         next_start: view.next_start.map(rfc3339),
         reason: view.reason.clone(),
         cpu_percent: sample.and_then(|sample| sample.cpu_percent),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abide_model::api::Why;
-use abide_model::{Refusal, UnitName, UnitStatus};
+use abide_model::{ActualState, Refusal, UnitName, UnitStatus};
 use abide_platform::usage::{self, Desk, Figures, Halt};
 use axum::Json;
 use axum::extract::State;
@@ -114,6 +114,14 @@ pub(super) async fn why(
         .iter()
         .map(|(unit, what)| format!("{unit}: {what}"));
     let mut because: Vec<String> = std::iter::once(explained.cause).chain(waits).collect();
+    if let Some(stop) = &unit.view.last_stop
+        && matches!(
+            explained.state,
+            ActualState::Stopped | ActualState::Stopping
+        )
+    {
+        because.push(format!("its stop: {stop}"));
+    }
     let mut would_change = explained.changes;
     if let Some(pid) = unit.view.pid
         && let Some(halt) = blocking(move || usage::halt(pid)).await?

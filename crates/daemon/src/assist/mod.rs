@@ -1,4 +1,4 @@
-//! Commands on behalf of a unit, beside its runs: hooks, reload commands, probes that are commands.
+//! Commands on behalf of a unit, beside its runs: hooks, commands that reload or stop it, probes that are commands.
 //!
 //! Each runs in a process tree of its own ([`abide_platform::spawn::spawn_auxiliary`]), has a time-out,
 //! and is answered when none of its processes is left: also those that it leaves in the background
@@ -95,13 +95,15 @@ pub enum Purpose {
     Hook(HookKind),
     /// The unit's reload command.
     Reload,
+    /// The command of a step of its stop.
+    Stop,
 }
 
 impl Purpose {
     /// Something waits for its end.
     fn holds_up(self) -> bool {
         match self {
-            Self::Reload => true,
+            Self::Reload | Self::Stop => true,
             Self::Hook(kind) => match kind {
                 HookKind::BeforeStart | HookKind::BeforeStop | HookKind::AfterStop => true,
                 HookKind::AfterStart

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use abide_model::{
     ActualState, DesiredState, Health, HealthStatus, LastExit, LimitUnsupported, Now,
-    RefusedStatus, RunId, UnitId, UnitName, Wall,
+    RefusedStatus, RunId, StopReport, UnitId, UnitName, Wall,
 };
 use abide_platform::tree::RunTree;
 
@@ -56,6 +56,8 @@ pub struct UnitView {
     pub crash_looping: bool,
     /// How the last run ended.
     pub last_exit: Option<Box<LastExit>>,
+    /// How abide ended a run of it, the last time that it did; or how far it is.
+    pub last_stop: Option<Box<StopReport>>,
     /// When it will be started (backoff).
     pub next_start: Option<Wall>,
     /// Why it is in this state, in words.
@@ -121,6 +123,7 @@ impl UnitView {
             restarts: core.restarts,
             crash_looping: core.crash_looping,
             last_exit: core.last_exit.cloned().map(Box::new),
+            last_stop: core.last_stop.cloned().map(Box::new),
             next_start: core.next_start.map(|at| now.wall_at(at)),
             reason: core.reason.clone(),
             heartbeat: core.policy.heartbeat.as_ref().map(|_| BeatView {
@@ -153,6 +156,7 @@ impl UnitView {
             restarts: 0,
             crash_looping: false,
             last_exit: None,
+            last_stop: None,
             next_start: None,
             reason: None,
             heartbeat: None,

@@ -91,7 +91,7 @@ impl Daemon {
         }
     }
 
-    fn assist(
+    pub(super) fn assist(
         &mut self,
         effect: EffectId,
         id: UnitId,
@@ -101,7 +101,7 @@ impl Daemon {
     ) {
         let hook = match purpose {
             Purpose::Hook(hook) => Some(hook),
-            Purpose::Reload => None,
+            Purpose::Reload | Purpose::Stop => None,
         };
         let (Some(unit), Some(commands)) = (self.units.get(id), commands) else {
             let reason = "the unit is gone".into();

@@ -15,6 +15,7 @@ use abide_platform::tree::{Answer, RunTree, Sweep};
 use super::run::Daemon;
 use super::unit::Main;
 use super::watches::Watched;
+use crate::assist::Purpose;
 
 impl Daemon {
     /// A run's main process ended. The keeper remembers how until that is written down.
@@ -38,7 +39,7 @@ impl Daemon {
         let unit = id;
         self.input(Input::Exited { unit, run, status });
         if empty {
-            self.input(Input::TreeEmpty { unit, run });
+            self.is_empty(unit, run);
         }
     }
 
@@ -77,6 +78,9 @@ impl Daemon {
     /// Ends what is left of a run, or watches it end.
     pub(super) fn sweep(&mut self, unit: UnitId, run: RunId, sweep: Sweep) {
         self.prober.stop(unit);
+        if sweep != Sweep::Watch {
+            self.assistants.cancel(unit, run, Purpose::Stop);
+        }
         if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run))
             && current.main == Main::Spawning
         {
@@ -109,6 +113,12 @@ impl Daemon {
             }
         }
         point("stop.empty");
+        self.is_empty(unit, run);
+    }
+
+    /// A command that was to have the run end has nothing to do any more.
+    fn is_empty(&mut self, unit: UnitId, run: RunId) {
+        self.assistants.cancel(unit, run, Purpose::Stop);
         self.input(Input::TreeEmpty { unit, run });
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_core::{Change, Effect, Input, Outcome, Sweep};
 use abide_model::{
@@ -15,7 +16,7 @@ use abide_platform::{stop, tree};
 use super::run::{Daemon, Message};
 use super::streams;
 use super::unit::{Main, Run};
-use crate::assist::Report;
+use crate::assist::{Purpose, Report};
 use crate::events::last_ids;
 use crate::store::Entry;
 
@@ -63,7 +64,12 @@ impl Daemon {
             Effect::UnwatchSocket(unit) => self.unwatch_socket(unit),
             Effect::LookIdle { unit, .. } => self.look_idle(id, unit),
             Effect::WatchReady { unit, run } => self.watch_ready(unit, run),
-            Effect::AskStop { unit, run, action } => self.ask_stop(id, unit, run, action),
+            Effect::AskStop {
+                unit,
+                run,
+                action,
+                within,
+            } => self.ask_stop(id, (unit, run), action, within),
             Effect::WatchTree { unit, run } => self.sweep(unit, run, tree::Sweep::Watch),
             Effect::KillTree { unit, run, sweep } => {
                 let sweep = match sweep {
@@ -235,14 +241,29 @@ impl Daemon {
         })
     }
 
-    fn ask_stop(&mut self, effect: EffectId, unit: UnitId, run: RunId, action: StopAction) {
+    /// Takes one step of a stop. The step before it is over.
+    fn ask_stop(
+        &mut self,
+        effect: EffectId,
+        (unit, run): (UnitId, RunId),
+        action: StopAction,
+        within: Duration,
+    ) {
         self.prober.stop(unit);
+        self.assistants.cancel(unit, run, Purpose::Stop);
         point("stop.ask");
+        let signal = match action {
+            StopAction::Signal(signal) => signal,
+            StopAction::Command(command) => {
+                let commands = Some(vec![(command, within)]);
+                return self.assist(effect, unit, run, Purpose::Stop, commands);
+            }
+        };
         let tree = self.units.get(unit).and_then(|u| u.run(run));
         let outcome = match tree.map(|run| run.tree.clone()) {
             Some(tree) if stop::ASKING_BLOCKS => {
                 let mailbox = self.mailbox.clone();
-                let job = move || mailbox.send(Message::Done(effect, asked(&tree, &action)));
+                let job = move || mailbox.send(Message::Done(effect, asked(&tree, signal)));
                 match self.jobs.submit(job) {
                     Ok(()) => return,
                     Err(error) => Outcome::Failed {
@@ -250,7 +271,7 @@ impl Daemon {
                     },
                 }
             }
-            Some(tree) => asked(&tree, &action),
+            Some(tree) => asked(&tree, signal),
             None => Outcome::Failed {
                 reason: "there is no such run".into(),
             },
@@ -269,7 +290,7 @@ impl Daemon {
         let sent = if stop::ASKING_BLOCKS {
             let (tree, mailbox) = (current.tree.clone(), self.mailbox.clone());
             self.jobs.submit(move || {
-                if let Err(error) = stop::ask(&tree, &StopAction::Signal(signal)) {
+                if let Err(error) = stop::ask(&tree, signal) {
                     let text = failed(error);
                     mailbox.send(Message::Report(Report::Warning { unit, text }));
                 }
@@ -326,14 +347,12 @@ impl Daemon {
 }
 
 /// Asks all of a run to end.
-fn asked(tree: &tree::RunTree, action: &StopAction) -> Outcome {
-    match stop::ask(tree, action) {
-        Ok(()) => Outcome::Ok,
-        Err(error) => {
-            let StopAction::Signal(signal) = action;
-            Outcome::Failed {
-                reason: format!("{signal} could not be sent: {error}"),
-            }
-        }
+fn asked(tree: &tree::RunTree, signal: Signal) -> Outcome {
+    match stop::ask(tree, signal) {
+        Ok(None) => Outcome::Ok,
+        Ok(Some(how)) => Outcome::Asked { how },
+        Err(error) => Outcome::Failed {
+            reason: error.to_string(),
+        },
     }
 }

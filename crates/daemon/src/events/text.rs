@@ -114,6 +114,7 @@ pub fn in_words(kind: &EventKind) -> String {
         } => format!(
             "not sent to the system log {to} and lost, so far: {bytes} bytes of output, {messages} messages: {reason}"
         ),
+        EventKind::StopReport { report } => report.to_string(),
         EventKind::Unknown => "something that this version of abide has no word for".into(),
     }
 }

@@ -33,7 +33,7 @@ fn a_status_has_every_field_and_null_for_what_is_not_known() {
         .collect();
     keys.sort_unstable();
     let mut expected: Vec<_> = "name group instance kind enabled desired state state_since health ready pid run_id \
-        started_at restarts crash_looping last_exit next_start reason cpu_percent memory_bytes processes os_state \
+        started_at restarts crash_looping last_exit last_stop next_start reason cpu_percent memory_bytes processes os_state \
         heartbeat log limits_unsupported source mode io_read_bytes io_write_bytes status_text
         health_check sockets fds_stored refused host".split_whitespace().collect();
     expected.sort_unstable();

@@ -27,7 +27,7 @@ pub enum Severity {
 impl EventKind {
     /// The names of all kinds, in the order of the enum. New ones are added right before the last: the place
     /// is the kind's number in the system's logs.
-    pub const NAMES: [&str; 49] = [
+    pub const NAMES: [&str; 50] = [
         "added",
         "changed",
         "removed",
@@ -76,6 +76,7 @@ impl EventKind {
         "system_log_away",
         "system_log_back",
         "system_log_lost",
+        "stop_report",
         "unknown",
     ];
 
@@ -157,6 +158,8 @@ impl EventKind {
             Self::SystemLogAway { .. } => ("system_log_away", Severity::Warning),
             Self::SystemLogBack { .. } => ("system_log_back", Severity::Good),
             Self::SystemLogLost { .. } => ("system_log_lost", Severity::Error),
+            // That it had to be killed said the event `killed`.
+            Self::StopReport { .. } => ("stop_report", Severity::Info),
             Self::Unknown => ("unknown", Severity::Info),
         }
     }

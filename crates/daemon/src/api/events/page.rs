@@ -63,6 +63,7 @@ fn kind_of_value(field: &Value) -> String {
             "ExitStatus" => "[status](#how-a-run-ended)".into(),
             "HookKind" => "name of the hook".into(),
             "Died" => "`daemon`, `keeper`, `both` or `machine`".into(),
+            "StopReport" => "[report](#how-a-run-was-stopped)".into(),
             other => other.to_owned(),
         };
     }

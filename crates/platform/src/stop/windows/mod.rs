@@ -5,7 +5,7 @@ use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::time::{Duration, Instant};
 
-use abide_model::{Signal, StopAction};
+use abide_model::Signal;
 
 use super::plan::{Outcome, Plan, Report, Step, Target, follow};
 use crate::tree::{RunTree, TERMINATED};
@@ -16,8 +16,8 @@ pub use console::{ConsoleHelper, enter};
 /// Whether [`ask`] may block, so that it is not for the driver: another process sends Ctrl-C.
 pub const ASKING_BLOCKS: bool = true;
 
-/// Takes one step of a stop: asks all of the run to end, and does not wait for what comes of it. A signal means
-/// here what comes closest to it:
+/// Takes one step of a stop: asks all of the run to end, does not wait for what comes of it, and says what was
+/// done. A signal means here what comes closest to it:
 ///
 /// - `INT`: Ctrl-C in its consoles;
 /// - `TERM`: that, and its windows are closed;
@@ -27,23 +27,32 @@ pub const ASKING_BLOCKS: bool = true;
 ///
 /// # Errors
 /// Nobody of it can be asked in this way; `Unsupported` for any other signal.
-pub fn ask(tree: &RunTree, action: &StopAction) -> io::Result<()> {
-    let StopAction::Signal(signal) = action;
+pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
     let consoles = |event| {
         let pids = tree.processes()?;
         ConsoleHelper::own()?.send(event, &pids)
     };
     let windows = || window::close(&tree.processes()?);
-    let (reached, by) = match *signal {
-        Signal::INT => (consoles(Event::CtrlC)?, "console for Ctrl-C"),
+    let done = match signal {
+        Signal::INT => [sent("Ctrl-C", consoles(Event::CtrlC)?), None],
         Signal::TERM => {
-            let closed = windows()?;
-            let asked = consoles(Event::CtrlC)?;
-            (closed + asked, "console for Ctrl-C, and no window")
+            // Both are tried, and it is enough if one of them reaches somebody.
+            let closed = windows();
+            let asked = consoles(Event::CtrlC);
+            match (closed, asked) {
+                (Err(error), Err(_)) => return Err(error),
+                (closed, asked) => [
+                    sent("Ctrl-C", asked.unwrap_or(0)),
+                    closing(closed.unwrap_or(0)),
+                ],
+            }
         }
-        QUIT => (consoles(Event::CtrlBreak)?, "console for Ctrl-Break"),
-        Signal::HUP => (windows()?, "window"),
-        Signal::KILL => return tree.terminate(TERMINATED),
+        QUIT => [sent("Ctrl-Break", consoles(Event::CtrlBreak)?), None],
+        Signal::HUP => [closing(windows()?), None],
+        Signal::KILL => {
+            tree.terminate(TERMINATED)?;
+            [Some("its job terminated".to_owned()), None]
+        }
         other => {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -54,13 +63,37 @@ pub fn ask(tree: &RunTree, action: &StopAction) -> io::Result<()> {
             ));
         }
     };
-    if reached == 0 {
+    let done: Vec<String> = done.into_iter().flatten().collect();
+    if done.is_empty() {
+        let missing = match signal {
+            Signal::TERM => "console for Ctrl-C, and no window",
+            Signal::HUP => "window",
+            _ => "console",
+        };
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            format!("it has no {by}"),
+            format!("it has no {missing}"),
         ));
     }
-    Ok(())
+    Ok(Some(done.join(", ")))
+}
+
+/// "Ctrl-C in 2 consoles"; nothing if it reached nobody.
+fn sent(what: &str, consoles: usize) -> Option<String> {
+    match consoles {
+        0 => None,
+        1 => Some(format!("{what} in 1 console")),
+        n => Some(format!("{what} in {n} consoles")),
+    }
+}
+
+/// "1 window asked to close"; nothing if there is none.
+fn closing(windows: usize) -> Option<String> {
+    match windows {
+        0 => None,
+        1 => Some("1 window asked to close".to_owned()),
+        n => Some(format!("{n} windows asked to close")),
+    }
 }
 
 const QUIT: Signal = Signal(3);

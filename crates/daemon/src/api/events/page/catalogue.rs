@@ -1,6 +1,6 @@
 //! What the documentation says of each kind beyond its doc comment: when it is raised, and what follows.
 
-use abide_model::{EventKind, ExitStatus, HookKind, Signal};
+use abide_model::{EventKind, ExitStatus, HookKind, Signal, StopReport, StopStepReport};
 
 pub(super) struct Entry {
     pub(super) example: EventKind,
@@ -395,6 +395,32 @@ pub(super) fn catalogue() -> Vec<Entry> {
             "Raised when retention has deleted what had not been sent yet, or a receiver says that something did not arrive; at \
              most once a minute for each system log.",
             "Sending goes on with what is there.",
+        ),
+        run(
+            EventKind::StopReport {
+                report: StopReport {
+                    run_id: 3,
+                    why: text("stopped by hand"),
+                    ended_by: Some(text("SIGTERM")),
+                    took_ms: Some(5230),
+                    within_ms: 10_000,
+                    exited_after_ms: Some(5210),
+                    steps: vec![
+                        StopStepReport {
+                            step: text("SIGINT"),
+                            ..StopStepReport::default()
+                        },
+                        StopStepReport {
+                            step: text("SIGTERM"),
+                            after_ms: 5000,
+                            ..StopStepReport::default()
+                        },
+                    ],
+                },
+            },
+            "Raised when nothing is left of a run that abide ended, for whatever reason: which step of its stop ended it, \
+             which ones did not or reached nobody, and how long it took. The same as `last_stop` in `status`.",
+            "What `stopping` was about: `stopped`, or a restart.",
         ),
         home(
             EventKind::Unknown,
