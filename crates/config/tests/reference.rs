@@ -47,8 +47,11 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::Backoff => format!("backoff = {{ {name} = {value} }}"),
         Table::GiveUp => format!("give_up = {{ {name} = {value} }}"),
         Table::Stop => format!("stop = {{ {name} = {value} }}"),
-        Table::StopStep if name == "signal" => {
-            format!("stop = {{ steps = [{{ signal = {value} }}] }}")
+        Table::StopStep if matches!(name, "signal" | "command") => {
+            format!("stop = {{ steps = [{{ {name} = {value} }}] }}")
+        }
+        Table::StopStep if name == "shell" => {
+            format!("stop = {{ steps = [{{ command = \"true\", {name} = {value} }}] }}")
         }
         Table::StopStep => {
             format!("stop = {{ steps = [{{ signal = \"INT\", {name} = {value} }}] }}")

@@ -119,6 +119,16 @@ impl Written {
         }
     }
 
+    /// Its keys as one would write them, but for the time.
+    pub fn show_command(&self) -> String {
+        match &self.hook.command {
+            Command::Shell(line) => format!("command = {}, shell = true", show_text(line)),
+            Command::Argv(argv) => {
+                format!("command = {}", show_texts(argv.iter().map(String::as_str)))
+            }
+        }
+    }
+
     /// Fills in the instance and looks whether the program is there.
     pub fn settle(&self, reader: &Reader<'_>, here: &Here<'_>) -> Hook {
         let Here {
@@ -170,12 +180,7 @@ pub(super) fn show(field: &Field<'_>, hooks: &[Written]) -> String {
         return show_text(line);
     }
     let one = |written: &Written| {
-        let command = match &written.hook.command {
-            Command::Shell(line) => format!("command = {}, shell = true", show_text(line)),
-            Command::Argv(argv) => {
-                format!("command = {}", show_texts(argv.iter().map(String::as_str)))
-            }
-        };
+        let command = written.show_command();
         format!(
             "{{ {command}, timeout = \"{}\" }}",
             show_duration(written.hook.timeout)

@@ -5,26 +5,54 @@ use std::time::Duration;
 use abide_model::{Signal, StopAction, StopPlan, StopStep};
 use toml::de::DeValue;
 
-use super::{Layer, Reader};
+use super::command::command;
+use super::probe::Here;
+use super::reader::Field;
+use super::{Reader, hook};
 use crate::keys::Table;
-use crate::values::{Value, Wrong, show_duration};
+use crate::values::{Value as _, Wrong, show_duration};
+
+/// `stop` as it is written.
+#[derive(Clone)]
+pub(super) struct Written {
+    steps: Vec<Step>,
+    within: Duration,
+}
+
+#[derive(Clone)]
+struct Step {
+    action: Action,
+    within: Option<Duration>,
+}
+
+#[derive(Clone)]
+enum Action {
+    Signal(Signal),
+    Command(hook::Written),
+}
+
+impl Step {
+    /// With all the time that there is.
+    fn signal(signal: Signal) -> Self {
+        Self {
+            action: Action::Signal(signal),
+            within: None,
+        }
+    }
+}
 
 /// Reads `stop`: one signal, or steps, under one `within`.
-pub(super) fn stop(reader: &Reader<'_>) -> StopPlan {
+pub(super) fn stop(reader: &Reader<'_>) -> Written {
     let table = reader
         .tables("stop", Table::Stop)
         .unwrap_or_else(|| reader.empty("stop", Table::Stop));
-    let standard = StopPlan::default();
-    let within: Duration = table.get_or("within", standard.within);
+    let within: Duration = table.get_or("within", StopPlan::default().within);
     let steps = match (table.field("steps"), table.field("signal")) {
         (Some(steps), Some(signal)) if steps.kind == signal.kind => {
             let wrong = Wrong::new("`signal` and `steps` are two ways to say it")
                 .help("put the signal into the steps, or take the steps out");
             table.wrong(&signal, wrong);
-            return StopPlan {
-                steps: standard.steps,
-                within,
-            };
+            vec![Step::signal(Signal::TERM)]
         }
         (Some(steps), signal)
             if signal
@@ -33,22 +61,12 @@ pub(super) fn stop(reader: &Reader<'_>) -> StopPlan {
         {
             read_steps(&table, &steps, within)
         }
-        _ => {
-            let signal = table.get_or("signal", Signal::TERM);
-            vec![StopStep {
-                action: StopAction::Signal(signal),
-                within: None,
-            }]
-        }
+        _ => vec![Step::signal(table.get_or("signal", Signal::TERM))],
     };
-    StopPlan { steps, within }
+    Written { steps, within }
 }
 
-fn read_steps(
-    table: &Reader<'_>,
-    field: &super::reader::Field<'_>,
-    within: Duration,
-) -> Vec<StopStep> {
+fn read_steps(table: &Reader<'_>, field: &Field<'_>, within: Duration) -> Vec<Step> {
     let DeValue::Array(items) = field.value.get_ref() else {
         let wrong = Wrong::kind(field.value.get_ref(), "an array of tables")
             .help("such as `steps = [{ signal = \"SIGINT\", within = \"5s\" }, { signal = \"SIGTERM\" }]`");
@@ -66,35 +84,17 @@ fn read_steps(
             );
             continue;
         };
-        let step = Reader::new(
-            table.context,
-            Table::StopStep,
-            vec![Layer {
-                kind: field.kind,
-                table: inner,
-            }],
-        );
-        let share: Option<Duration> = step.get("within");
-        if step.field("signal").is_none() {
-            table.wrong_at(
-                field,
-                item.span(),
-                Wrong::new("a step without a `signal`").help("such as `{ signal = \"SIGTERM\" }`"),
-            );
+        let step = table.item(field, Table::StopStep, inner);
+        let within: Option<Duration> = step.get("within");
+        total += within.unwrap_or_default();
+        if let Some(action) = action(table, field, item, &step) {
+            steps.push(Step { action, within });
         }
-        let Some(signal) = step.get::<Signal>("signal") else {
-            continue;
-        };
-        total += share.unwrap_or_default();
-        steps.push(StopStep {
-            action: StopAction::Signal(signal),
-            within: share,
-        });
     }
     if items.is_empty() {
         table.wrong(
             field,
-            Wrong::new("no step at all").help("take `steps` out, or name at least one signal"),
+            Wrong::new("no step at all").help("take `steps` out, or name at least one"),
         );
     }
     if total > within {
@@ -122,19 +122,67 @@ fn read_steps(
         .help("give every step but the last its `within`");
         table.wrong(field, wrong);
     }
-    let shown: Vec<String> = steps.iter().map(show_step).collect();
+    let shown: Vec<String> = steps.iter().map(Step::show).collect();
     table.note(field, format!("[{}]", shown.join(", ")));
     steps
 }
 
-fn show_step(step: &StopStep) -> String {
-    let StopAction::Signal(signal) = &step.action;
-    match step.within {
-        Some(within) => format!(
-            "{{ signal = {}, within = {} }}",
-            signal.show(),
-            within.show()
-        ),
-        None => format!("{{ signal = {} }}", signal.show()),
+/// What a step does.
+fn action(
+    table: &Reader<'_>,
+    field: &Field<'_>,
+    item: &toml::Spanned<DeValue<'_>>,
+    step: &Reader<'_>,
+) -> Option<Action> {
+    let wrong = match (step.field("signal"), step.field("command")) {
+        (Some(_), None) => return step.get("signal").map(Action::Signal),
+        (None, Some(_)) => {
+            let (command, spans) = command(step)?;
+            let program = spans.first().cloned().unwrap_or(item.span());
+            return Some(Action::Command(hook::Written::new(
+                field,
+                Some(program),
+                command,
+            )));
+        }
+        (Some(_), Some(_)) => Wrong::new("`signal` and `command` are two steps")
+            .help("such as `[{ command = \"…\", within = \"5s\" }, { signal = \"SIGTERM\" }]`"),
+        (None, None) => Wrong::new("a step without a `signal` or a `command`")
+            .help("such as `{ signal = \"SIGTERM\" }`"),
+    };
+    table.wrong_at(field, item.span(), wrong);
+    None
+}
+
+impl Written {
+    /// The stop of one instance; a program that is not there is reported.
+    pub fn settle(&self, reader: &Reader<'_>, here: &Here<'_>) -> StopPlan {
+        let settle = |step: &Step| StopStep {
+            action: match &step.action {
+                Action::Signal(signal) => StopAction::Signal(*signal),
+                Action::Command(written) => {
+                    StopAction::Command(written.settle(reader, here).command)
+                }
+            },
+            within: step.within,
+        };
+        StopPlan {
+            steps: self.steps.iter().map(settle).collect(),
+            within: self.within,
+        }
+    }
+}
+
+impl Step {
+    /// As one would write it.
+    fn show(&self) -> String {
+        let what = match &self.action {
+            Action::Signal(signal) => format!("signal = {}", signal.show()),
+            Action::Command(written) => written.show_command(),
+        };
+        match self.within {
+            Some(within) => format!("{{ {what}, within = {} }}", within.show()),
+            None => format!("{{ {what} }}"),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use abide_model::{
     Command, EnvironmentSpec, HookKind, Hooks, Launch, LogSpec, Policy, Source, Spec, StdinSpec,
-    UnitName,
+    StopPlan, UnitName,
 };
 use toml::de::DeValue;
 
@@ -36,6 +36,7 @@ pub(super) struct Template {
     policy: Policy,
     launch: Launch,
     log: LogSpec,
+    stop: stop::Written,
     reload: Option<reload::Written>,
     hooks: Vec<(HookKind, hook::Written)>,
     ready: Option<ready::Written>,
@@ -88,6 +89,7 @@ impl Template {
         let health = health::health(reader, reader.field("ready").is_some());
         let socket = socket::socket(reader, unit_type);
         clash(reader, ready.as_ref(), socket.as_ref(), notify.fd_store);
+        let stop = stop::stop(reader);
         let policy = Policy {
             unit_type,
             enabled,
@@ -95,7 +97,7 @@ impl Template {
             success_exit: restart::success_exit(reader),
             backoff: restart::backoff(reader),
             give_up: restart::give_up(reader),
-            stop: stop::stop(reader),
+            stop: StopPlan::default(),
             reload: None,
             ready: None,
             heartbeat: None,
@@ -135,6 +137,7 @@ impl Template {
             policy,
             launch,
             log: limits::log(reader),
+            stop,
             reload,
             hooks,
             ready,
@@ -268,6 +271,7 @@ impl Template {
             );
         }
         policy.hooks = Hooks(hooks);
+        policy.stop = self.stop.settle(reader, here);
         policy.reload = self
             .reload
             .as_ref()
