@@ -10,8 +10,17 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreape
 
 use super::prefix::Prefix;
 
-/// No test program takes as long.
+/// No test program takes as long, unless it is known to and [`MINUTES`] says so.
 const AT_MOST: Duration = Duration::from_secs(600);
+
+/// How many minutes a program may take.
+pub const MINUTES: &str = "ABIDE_WINE_MINUTES";
+
+fn at_most() -> Duration {
+    let minutes = std::env::var(MINUTES).ok();
+    let minutes = minutes.and_then(|text| text.parse::<u64>().ok());
+    minutes.map_or(AT_MOST, |minutes| Duration::from_secs(minutes * 60))
+}
 
 /// What `timeout` of the coreutils says.
 const TIMED_OUT: i32 = 124;
@@ -35,7 +44,8 @@ pub fn run(options: &Run) -> Result<(), String> {
     let prefix = Prefix::new()?;
     let mut command = prefix.wine(&options.program);
     command.args(&options.arguments);
-    let ended = bounded(&mut command, AT_MOST);
+    let at_most = at_most();
+    let ended = bounded(&mut command, at_most);
     drop(prefix);
     let left = reap();
     let code = match ended? {
@@ -44,7 +54,7 @@ pub fn run(options: &Run) -> Result<(), String> {
             eprintln!(
                 "xtask: {} did not end in {} s",
                 options.program.display(),
-                AT_MOST.as_secs()
+                at_most.as_secs()
             );
             TIMED_OUT
         }

@@ -2,11 +2,11 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use super::system::socket;
 
 /// Longer than anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,12 +20,6 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     body: BufReader<Box<dyn Connection>>,
     chunked: bool,
-}
-
-pub fn socket(home: &Path) -> Box<dyn Connection> {
-    let stream = UnixStream::connect(home.join("abide.sock")).expect("connect to the socket");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    Box::new(stream)
 }
 
 pub fn tcp(address: SocketAddr) -> Box<dyn Connection> {

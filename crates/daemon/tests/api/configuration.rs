@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use super::fake::{self, Fake};
+use super::system::native;
 
 const TWO: &str =
     "[service.a]\ncommand = \"/bin/sleep 1\"\n\n[service.b]\ncommand = \"/bin/sleep 2\"\n";
 
 fn write(fake: &Fake, name: &str, text: &str) -> String {
     let path = fake.home.parent().expect("a parent").join(name);
-    std::fs::write(&path, text).expect("write");
+    std::fs::write(&path, native(text)).expect("write");
     path.to_str().expect("text").to_owned()
 }
 
@@ -82,7 +83,7 @@ fn an_invalid_file_is_answered_with_every_mistake_and_changes_nothing() {
 #[test]
 fn run_keeps_the_command_as_a_file_of_the_home_and_refuses_a_taken_name() {
     let fake = fake::start();
-    let config = "[service.web]\ncommand = [\"/bin/sleep\", \"9\"]\ndirectory = \"/\"\n";
+    let config = native("[service.web]\ncommand = [\"/bin/sleep\", \"9\"]\ndirectory = \"/\"\n");
     let request = json!({ "name": "web", "config": config });
     assert_eq!(fake.post("/v1/run", &request).status, 202);
     let file = fake.home.join("units/web.toml");
@@ -100,10 +101,10 @@ fn run_keeps_the_command_as_a_file_of_the_home_and_refuses_a_taken_name() {
     for (name, config, status) in [
         (
             "other",
-            "[service.another]\ncommand = \"/bin/sleep 1\"\n",
+            &*native("[service.another]\ncommand = \"/bin/sleep 1\"\n"),
             400,
         ),
-        ("a/b", config, 400),
+        ("a/b", &config, 400),
         ("new", "[service.new]\ncommand = \"\"\n", 422),
     ] {
         assert_eq!(

@@ -1,6 +1,6 @@
 //! A daemon whose driver does everything at once and starts nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
@@ -17,10 +17,11 @@ use abide_model::{
     ActualState, DesiredState, EventKind, Health, Operation, OperationId, OperationKind,
     OperationState, OperationStep, Refusal, RunId, Spec, StepState, UnitId, UnitName, Wall,
 };
-use abide_platform::pipe;
+use abide_platform::pipe::Output;
 use serde_json::Value;
 
 use super::client::{self, Answer};
+use super::system::native;
 
 pub struct Fake {
     pub api: Option<Api>,
@@ -30,6 +31,8 @@ pub struct Fake {
     pub home: PathBuf,
     /// Commands that the driver was given, as text.
     pub asked: Arc<Mutex<Vec<String>>>,
+    /// Held as the keeper does it.
+    outputs: Mutex<Vec<Output>>,
     _dir: tempfile::TempDir,
 }
 
@@ -84,6 +87,7 @@ pub fn start() -> Fake {
         capture,
         home: path,
         asked,
+        outputs: Mutex::default(),
         _dir: dir,
     }
 }
@@ -123,23 +127,21 @@ impl Fake {
         let home = Home::new(self.home.clone());
         let dir = home.unit_run(&unit.name);
         std::fs::create_dir_all(&dir).expect("a directory");
-        pipe::create_fifo(&dir.join("out"), None).expect("a FIFO");
-        let fifo = pipe::hold(&dir.join("out")).expect("held");
+        let output = Output::make(&dir, "out", None).expect("a pipe");
         let stream = StreamSpec {
             unit: unit.id,
             name: unit.name.clone(),
             stream: abide_log::Stream::Out,
             log: abide_model::LogSpec::clone(&unit.spec.log),
             dir: home.unit_logs(&unit.name),
-            fifo: Arc::new(fifo),
+            fifo: Arc::clone(output.reader()),
             stage: None,
             program: None,
         };
         self.capture.add(stream).expect("captured");
-        OpenOptions::new()
-            .write(true)
-            .open(dir.join("out"))
-            .expect("opened")
+        let writer = output.writer().expect("an end");
+        self.outputs.lock().expect("no panic").push(output);
+        File::from(writer)
     }
 
     /// Waits until all that a unit wrote is in its segments.
@@ -197,9 +199,9 @@ pub fn entry(id: UnitId, spec: Spec, view: UnitView) -> UnitEntry {
 }
 
 pub fn spec(name: &str) -> Spec {
-    let text = "[service.x]\ncommand = [\"/bin/sleep\", \"1000\"]\ndirectory = \"/\"\n";
+    let text = native("[service.x]\ncommand = [\"/bin/sleep\", \"1000\"]\ndirectory = \"/\"\n");
     let document = abide_config::parse(
-        text,
+        &text,
         "/x/abide.toml".as_ref(),
         &abide_config::Caller::default(),
     );

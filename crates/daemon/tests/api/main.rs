@@ -1,7 +1,5 @@
 //! The control API against a driver that does everything at once and starts nothing.
 
-#![cfg(unix)] // its client speaks through a socket with a path
-
 mod access;
 mod beats;
 mod client;
@@ -15,3 +13,4 @@ mod monitors;
 mod operations;
 mod reports;
 mod requests;
+mod system;

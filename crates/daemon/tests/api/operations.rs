@@ -4,6 +4,7 @@ use abide_model::{Operation, OperationId, OperationKind, OperationState, Wall};
 
 use super::client::{send, socket};
 use super::fake;
+use super::system::is_there;
 
 fn operation(state: OperationState) -> Operation {
     Operation {
@@ -58,5 +59,5 @@ fn whoever_waits_is_answered_when_the_api_ends() {
     // Its request may come before the end or after: it is answered, or the connection ends.
     fake.api.take().expect("running").stop();
     let _either = waiting.join();
-    assert!(!home.join("abide.sock").exists());
+    assert!(!is_there(&home));
 }
