@@ -50,9 +50,9 @@ struct Trial {
 }
 
 impl Trial {
-    fn begin() -> Self {
+    fn begin(lines: u64) -> Self {
         let shop = Shop::new();
-        let counter = format!("counter {}", of(LINES));
+        let counter = format!("counter {lines}");
         let mut units: Vec<Unit<'_>> = STEADY.map(|name| (name, "steady", "")).to_vec();
         // Small segments, all of which are kept, so that it is killed over the change from one to the next, too.
         let log = "log = { max_size = \"256K\", keep = 1000 }";
@@ -202,7 +202,7 @@ fn number(value: &Value) -> u32 {
 
 #[test]
 fn a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing() {
-    let mut trial = Trial::begin();
+    let mut trial = Trial::begin(of(LINES));
     let kills = of(KILLS);
     for _ in 0..kills {
         trial.kill_the_daemon();
@@ -219,7 +219,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing() {
 
 #[test]
 fn what_runs_on_while_keeper_and_daemon_are_both_gone_is_kept_with_its_output() {
-    let mut trial = Trial::begin();
+    let mut trial = Trial::begin(LINES.1);
     let deaths = of(BOTH);
     for _ in 0..deaths {
         trial.kill_both();
