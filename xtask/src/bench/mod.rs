@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures of abide at work, on the reader's own machine.
 
 mod probes;
+mod windows;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ enum What {
     /// Many units with a TCP probe each: what that costs, and how the probes are spread; with the
     /// machine idle, and with all its cores taken.
     Probes(probes::Options),
+    /// abide beside shawl under Wine: crashes, memory, hostile output.
+    Windows(windows::Options),
 }
 
 /// Measures, and prints a table.
@@ -32,6 +35,7 @@ enum What {
 pub fn run(options: &Options) -> Result<(), String> {
     match &options.what {
         Some(What::Probes(options)) => probes::run(options),
+        Some(What::Windows(options)) => windows::run(options),
         None => abide_bench::run(
             &options.peers,
             &abide_bench::Repository {

@@ -22,7 +22,9 @@ use clap::Args;
 use crate::stage::Stages;
 use crate::{command, needs};
 
-pub use wine::{Run, run as wine_run};
+pub use prefix::{Prefix, version as wine_version};
+pub use toolchain::{cargo as cargo_for, remove};
+pub use wine::{Run, bounded, run as wine_run};
 
 /// What `windows` can be told.
 #[derive(Args, Default)]
@@ -46,7 +48,7 @@ pub struct Options {
 }
 
 /// Where all of it lies.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     command::root().join("target").join("windows")
 }
 
@@ -76,6 +78,17 @@ pub fn install() -> Result<(), String> {
         Some(way_out) => Err(format!("the compiler for Windows is not here: {way_out}")),
         None => needs::apt(&missing),
     }
+}
+
+/// Only what is needed.
+///
+/// # Errors
+/// As [`run`].
+pub fn provision() -> Result<(), String> {
+    run(&Options {
+        provision: true,
+        ..Options::default()
+    })
 }
 
 /// All of it, one stage after another.

@@ -89,6 +89,11 @@ impl Prefix {
         Ok((prefix, path))
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Wine, about to run this.
     pub fn wine(&self, program: &Path) -> Command {
         let mut command = Command::new(WINE);
@@ -170,7 +175,8 @@ pub fn template() -> Result<PathBuf, String> {
     Ok(template)
 }
 
-fn version() -> Result<String, String> {
+/// What Wine says of itself.
+pub fn version() -> Result<String, String> {
     let output = Command::new(WINE)
         .arg("--version")
         .output()
