@@ -7,6 +7,7 @@
 //!
 //! Architecture invariant: nothing here decides. When to start, stop or restart is the core's business.
 
+pub mod absent;
 pub mod account;
 pub mod clock;
 pub mod control;

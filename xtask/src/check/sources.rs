@@ -55,6 +55,7 @@ pub fn check() -> Result<(), String> {
     for (path, text) in rust_files()? {
         unsafe_in_its_place(&path, &text, &mut found);
         systems_in_their_files(&path, &text, &mut found);
+        reasons_in_one_list(&path, &text, &mut found);
     }
     lints_inherited(&mut found)?;
     super::verdict(&found)
@@ -124,6 +125,26 @@ fn systems_in_their_files(path: &Path, text: &str, found: &mut Vec<String>) {
         if conditional && system && !parent {
             found.push(format!(
                 "{}:{}: a system is chosen inside a file\n  why not: one file an OS, same item names in each, `cfg` only in the parent module; nobody can follow code that is two programs at once",
+                path.display(),
+                i + 1
+            ));
+        }
+    }
+}
+
+/// What Windows has not is said with a reason that docs/parity.toml knows.
+fn reasons_in_one_list(path: &Path, text: &str, found: &mut Vec<String>) {
+    let windows = path.iter().any(|part| {
+        let part = part.to_string_lossy();
+        part == "windows" || part == "windows.rs"
+    });
+    if !windows || !path.starts_with("crates/platform/src") {
+        return;
+    }
+    for (i, line) in text.lines().enumerate() {
+        if code(line).contains("ErrorKind::Unsupported") {
+            found.push(format!(
+                "{}:{}: says `Unsupported` by itself\n  why not: the page of what differs on Windows is made from the reasons in crates/platform/src/absent.rs; add it there",
                 path.display(),
                 i + 1
             ));

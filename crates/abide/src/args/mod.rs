@@ -380,4 +380,6 @@ pub struct ManualArgs {
 }
 
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::record::SIZE;
 use super::{Identity, Probe, Record};
+use crate::absent;
 use crate::clock::boot;
 use crate::exit::from_exit_code;
 use crate::handle::Borrowed;
@@ -103,12 +104,7 @@ impl Handle {
         if signal == Signal::KILL {
             return self.terminate(TERMINATED);
         }
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!(
-                "Windows has no {signal}: a program can be asked to end (`abide stop`) or be ended (SIGKILL)"
-            ),
-        ))
+        Err(absent::SIGNALS.error())
     }
 
     /// Ends this process alone, with this code.

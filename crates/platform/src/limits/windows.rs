@@ -21,6 +21,8 @@ use windows_sys::Win32::System::Threading::{
     IDLE_PRIORITY_CLASS, NORMAL_PRIORITY_CLASS,
 };
 
+use crate::absent::{self, Absent};
+
 /// The one call by which a job learns anything: SetInformationJobObject.
 pub(crate) trait Tell {
     /// A class of information, and the structure that belongs to it.
@@ -57,10 +59,10 @@ impl Settings {
             ..Self::default()
         };
         let mut unsupported = Vec::new();
-        let mut refuse = |limit: &str, reason: &str| {
+        let mut refuse = |limit: &str, why: &Absent| {
             unsupported.push(LimitUnsupported {
                 limit: limit.to_owned(),
-                reason: reason.to_owned(),
+                reason: why.reason.to_owned(),
             });
         };
         for (limit, wanted) in [
@@ -68,17 +70,11 @@ impl Settings {
             ("io_write", tree.io_write.is_some()),
         ] {
             if wanted {
-                refuse(
-                    limit,
-                    "Windows has no limit of bytes a second for the processes of a job",
-                );
+                refuse(limit, &absent::IO_RATE);
             }
         }
         if launch.oom_score.is_some() {
-            refuse(
-                "oom_score",
-                "Windows does not choose a process to end when memory is short",
-            );
+            refuse("oom_score", &absent::OOM_SCORE);
         }
         for limit in &launch.limits.process {
             match (limit.kind, limit.value) {
@@ -88,7 +84,7 @@ impl Settings {
                         .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX))
                         .map(|seconds| seconds.saturating_mul(10_000_000));
                 }
-                (kind, _) => refuse(key(kind), "Windows has no such limit for a process"),
+                (kind, _) => refuse(key(kind), &absent::PROCESS_LIMIT),
             }
         }
         (settings, unsupported)

@@ -4,10 +4,9 @@ use std::net::TcpListener;
 use abide_model::{Listen, ListenAddress, SocketSpec};
 
 use super::ListenError;
+use crate::absent;
 use crate::handle::{Handle, Lend};
 use crate::identity;
-
-const WHY: &str = "on Windows no program inherits a listening socket; take `socket` out, and let the program listen itself";
 
 /// No socket is held here.
 #[must_use]
@@ -22,7 +21,7 @@ pub fn address_of(_: impl Lend) -> Option<ListenAddress> {
 pub fn bind(_: &SocketSpec, listen: &Listen, _: Option<(u32, u32)>) -> Result<Handle, ListenError> {
     Err(ListenError {
         address: listen.address.to_string(),
-        why: WHY.to_owned(),
+        why: absent::SOCKETS.reason.to_owned(),
         errno: None,
     })
 }
@@ -35,7 +34,7 @@ pub fn connected(addresses: &[ListenAddress]) -> io::Result<usize> {
     if addresses.is_empty() {
         return Ok(0);
     }
-    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+    Err(absent::SOCKETS.error())
 }
 
 /// The listening sockets of a process that abide made: none.
@@ -44,14 +43,12 @@ pub fn held_by(_: &identity::Handle) -> Vec<(ListenAddress, Handle)> {
     Vec::new()
 }
 
-const NO_HANDLE: &str = "Windows hands a socket on only to a process that it was made for by name";
-
 /// A duplicate of a listening socket of abide's own, for the keeper to hold.
 ///
 /// # Errors
 /// Always `Unsupported`: a socket is no plain handle.
 pub fn to_hold(_: &TcpListener) -> io::Result<Handle> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, NO_HANDLE))
+    Err(absent::HELD_SOCKETS.error())
 }
 
 /// What the keeper held, again as a socket.
@@ -59,5 +56,5 @@ pub fn to_hold(_: &TcpListener) -> io::Result<Handle> {
 /// # Errors
 /// Always `Unsupported`, as [`to_hold`].
 pub fn from_held(_: Handle) -> io::Result<TcpListener> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, NO_HANDLE))
+    Err(absent::HELD_SOCKETS.error())
 }

@@ -24,6 +24,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::{AT_ONCE, Interest};
+use crate::absent;
 use crate::handle::Lend;
 use crate::win32::{checked, code, milliseconds, owned, raw};
 
@@ -109,10 +110,7 @@ impl Poll {
     /// Those of DuplicateHandle and CreateThreadpoolWait; `Unsupported`: no object says that its other end is gone.
     pub fn add(&self, what: impl Lend, token: u64, interest: Interest) -> io::Result<()> {
         if interest == Interest::Loss {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "Windows does not tell that the other end of something is gone",
-            ));
+            return Err(absent::LOSS.error());
         }
         let port = Arc::clone(&self.port);
         let told = move || post(&port, token);

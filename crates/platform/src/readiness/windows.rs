@@ -1,17 +1,15 @@
 use std::io;
 
 use super::Said;
+use crate::absent;
 use crate::handle::Handle;
-
-const WHY: &str = "on Windows a program inherits no descriptor by its number; use another readiness check \
-                   (`tcp`, `http`, `log`, `file`, `exec`)";
 
 /// There is none.
 ///
 /// # Errors
 /// Always `Unsupported`.
 pub fn pipe() -> io::Result<(Handle, Handle)> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+    Err(absent::READY_DESCRIPTOR.error())
 }
 
 /// There is none.
@@ -19,5 +17,5 @@ pub fn pipe() -> io::Result<(Handle, Handle)> {
 /// # Errors
 /// Always `Unsupported`.
 pub fn read(_: &Handle) -> io::Result<Said> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+    Err(absent::READY_DESCRIPTOR.error())
 }

@@ -13,6 +13,7 @@ use super::channel::{Channel, Operation, Received, Sent};
 use super::handles::{give, inherited, received};
 use super::kept::{self, JOB, PROCESS, is_of_run, key};
 use super::{KEEPER_FD, KEEPER_PROCESS, READY_FD, hand_over};
+use crate::absent;
 use crate::identity;
 use crate::keeper::told::{Told, event};
 use crate::keeper::wire::{Frame, Kind, VERSION};
@@ -257,11 +258,7 @@ impl Link {
     /// # Errors
     /// [`io::ErrorKind::Unsupported`]: not there on Windows yet.
     pub fn upgrade(&mut self, _exe: BorrowedHandle<'_>, _renew: bool) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "on Windows the keeper cannot replace its daemon yet; `abide down`, put the new file in place, \
-             then `abide up`",
-        ))
+        Err(absent::UPGRADE.error())
     }
 
     /// The next event, if there is one. To be called until `None` whenever the handle is

@@ -45,6 +45,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::{SpawnError, Step, Surroundings};
+use crate::absent;
 use crate::exit::errno_text;
 use crate::handle::Borrowed;
 use crate::identity::{Handle, Record};
@@ -97,10 +98,7 @@ fn begin(order: &Order) -> Result<Begun, SpawnError> {
         return Err(refused(
             Step::User,
             None,
-            format!(
-                "change to {account}: on Windows a run has abide's own account; \
-                 take `user` and `group` out, or run abide with that account"
-            ),
+            format!("change to {account}: {}", absent::ACCOUNTS.reason),
         ));
     }
     let environment = variables(launch, &order.variables)?;
@@ -155,15 +153,17 @@ fn begin(order: &Order) -> Result<Begun, SpawnError> {
 
 /// Better not started than without what its specification asks for.
 fn refuse_what_windows_has_not(order: &Order) -> Result<(), SpawnError> {
-    let why = if !order.sockets.is_empty() {
-        "pass sockets to it: on Windows a program inherits none by its number; take `socket` out"
+    let (what, why) = if !order.sockets.is_empty() {
+        ("pass sockets to it", absent::SOCKETS.reason)
     } else if order.ready_fd.is_some() {
-        "pass it a descriptor to say on that it is ready: on Windows a program inherits none by its number; \
-         use another readiness check"
+        (
+            "pass it a descriptor to say on that it is ready",
+            absent::READY_DESCRIPTOR.reason,
+        )
     } else {
         return Ok(());
     };
-    Err(refused(Step::Descriptors, None, why.to_owned()))
+    Err(refused(Step::Descriptors, None, format!("{what}: {why}")))
 }
 
 /// A process that has not run yet: ended when this is dropped.

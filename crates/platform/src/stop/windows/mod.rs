@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use abide_model::Signal;
 
 use super::plan::{Outcome, Plan, Report, Step, Target, follow};
+use crate::absent;
 use crate::tree::{RunTree, TERMINATED};
 
 use console::Event;
@@ -53,15 +54,7 @@ pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
             tree.terminate(TERMINATED)?;
             [Some("its job terminated".to_owned()), None]
         }
-        other => {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                format!(
-                    "Windows has no {other}; SIGINT is Ctrl-C there, SIGQUIT Ctrl-Break, SIGHUP closes windows, SIGTERM \
-                     does the first and the last, SIGKILL terminates"
-                ),
-            ));
-        }
+        _ => return Err(absent::STOP_SIGNALS.error()),
     };
     let done: Vec<String> = done.into_iter().flatten().collect();
     if done.is_empty() {

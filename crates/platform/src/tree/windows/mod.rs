@@ -214,11 +214,11 @@ impl Trees {
     /// The next message of any job, with the key that [`RunTree::key`] tells; `None`: none came in time.
     ///
     /// # Errors
-    /// Those of GetQueuedCompletionStatus; `Unsupported`, if these are not from [`Trees::reporting`].
+    /// Those of GetQueuedCompletionStatus; `InvalidInput`, if these are not from [`Trees::reporting`].
     pub fn next(&self, at_most: Option<Duration>) -> io::Result<Option<(usize, JobMessage)>> {
         match &self.0.port {
             Some(port) => port.next(at_most),
-            None => Err(io::ErrorKind::Unsupported.into()),
+            None => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 }

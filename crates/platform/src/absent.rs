@@ -1,0 +1,105 @@
+//! What Windows has no counterpart for, and why, in the words in which it is said: one list, which
+//! `docs/parity.toml` has to agree with. Whatever answers `Unsupported` there takes its reason from here.
+
+use std::io;
+
+/// Something that a system does not have.
+#[derive(Debug)]
+pub struct Absent {
+    /// How it is called in `docs/parity.toml`.
+    pub name: &'static str,
+    /// Why, and the way out. Reads after "cannot WHAT: ".
+    pub reason: &'static str,
+}
+
+impl Absent {
+    const fn new(name: &'static str, reason: &'static str) -> Self {
+        Self { name, reason }
+    }
+
+    /// As the answer of a call.
+    #[must_use]
+    pub fn error(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::Unsupported, self.reason)
+    }
+}
+
+/// Sockets that a program is given.
+pub const SOCKETS: Absent = Absent::new(
+    "sockets",
+    "on Windows no program inherits a listening socket; take `socket` out, and let the program listen itself",
+);
+
+/// A socket of abide's own that outlives its daemon.
+pub const HELD_SOCKETS: Absent = Absent::new(
+    "held-sockets",
+    "Windows hands a socket on only to a process that it was made for by name",
+);
+
+/// `ready = { fd = … }`.
+pub const READY_DESCRIPTOR: Absent = Absent::new(
+    "ready-descriptor",
+    "on Windows a program inherits no descriptor by its number; use another readiness check (`tcp`, `http`, `log`, `file`, `exec`)",
+);
+
+/// `user`, `group`.
+pub const ACCOUNTS: Absent = Absent::new(
+    "accounts",
+    "on Windows a run has abide's own account; take `user` and `group` out, or run abide with that account",
+);
+
+/// `limits.io_read`, `limits.io_write`.
+pub const IO_RATE: Absent = Absent::new(
+    "io-rate",
+    "Windows has no limit of bytes a second for the processes of a job",
+);
+
+/// The limits of setrlimit(2) that a job has not.
+pub const PROCESS_LIMIT: Absent =
+    Absent::new("process-limit", "Windows has no such limit for a process");
+
+/// `oom_score`.
+pub const OOM_SCORE: Absent = Absent::new(
+    "oom-score",
+    "Windows does not choose a process to end when memory is short",
+);
+
+/// That the other end of something is gone.
+pub const LOSS: Absent = Absent::new(
+    "loss",
+    "Windows does not tell that the other end of something is gone",
+);
+
+/// A signal to one process.
+pub const SIGNALS: Absent = Absent::new(
+    "signals",
+    "Windows has no such signal: a program can be asked to end (`abide stop`) or be ended (SIGKILL)",
+);
+
+/// A signal as a step of a stop.
+pub const STOP_SIGNALS: Absent = Absent::new(
+    "stop-signals",
+    "Windows has no such signal: SIGINT is Ctrl-C there, SIGQUIT Ctrl-Break, SIGHUP closes windows, SIGTERM does the first and the last, \
+     SIGKILL terminates",
+);
+
+/// An executable that takes over from a daemon.
+pub const UPGRADE: Absent = Absent::new(
+    "upgrade",
+    "on Windows the keeper cannot replace its daemon yet; `abide down`, put the new file in place, then `abide up`",
+);
+
+/// All of it.
+pub const ON_WINDOWS: &[Absent] = &[
+    SOCKETS,
+    HELD_SOCKETS,
+    READY_DESCRIPTOR,
+    ACCOUNTS,
+    IO_RATE,
+    PROCESS_LIMIT,
+    OOM_SCORE,
+    LOSS,
+    SIGNALS,
+    STOP_SIGNALS,
+    UPGRADE,
+];
