@@ -35,6 +35,7 @@ pub mod service;
 mod shell;
 
 pub use error::Error;
+pub use manager::needs_password;
 pub use manager::{Change, Exit, Installed, Kind, Manager, Scope, State, Status};
 pub use plan::Plan;
 pub use service::{

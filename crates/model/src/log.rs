@@ -99,7 +99,7 @@ pub struct LogTarget {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogWay {
-    /// This machine's: journald where it is there, else syslog.
+    /// This machine's: journald where it is there, else syslog; on Windows the Event Log.
     Auto,
     /// journald, at its own socket or at this one.
     Journald(Option<PathBuf>),
@@ -111,6 +111,8 @@ pub enum LogWay {
     Tcp(String, u16),
     /// Syslog over TLS.
     Tls(String, u16, LogTrust),
+    /// The Event Log of Windows, by this source; `None`: that of the service, or abide's.
+    EventLog(Option<String>),
 }
 
 /// Who is trusted at the other end of TLS, and who this end is.
@@ -136,6 +138,8 @@ impl fmt::Display for LogWay {
             Self::Udp(host, port) => write!(f, "udp://{}", Authority(host, *port)),
             Self::Tcp(host, port) => write!(f, "tcp://{}", Authority(host, *port)),
             Self::Tls(host, port, _) => write!(f, "tls://{}", Authority(host, *port)),
+            Self::EventLog(None) => f.write_str("eventlog"),
+            Self::EventLog(Some(source)) => write!(f, "eventlog://{source}"),
         }
     }
 }

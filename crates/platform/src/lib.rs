@@ -11,6 +11,7 @@ pub mod absent;
 pub mod account;
 pub mod clock;
 pub mod control;
+pub mod event_log;
 pub mod executable;
 pub mod exit;
 pub mod fault;

@@ -8,6 +8,7 @@ use abide_host::{Kind, Start};
 use clap::{Args, ValueEnum};
 
 use super::run::parse_variable;
+use super::scm::ScmArgs;
 use super::{ReadyArgs, RestartWhen, parse_duration};
 
 /// Arguments of `install`.
@@ -46,6 +47,8 @@ pub struct InstallArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub watchdog: Option<Duration>,
     #[command(flatten)]
+    pub scm: ScmArgs,
+    #[command(flatten)]
     pub at: ManagerArgs,
     /// Start it, too
     #[arg(long, conflicts_with = "dry_run")]
@@ -61,8 +64,8 @@ pub struct InstallArgs {
 /// How a program that is given after `--` is to run.
 #[derive(Args, Debug)]
 pub struct ProgramArgs {
-    /// The account that the program runs as
-    #[arg(long, value_name = "NAME", requires = "command")]
+    /// The account that the program runs as; on Windows the service with all that it keeps
+    #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
     /// Its working directory [default: this one]
     #[arg(long, short = 'C', value_name = "DIR", requires = "command")]
@@ -89,7 +92,7 @@ pub struct ProgramArgs {
 /// Which manager.
 #[derive(Args, Debug, Default, Clone)]
 pub struct ManagerArgs {
-    /// The service manager: systemd, runit, openrc, sysv or launchd [default: the one that runs here]
+    /// The service manager: systemd, runit, openrc, sysv, launchd or scm [default: the one that runs here]
     #[arg(long, value_name = "KIND")]
     pub manager: Option<Kind>,
     /// A service of this user's own, not of the machine

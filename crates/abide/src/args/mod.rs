@@ -8,6 +8,7 @@ mod help;
 mod install;
 mod options;
 mod run;
+mod scm;
 mod when;
 
 use clap::{Args, Parser, Subcommand};

@@ -37,7 +37,15 @@ struct Order {
 
 pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer {
     let manager = manager(&args.at, args.dry_run)?;
-    let order = order(context.client.home(), args, &manager)?;
+    let mut order = order(context.client.home(), args, &manager)?;
+    if manager.kind() == Kind::Scm {
+        of_windows(&mut order.service, args)?;
+    } else if args.program.account.is_some() && args.command.is_empty() {
+        return Err(Failure::usage(
+            "cannot say here which account it runs as: that stands in the unit's file, as `user`"
+                .to_owned(),
+        ));
+    }
     let shelf = installed::shelf(manager.scope())?;
     let mut plan = manager.plan_install(&order.service).map_err(refused)?;
     add_notes(&mut plan, &order, &shelf)?;
@@ -80,6 +88,18 @@ pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer
         writeln!(context.out, "`abide start {name}` starts it")?;
     }
     Ok(Code::Done)
+}
+
+/// What the Service Control Manager is told besides. There the service itself has the account.
+fn of_windows(service: &mut Service, args: &InstallArgs) -> Result<(), Failure> {
+    service.user.clone_from(&args.program.account);
+    let mut settings = args.scm.settings(args.program.account.as_deref())?;
+    // abide is its own message file.
+    settings.event_messages = Some(text(&service.program)?);
+    service.scm = settings;
+    // It knows no signals.
+    service.reload_signal = None;
+    Ok(())
 }
 
 /// The daemon of this home reads its files again if it has the unit, and then has it no more: it would run twice.
@@ -265,7 +285,9 @@ fn of_program(abide: &Path, args: &InstallArgs, manager: &Manager) -> Result<Ord
     let mut options = RunOptions::new(unit.clone(), command, directory.clone());
     options.description.clone_from(&args.description);
     options.environment = environment;
-    options.user.clone_from(&args.program.account);
+    if manager.kind() != Kind::Scm {
+        options.user.clone_from(&args.program.account);
+    }
     options.restart = args.program.restart.map(run::restart);
     options.ready = run::ready(&args.program.ready, &directory)?;
     options.heartbeat = args.program.heartbeat;
@@ -359,6 +381,7 @@ fn show_plan(
         "name": order.service.name,
         "manager": manager.kind().as_str(),
         "user": manager.scope() == Scope::User,
+        "registration": plan.registration.as_ref().map(ToString::to_string),
         "directories": plan.directories.iter().map(path).collect::<Vec<_>>(),
         "files": plan.files.iter().map(|file| json!({
             "path": path(&file.path),

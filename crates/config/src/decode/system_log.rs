@@ -19,7 +19,7 @@ const FACILITIES: [&str; 20] = [
     "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
-const DESTINATIONS: &str = "write \"auto\", \"journald\", \"syslog\", \"udp://HOST:514\", \"tcp://HOST:514\", \"tls://HOST:6514\" or \"unix:///PATH\"";
+const DESTINATIONS: &str = "write \"auto\", \"journald\", \"syslog\", \"eventlog\", \"udp://HOST:514\", \"tcp://HOST:514\", \"tls://HOST:6514\" or \"unix:///PATH\"";
 
 /// Reads the key; `None`: it is not there.
 pub(super) fn system_log(reader: &Reader<'_>) -> Option<Vec<SystemLogSpec>> {
@@ -223,9 +223,7 @@ fn way(text: &str) -> Result<Option<LogWay>, Wrong> {
         "auto" | "system" => LogWay::Auto,
         "journald" | "journal" => LogWay::Journald(None),
         "syslog" => LogWay::Local(None),
-        "eventlog" | "event_log" | "windows" => {
-            return Err(bad("the Windows Event Log is not in this version of abide"));
-        }
+        "eventlog" | "event_log" | "windows" => LogWay::EventLog(None),
         _ => {
             let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("unknown"))?;
             let socket = || match rest.starts_with('/') && rest.len() < 108 {
@@ -237,6 +235,9 @@ fn way(text: &str) -> Result<Option<LogWay>, Wrong> {
             let remote =
                 |port: u16| address(rest, port).ok_or_else(|| bad("its host or port is wrong"));
             match scheme {
+                "eventlog" => LogWay::EventLog(Some(source(rest).ok_or_else(|| {
+                    bad("the name of a source has no backslash, and at most 200 characters")
+                })?)),
                 "unix" => LogWay::Local(socket()?),
                 "journald" => LogWay::Journald(socket()?),
                 "udp" => remote(514).map(|(host, port)| LogWay::Udp(host, port))?,
@@ -249,6 +250,13 @@ fn way(text: &str) -> Result<Option<LogWay>, Wrong> {
         }
     };
     Ok(Some(way))
+}
+
+/// The name of a source: a key of the registry.
+fn source(text: &str) -> Option<String> {
+    let fits = !text.is_empty() && text.chars().count() <= 200;
+    let bad = |c: char| c == '\\' || c.is_control();
+    (fits && !text.contains(bad)).then(|| text.to_owned())
 }
 
 /// A host, without brackets, and a port, which may be left out.
@@ -278,6 +286,8 @@ mod tests {
             "auto",
             "journald",
             "syslog",
+            "eventlog",
+            "eventlog://web",
             "udp://logs.example:514",
             "tcp://127.0.0.1:601",
             "tls://[::1]:6514",

@@ -337,7 +337,7 @@ pub const ALL: &[Key] = &[
     row(Unit, "system_log", "boolean, destination, array or table", "", "\"journald\"", Keys(SystemLog),
         "Which of the system's logs hear what abide says of it and, with `output`, what it writes. Default: those of `[daemon]`; `false`: none."),
     row(SystemLog, "to", "destination, or array", "\"auto\"", "\"tcp://logs.example:514\"", Value,
-        "`\"auto\"` (or `true` for all of the table): journald if it is there, else the machine's syslog. `\"journald\"`, `\"syslog\"`; `\"udp://HOST:514\"`, `\"tcp://HOST:514\"`, `\"tls://HOST:6514\"`; `\"unix:///PATH\"` and `\"journald:///PATH\"` for sockets elsewhere; `\"none\"`."),
+        "`\"auto\"` (or `true` for all of the table): journald if it is there, else the machine's syslog; on Windows the Event Log. `\"journald\"`, `\"syslog\"`, `\"eventlog\"`; `\"eventlog://SOURCE\"`; `\"udp://HOST:514\"`, `\"tcp://HOST:514\"`, `\"tls://HOST:6514\"`; `\"unix:///PATH\"` and `\"journald:///PATH\"` for sockets elsewhere; `\"none\"`."),
     row(SystemLog, "events", "boolean", "true", "false", Value,
         "What abide says: started, exited, given up, …"),
     row(SystemLog, "output", "boolean", "false", "true", Value,

@@ -96,7 +96,7 @@ impl Sender {
 
     fn client(&mut self) -> Option<&mut Client> {
         if self.client.is_none() {
-            let destination = target::destination(&self.target)?;
+            let destination = target::destination(&self.target, &self.context.home)?;
             let identity = target::identity(&self.target);
             self.client = Some(Client::new(destination, identity));
             self.counted = 0;

@@ -1,18 +1,30 @@
 //! From what is configured to what the client takes.
 
-use abide_host::log::{Address, Destination, Facility, Identity, Trust, journald, syslog};
+use abide_host::log::{
+    Address, Destination, Facility, Identity, Trust, eventlog, journald, syslog,
+};
 use abide_model::{LogTarget, LogWay};
 
+use crate::home::Home;
+use crate::installed;
 use crate::report::this_machine;
 
 /// Where it is; `None`: there is no system log on this machine.
-pub(super) fn destination(target: &LogTarget) -> Option<Destination> {
+pub(super) fn destination(target: &LogTarget, home: &Home) -> Option<Destination> {
     let address = |host: &String, port: u16| Address {
         host: host.clone(),
         port,
     };
     Some(match &target.way {
-        LogWay::Auto => return Destination::of_this_machine(),
+        LogWay::Auto => {
+            return Some(match Destination::of_this_machine()? {
+                Destination::EventLog(_) => Destination::EventLog(source(home)),
+                other => other,
+            });
+        }
+        LogWay::EventLog(name) => {
+            Destination::EventLog(name.clone().unwrap_or_else(|| source(home)))
+        }
         LogWay::Journald(path) => {
             Destination::Journald(path.clone().unwrap_or_else(|| journald::SOCKET.into()))
         }
@@ -30,6 +42,14 @@ pub(super) fn destination(target: &LogTarget) -> Option<Destination> {
             },
         ),
     })
+}
+
+/// The source in the Event Log: that of the service which this abide is, else abide's own.
+fn source(home: &Home) -> String {
+    let served = installed::all()
+        .into_iter()
+        .find(|service| service.note.home == home.root());
+    served.map_or_else(|| eventlog::SOURCE.to_owned(), |service| service.name)
 }
 
 /// Who sends.

@@ -17,6 +17,8 @@ pub enum Destination {
     Tcp(Address),
     /// Syslog over TLS (RFC 5425).
     Tls(Address, Trust),
+    /// The Event Log of this Windows, by the source of this name.
+    EventLog(String),
 }
 
 /// A machine and a port.
@@ -40,15 +42,11 @@ pub struct Trust {
 }
 
 impl Destination {
-    /// journald if it is there, else syslog: the log that this machine's administrator looks into. `None`: neither is there.
+    /// The log that this machine's administrator looks into: journald if it is there, else syslog; on Windows the Event Log, by
+    /// the source [`crate::log::eventlog::SOURCE`]. `None`: none is there.
     #[must_use]
     pub fn of_this_machine() -> Option<Self> {
-        let (journald, syslog) = (super::journald::SOCKET, super::syslog::SOCKET);
-        let there = |path: &str| std::path::Path::new(path).exists();
-        if there(journald) {
-            return Some(Self::Journald(journald.into()));
-        }
-        there(syslog).then(|| Self::Local(syslog.into()))
+        super::link::of_this_machine()
     }
 }
 
@@ -73,6 +71,7 @@ impl fmt::Display for Destination {
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Tls(address, _) => write!(f, "tls://{address}"),
+            Self::EventLog(source) => write!(f, "eventlog://{source}"),
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  Entry ──journald::frame──► datagram (or sealed memory file) ─► journald
-//!        └─syslog::message──► datagram, stream, UDP, TCP, TLS ──► syslog
+//!        ├─syslog::message──► datagram, stream, UDP, TCP, TLS ──► syslog
+//!        └─eventlog::report─► ReportEventW ─────────────────────► the Event Log of Windows
 //!                                      ▲
 //!               Client: connects, waits as told, counts what is lost
 //! ```
 //!
-//! Messages are made by pure functions ([`journald`], [`syslog`]); a [`Client`] hands them over. Whatever the
+//! Messages are made by pure functions ([`journald`], [`syslog`], [`eventlog`]); a [`Client`] hands them over. Whatever the
 //! destination, the same fields have the same names: `service_name`, `instance_id`, `trace_id`, `event_severity` (0 to 7),
 //! `timestamp` (milliseconds since 1970); journald has them in capitals. With the feature `lift`, [`lift`] finds level,
 //! time, message and trace id in lines that are JSON or logfmt.
@@ -17,6 +18,7 @@
 mod client;
 mod destination;
 mod entry;
+pub mod eventlog;
 pub mod journald;
 #[cfg(feature = "lift")]
 pub mod lift;

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 pub use install::{Change, Installed};
 pub use kind::{Kind, Scope};
 pub use places::Surroundings;
-pub use scm::Registration;
+pub use scm::{Registration, needs_password};
 pub use status::{Exit, State, Status};
 
 use crate::plan::{Call, Plan};

@@ -4,4 +4,4 @@
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{KeyMode, enable_sequences, size};
+pub use windows::{KeyMode, enable_sequences, read_unseen, size};

@@ -46,6 +46,21 @@ pub fn size(output: &impl AsHandle) -> Option<(usize, usize)> {
     ))
 }
 
+/// A line that a person types, which is not shown.
+///
+/// # Errors
+/// Standard input is no console.
+pub fn read_unseen() -> io::Result<String> {
+    let input = io::stdin();
+    let before = mode(&input)?;
+    set_mode(&input, before & !ENABLE_ECHO_INPUT)?;
+    let mut line = String::new();
+    let read = input.read_line(&mut line);
+    set_mode(&input, before)?;
+    read?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 /// Keys come one by one, unseen, Ctrl-C among them, until this is dropped.
 #[derive(Debug)]
 pub struct KeyMode {

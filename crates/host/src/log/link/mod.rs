@@ -3,14 +3,14 @@
 //! Nothing here waits for longer than it is told to. A link that reports an error other than `WouldBlock` is of no
 //! use any more; a new one is opened by [`super::Client`], which knows when.
 
-#[cfg(not(unix))]
-mod absent;
 #[cfg(unix)]
 mod sealed;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
-#[cfg(not(unix))]
-pub(super) use absent::Link;
 #[cfg(unix)]
-pub(super) use unix::Link;
+pub(super) use unix::{Link, of_this_machine};
+#[cfg(windows)]
+pub(super) use windows::{Link, of_this_machine};

@@ -19,6 +19,16 @@ use datagram::{Datagram, Speech};
 use stream::Stream;
 use udp::Udp;
 
+/// The log of this machine; `None`: there is none.
+pub fn of_this_machine() -> Option<Destination> {
+    let (journald, syslog) = (crate::log::journald::SOCKET, crate::log::syslog::SOCKET);
+    let there = |path: &str| Path::new(path).exists();
+    if there(journald) {
+        return Some(Destination::Journald(journald.into()));
+    }
+    there(syslog).then(|| Destination::Local(syslog.into()))
+}
+
 /// A receiver that was reached, or is being reached.
 #[derive(Debug)]
 pub enum Link {
@@ -49,6 +59,10 @@ impl Link {
             Destination::Tls(address, trust) => {
                 Stream::tcp(address, Some(trust)).map(|stream| Self::Stream(Box::new(stream)))
             }
+            Destination::EventLog(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the Event Log is that of Windows",
+            )),
         }
     }
 

@@ -34,6 +34,12 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Where the manager keeps its services, below `HKEY_LOCAL_MACHINE`.
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 
+/// Whether an account of Windows logs on with a password: those of the system, virtual ones and managed ones do not.
+#[must_use]
+pub fn needs_password(account: &str) -> bool {
+    !without_password(&registration::account(account))
+}
+
 /// The Service Control Manager of some machine.
 #[derive(Clone)]
 pub(super) struct Scm {

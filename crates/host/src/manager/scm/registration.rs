@@ -143,7 +143,7 @@ impl Registration {
 }
 
 /// The account as the manager writes it.
-fn account(name: &str) -> String {
+pub(super) fn account(name: &str) -> String {
     let plain = name.to_lowercase();
     match plain.strip_prefix(r"nt authority\").unwrap_or(&plain) {
         "localsystem" | "system" => LOCAL_SYSTEM.to_owned(),

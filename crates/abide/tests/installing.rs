@@ -1,0 +1,101 @@
+//! `abide.exe install` with the Service Control Manager that Wine has: what is written, shown, changed and removed.
+//! (That it runs then is shown by the tests of the service's own side.)
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const ABIDE: &str = env!("CARGO_BIN_EXE_abide");
+
+/// Only on Windows, and there only where nobody's services are meddled with.
+fn here() -> bool {
+    let here = std::path::MAIN_SEPARATOR == '\\' && std::env::var_os("ABIDE_UNDER_WINE").is_some();
+    if !here {
+        eprintln!("SKIPPED: services of Windows are made only under Wine");
+    }
+    here
+}
+
+fn abide(arguments: &[&str]) -> Output {
+    let output = Command::new(ABIDE).args(arguments).output();
+    output.expect("abide.exe is executed")
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
+}
+
+#[test]
+fn a_program_is_installed_changed_and_removed() {
+    if !here() {
+        return;
+    }
+    let install = |more: &[&str]| {
+        let mut words = vec!["install", "--name", "shop", "--display-name", "The shop"];
+        words.extend(more);
+        words.extend(["--", r"C:\windows\system32\hostname.exe", "a b"]);
+        abide(&words)
+    };
+    let shown = install(&["--dry-run"]);
+    let text = said(&shown);
+    assert_eq!(shown.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("service shop\n"), "{text}");
+    let path = format!(
+        r#"    ImagePath = "{ABIDE}" --home C:\ProgramData\abide\hosted\shop host --managed "#
+    );
+    for part in [
+        path.as_str(),
+        r"C:\ProgramData\abide\services\shop\unit.toml:shop",
+        "    DisplayName = The shop\n",
+        "    ObjectName = LocalSystem\n",
+        r"EventLog\Application\shop\EventMessageFile = ",
+        r"file C:\ProgramData\abide\services\shop\service.json",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!Path::new(r"C:\ProgramData\abide\services\shop").exists());
+
+    let made = install(&[]);
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    assert!(
+        said(&made).starts_with("shop is a service of scm now\n"),
+        "{}",
+        said(&made)
+    );
+    let status = abide(&["status", "shop", "--json"]);
+    let document = said(&status);
+    assert!(document.contains(r#""mode": "service""#), "{document}");
+
+    let again = install(&[]);
+    assert!(said(&again).contains("and just so"), "{}", said(&again));
+    let changed = install(&["--start", "manual"]);
+    let text = said(&changed);
+    assert!(
+        text.contains("- Start = 2 (at boot)") && text.contains("+ Start = 3 (by hand)"),
+        "{text}"
+    );
+
+    let refused = abide(&[
+        "install",
+        "--name",
+        "RpcSs",
+        "--",
+        r"C:\windows\system32\hostname.exe",
+    ]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("not made by abide"),
+        "{}",
+        said(&refused)
+    );
+
+    let gone = abide(&["uninstall", "shop"]);
+    assert_eq!(gone.status.code(), Some(0), "{}", said(&gone));
+    assert!(!Path::new(r"C:\ProgramData\abide\services\shop").exists());
+    let again = abide(&["uninstall", "shop"]);
+    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+}
