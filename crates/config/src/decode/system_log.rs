@@ -314,7 +314,7 @@ mod tests {
             "udp://h:0",
             "unix://rel",
             "tcp://h:99999",
-            "eventlog",
+            "eventlog://a\\b",
         ] {
             assert!(way(text).is_err(), "{text}");
         }
