@@ -3,8 +3,13 @@
 # On Linux:    cargo xtask windows --bundle       (makes target/windows/verify with this file in it)
 # On Windows:  copy that folder, then in it:      powershell -ExecutionPolicy Bypass -File verify.ps1
 #
-# It needs no rights but those of an ordinary user, writes to the folder of temporary files alone, and leaves
+# With -Abide PATH\abide.exe, in a console of an administrator, it also makes a service "abide-verify" with that program,
+# reads with Windows's own tools what was written, and removes it.
+#
+# Without that it needs no rights but those of an ordinary user, writes to the folder of temporary files alone, and leaves
 # no process behind: everything that it starts is in a job that ends with it.
+
+param([string]$Abide)
 
 $ErrorActionPreference = 'Stop'
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
@@ -34,6 +39,40 @@ foreach ($program in $programs) {
         }
     }
     if ($code -ne 0) { $broken += "$name (exit $code)" }
+}
+
+# What Wine's Service Control Manager forgets, and its Event Log does not keep.
+if ($Abide) {
+    "`n=== services" | Tee-Object -FilePath $report -Append
+    $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\abide-verify'
+    & $Abide install --name abide-verify --start delayed --recover 'restart:1s,restart:10s,none' --recover-reset 1h --recover-errors `
+        --preshutdown 45s --service-sid unrestricted --privilege SeChangeNotifyPrivilege --depends-on RpcSs `
+        -- "$env:SystemRoot\System32\ping.exe" -t 127.0.0.1 2>&1 | Add-Content -Path $report
+    if ($LASTEXITCODE -ne 0) { $broken += 'abide install' }
+    else {
+        $said = (sc.exe qfailure abide-verify) + (sc.exe qfailureflag abide-verify) + (sc.exe qsidtype abide-verify) + (sc.exe qprivs abide-verify) + (sc.exe qc abide-verify)
+        $said | Add-Content -Path $report
+        $said = $said -join "`n"
+        $checks = [ordered]@{
+            'two restarts'            = ([regex]::Matches($said, 'RESTART')).Count -eq 2
+            'reset after an hour'     = $said -match '3600'
+            'errors are failures'     = (Get-ItemProperty $key).FailureActionsOnNonCrashFailures -eq 1
+            'its own identifier'      = $said -match 'UNRESTRICTED'
+            'one privilege'           = $said -match 'SeChangeNotifyPrivilege'
+            'delayed'                 = (Get-ItemProperty $key).DelayedAutostart -eq 1
+            'preshutdown'             = (Get-ItemProperty $key).PreshutdownTimeout -eq 45000
+            'quoted'                  = (Get-ItemProperty $key).ImagePath.StartsWith('"')
+            'a source with its texts' = (Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\abide-verify').EventMessageFile -eq (Resolve-Path $Abide).Path
+        }
+        [System.Diagnostics.EventLog]::WriteEntry('abide-verify', 'a text of abide-verify', 'Warning', 8)
+        $event = Get-WinEvent -ProviderName abide-verify -MaxEvents 1
+        $checks['the viewer shows the text'] = $event.Id -eq 8 -and $event.Message -match 'a text of abide-verify'
+        & $Abide uninstall abide-verify 2>&1 | Add-Content -Path $report
+        $checks['it is gone'] = $LASTEXITCODE -eq 0 -and -not (Test-Path $key)
+        foreach ($check in $checks.GetEnumerator()) {
+            "service: $($check.Key): $(if ($check.Value) { $passed++; 'holds' } else { $failed++; $broken += $check.Key; 'does not hold' })" | Tee-Object -FilePath $report -Append
+        }
+    }
 }
 
 "`n$passed hold, $failed do not, $ignored were left out, in $($programs.Count) programs" | Tee-Object -FilePath $report -Append

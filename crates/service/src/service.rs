@@ -55,6 +55,9 @@ impl Service {
         registration.ready = Ready::Notify {
             from: NotifyFrom::Main,
         };
+        // Every Windows has it, and it shows what it is given.
+        registration.scm.event_messages =
+            Some(r"%SystemRoot%\System32\EventCreate.exe".to_owned());
         Self {
             registration,
             reloads: false,
