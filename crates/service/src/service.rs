@@ -56,8 +56,7 @@ impl Service {
             from: NotifyFrom::Main,
         };
         // Every Windows has it, and it shows what it is given.
-        registration.scm.event_messages =
-            Some(r"%SystemRoot%\System32\EventCreate.exe".to_owned());
+        registration.scm.event_messages = Some(r"%SystemRoot%\System32\EventCreate.exe".to_owned());
         Self {
             registration,
             reloads: false,

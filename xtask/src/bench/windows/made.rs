@@ -25,25 +25,30 @@ impl Made {
     ///
     /// # Errors
     /// Those of cargo and of the C compiler.
-    pub fn make() -> Result<Self, String> {
+    pub fn make(abide: Option<&Path>) -> Result<Self, String> {
         let place = folder().join("peers");
         fs::create_dir_all(&place)
             .map_err(|error| format!("cannot make {}: {error}", place.display()))?;
-        command::run(cargo_for("build")?.args(["--profile", "dist", "--package", "abide"]))?;
         let child = place.join("child.exe");
         let mut compile = Command::new("x86_64-w64-mingw32-gcc");
         compile.args(["-O2", "-s", "-o"]).arg(&child);
         command::run(compile.arg(command::root().join("bench/programs/windows-child.c")))?;
         Ok(Self {
-            abide: folder()
-                .join("build")
-                .join(TARGET)
-                .join("dist")
-                .join("abide.exe"),
+            abide: match abide {
+                Some(file) => file.to_owned(),
+                None => shipped()?,
+            },
             shawl: shawl(&place)?,
             child,
         })
     }
+}
+
+/// abide as it is shipped.
+fn shipped() -> Result<PathBuf, String> {
+    command::run(cargo_for("build")?.args(["--profile", "dist", "--package", "abide"]))?;
+    let built = folder().join("build").join(TARGET).join("dist");
+    Ok(built.join("abide.exe"))
 }
 
 /// shawl as its author releases it: its own profile, and the versions that it was published with.

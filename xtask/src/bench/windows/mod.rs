@@ -11,6 +11,7 @@ mod output;
 mod peers;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -39,6 +40,9 @@ pub struct Options {
     /// How many crashes.
     #[arg(long, default_value_t = 20)]
     crashes: usize,
+    /// The abide.exe to measure. Unless told, it is built as it is shipped.
+    #[arg(long, value_name = "FILE")]
+    abide: Option<PathBuf>,
     /// Puts the table into docs/performance.md.
     #[arg(long)]
     write: bool,
@@ -65,7 +69,7 @@ struct Figures {
 /// Something could not be measured, or abide is behind in something.
 pub fn run(options: &Options) -> Result<(), String> {
     windows::provision()?;
-    let made = Made::make()?;
+    let made = Made::make(options.abide.as_deref())?;
     let desk = Desk::new(&made)?;
     let [abide, shawl] = [Peer::Abide, Peer::Shawl].map(|peer| measure(&desk, peer, options));
     let (abide, shawl) = (abide?, shawl?);
@@ -197,14 +201,25 @@ fn figure(value: f64) -> String {
 fn table(rows: &[Row], options: &Options) -> Result<String, String> {
     let mut text = format!(
         "{}, on this repository's Linux machine, not on a Windows. abide {}, shawl {}; {} crashes each.\n\n\
-         | | abide | shawl |\n|---|---|---|\n",
+         | | abide | shawl | ahead |\n|---|---|---|---|\n",
         wine_version()?,
         env!("CARGO_PKG_VERSION"),
         made::SHAWL,
         options.crashes,
     );
     for row in rows {
-        let _ = writeln!(text, "| {} | {} | {} |", row.title, row.abide, row.shawl);
+        let ahead = match (row.ahead, row.abide == row.shawl) {
+            (true, true) => "even",
+            (true, false) => "yes",
+            (false, _) => "**no**",
+        };
+        let Row {
+            title,
+            abide,
+            shawl,
+            ..
+        } = row;
+        let _ = writeln!(text, "| {title} | {abide} | {shawl} | {ahead} |");
     }
     Ok(text)
 }
