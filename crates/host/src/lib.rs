@@ -20,6 +20,7 @@
 //! written where, and which command is run, is a plan before it is done, so that it can be shown.
 
 mod check;
+pub mod console;
 mod disk;
 #[cfg(feature = "doctor")]
 pub mod doctor;

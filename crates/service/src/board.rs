@@ -1,10 +1,15 @@
 //! What is asked of the program, and who waits to hear of it: threads and tasks alike.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::controls::Event;
 use crate::reason::Cause;
+
+/// Events that wait for a program that does not take them: of more, the oldest are forgotten.
+const KEPT: usize = 256;
 
 /// Requests to the program. A stop is never taken back; of several requests to reload that nobody
 /// has taken, one is left.
@@ -18,6 +23,7 @@ pub(crate) struct Board {
 struct State {
     stop: Option<Cause>,
     reload: bool,
+    events: VecDeque<Event>,
     waiting: Vec<(u64, Waker)>,
     last_ticket: u64,
 }
@@ -27,6 +33,7 @@ struct State {
 pub(crate) enum Found {
     Stop,
     Reload,
+    Event(Event),
 }
 
 /// What a waiter waits for.
@@ -35,6 +42,8 @@ pub(crate) enum Awaited {
     Stop,
     /// A reload, or the stop after which none comes any more.
     Reload,
+    /// An event, or the stop.
+    Event,
 }
 
 /// A task's place among those that wait, so that it is there once however often it is polled.
@@ -58,6 +67,15 @@ impl Board {
     pub(crate) fn ask_reload(&self) {
         let mut state = self.lock();
         state.reload = true;
+        self.tell(state);
+    }
+
+    pub(crate) fn tell_event(&self, event: Event) {
+        let mut state = self.lock();
+        if state.events.len() == KEPT {
+            state.events.pop_front();
+        }
+        state.events.push_back(event);
         self.tell(state);
     }
 
@@ -134,6 +152,7 @@ impl State {
         match awaited {
             _ if self.stop.is_some() => Some(Found::Stop),
             Awaited::Reload if std::mem::take(&mut self.reload) => Some(Found::Reload),
+            Awaited::Event => self.events.pop_front().map(Found::Event),
             _ => None,
         }
     }
@@ -193,6 +212,29 @@ mod tests {
         board.ask_reload();
         board.ask_stop(Cause::Manager);
         assert_eq!(board.wait(Awaited::Reload, now), Some(Found::Stop));
+    }
+
+    #[test]
+    fn events_come_in_their_order_and_none_after_a_stop() {
+        let board = Board::default();
+        board.tell_event(Event::Pause);
+        board.tell_event(Event::Continue);
+        let now = Some(Duration::ZERO);
+        let next = || board.wait(Awaited::Event, now);
+        assert_eq!(next(), Some(Found::Event(Event::Pause)));
+        assert_eq!(next(), Some(Found::Event(Event::Continue)));
+        assert_eq!(next(), None);
+        for code in 0..=u8::MAX {
+            board.tell_event(Event::Control(code));
+        }
+        board.tell_event(Event::Pause);
+        assert_eq!(
+            next(),
+            Some(Found::Event(Event::Control(1))),
+            "the oldest is forgotten"
+        );
+        board.ask_stop(Cause::Manager);
+        assert_eq!(next(), Some(Found::Stop));
     }
 
     #[test]

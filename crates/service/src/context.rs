@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_host::scm::Said;
+
 use crate::link::Word;
 use crate::log::Logger;
 use crate::reason::{Cause, StopReason};
 use crate::session::Shared;
 use crate::starter::Starter;
-use crate::waiting::{Reloading, Stopping};
+use crate::waiting::{Events, Reloading, Stopping};
 
 /// The service, as its body sees it: what is asked of it, and what it says. Cheap to clone, and may
 /// be handed to every thread and task.
@@ -33,6 +35,7 @@ impl Context {
     /// | | |
     /// |---|---|
     /// | systemd (`Type=notify`), abide (`ready = { notify = true }`) | `READY=1` |
+    /// | Windows | from `SERVICE_START_PENDING` to `SERVICE_RUNNING` |
     /// | runit, OpenRC, SysV, launchd | nothing: they take a process that lives for one that is up |
     pub fn ready(&self) {
         self.shared.say_ready();
@@ -64,7 +67,8 @@ impl Context {
     /// It starts, stops or reloads, and needs at least this long from now on, whatever the
     /// manager's own time-out is. To be said again as long as it takes.
     ///
-    /// systemd and abide take it; the others know no such time-out when they start a service.
+    /// systemd and abide take it; on Windows the Service Control Manager hears of progress for so long; the others know no
+    /// such time-out when they start a service.
     pub fn extend_timeout(&self, by: Duration) {
         self.shared.tell(&[Word::Extend(by)]);
     }
@@ -100,7 +104,26 @@ impl Context {
         Reloading::new(Arc::clone(&self.shared))
     }
 
-    /// The arguments of the program after its name, or those after `run`.
+    /// The next event, as something to wait for. They come from the Service Control Manager of Windows alone, to a service
+    /// that asked for them: [`pauses`](crate::Service::pauses), [`control`](crate::Service::control),
+    /// [`session_events`](crate::Service::session_events), [`power_events`](crate::Service::power_events).
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(Arc::clone(&self.shared))
+    }
+
+    /// It rests, as [`Event::Pause`](crate::Event::Pause) asked for: the manager has it as paused.
+    pub fn paused(&self) {
+        self.shared.link.say(Said::Paused);
+    }
+
+    /// It works again, as [`Event::Continue`](crate::Event::Continue) asked for.
+    pub fn continued(&self) {
+        self.shared.link.say(Said::Continued);
+    }
+
+    /// The arguments of the program after its name, or those after `run`; on Windows those that the service was started
+    /// with (`sc start NAME ARGUMENTS`) follow.
     #[must_use]
     pub fn args(&self) -> &[OsString] {
         &self.shared.arguments

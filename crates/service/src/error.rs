@@ -18,15 +18,12 @@ pub enum RunError {
     /// The body panicked. Exit code 101, as of any Rust program.
     #[error("panicked: {0}")]
     Panicked(String),
-    /// What the library itself needs cannot be had: threads, a pipe for signals.
+    /// What the library itself needs cannot be had: threads, a pipe for signals, the Service Control Manager.
     #[error("cannot start to listen for requests: {0}")]
     Start(#[source] io::Error),
     /// A service runs already: a process is one at a time.
     #[error("cannot run a second service in one process: the first has not ended")]
     Busy,
-    /// Not in this version on this system.
-    #[error("{0}")]
-    Unsupported(&'static str),
 }
 
 impl RunError {

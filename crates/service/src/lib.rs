@@ -1,4 +1,4 @@
-//! Makes a Rust program a service: of systemd, runit, OpenRC and SysV on Linux, and of abide itself.
+//! Makes a Rust program a service: of Windows, of systemd, runit, OpenRC and SysV on Linux, and of abide itself.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -48,7 +48,7 @@
 //!
 //! | the body | the manager |
 //! |---|---|
-//! | says [`ready`](Context::ready) | it is up, `start` returns, what depends on it starts (systemd: `READY=1`; abide with `ready = { notify = true }`) |
+//! | says [`ready`](Context::ready) | it is up, `start` returns, what depends on it starts (systemd: `READY=1`; abide with `ready = { notify = true }`; Windows: running) |
 //! | says [`status`](Context::status) | a line in `systemctl status`, `abide status` |
 //! | returns `Ok` | it ended well: exit code 0 |
 //! | returns an error | it failed: exit code 1, or that of a [`Failure`]; the error is in the log |
@@ -57,7 +57,7 @@
 //!
 //! # Being asked to stop
 //!
-//! SIGTERM and Ctrl-C end what waits for [`stopping`](Context::stopping); a person's second Ctrl-C ends
+//! SIGTERM, Ctrl-C and the controls of Windows end what waits for [`stopping`](Context::stopping); a person's second Ctrl-C ends
 //! the program at once. How long the body may take then is the manager's to say
 //! ([`stop_timeout`](Service::stop_timeout)); a body that needs more says
 //! [`extend_timeout`](Context::extend_timeout). [Why](StopReason) it is to stop is known as far as the
@@ -85,13 +85,17 @@
 //!
 //! # Systems
 //!
-//! Linux in this version. On Windows it builds, `run` and the calls of [`manage`] answer that they are not
-//! supported, and nothing pretends.
+//! Linux, and Windows: there a program that the Service Control Manager started is attended to by two threads beside the
+//! body's. While the body has not said [`ready`](Context::ready), and while it stops, they tell the manager that there is
+//! progress, until [`start_timeout`](Service::start_timeout) or [`stop_timeout`](Service::stop_timeout) is over; then the
+//! manager takes it for one that hangs, and nobody ends it. A body's error is the service's own exit code (1066);
+//! a process that is killed is an unexpected end (1067).
 
 mod beats;
 mod board;
 mod command;
 mod context;
+mod controls;
 mod error;
 mod link;
 mod log;
@@ -106,6 +110,7 @@ mod starter;
 mod waiting;
 
 pub use context::Context;
+pub use controls::{Event, PowerEvent, SessionEvent};
 pub use error::{BoxError, Failure, RunError};
 #[cfg(feature = "tracing")]
 pub use log::Layer;
@@ -113,4 +118,4 @@ pub use log::{Logger, Severity};
 pub use reason::StopReason;
 pub use service::{ByHand, Service};
 pub use starter::{Starter, interactive, starter};
-pub use waiting::{Reload, Reloading, Stopping};
+pub use waiting::{Events, Reload, Reloading, Stopping};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use abide_host::{NotifyFrom, Ready};
+use abide_host::{NotifyFrom, Ready, scm};
 
 use crate::log::Logger;
 use crate::manage::{ManageError, Registration, Restart, Sandbox, Start};
@@ -32,8 +32,19 @@ use crate::manage::{ManageError, Registration, Restart, Sandbox, Start};
 pub struct Service {
     registration: Registration,
     reloads: bool,
+    controls: Controls,
     ready_at_once: bool,
     by_hand: ByHand,
+}
+
+/// What it takes of the Service Control Manager.
+#[derive(Clone, Debug, Default)]
+struct Controls {
+    pauses: bool,
+    sessions: bool,
+    power: bool,
+    own: Vec<u8>,
+    reload: Vec<u8>,
 }
 
 /// What [`Service::main`] does when a person starts the program without saying what it is to do.
@@ -60,6 +71,7 @@ impl Service {
         Self {
             registration,
             reloads: false,
+            controls: Controls::default(),
             ready_at_once: false,
             by_hand: ByHand::default(),
         }
@@ -207,12 +219,48 @@ impl Service {
 
     /// It reads its configuration again when asked to: the body waits for
     /// [`reloading`](crate::Context::reloading). Then SIGHUP asks for that, and so do `systemctl reload`,
-    /// and `abide reload` where the unit has `reload = { signal = "SIGHUP" }`. Without it SIGHUP ends a
-    /// program that a person started, and is ignored by others.
+    /// and `abide reload` where the unit has `reload = { signal = "SIGHUP" }`; on Windows `sc control NAME paramchange`. Without it
+    /// SIGHUP ends a program that a person started, and is ignored by others.
     #[must_use]
     pub fn reloads(mut self) -> Self {
         self.reloads = true;
         self.registration.reload_signal = Some("HUP".to_owned());
+        self
+    }
+
+    /// It can be paused: the body hears of it by [`events`](crate::Context::events). Windows only, as are the following four.
+    #[must_use]
+    pub fn pauses(mut self) -> Self {
+        self.controls.pauses = true;
+        self
+    }
+
+    /// It knows a control of its own, 128 to 255 (`sc control NAME CODE`), which comes as an [event](crate::Event::Control).
+    /// Controls that were not named are refused, and so are numbers below 128.
+    #[must_use]
+    pub fn control(mut self, code: u8) -> Self {
+        self.controls.own.push(code);
+        self
+    }
+
+    /// A control of its own that means a reload, for one that [`reloads`](Self::reloads).
+    #[must_use]
+    pub fn reload_control(mut self, code: u8) -> Self {
+        self.controls.reload.push(code);
+        self
+    }
+
+    /// It hears by [`events`](crate::Context::events) of people who log on and off, and of sessions that are locked.
+    #[must_use]
+    pub fn session_events(mut self) -> Self {
+        self.controls.sessions = true;
+        self
+    }
+
+    /// It hears by [`events`](crate::Context::events) of the machine's sleep and of its battery.
+    #[must_use]
+    pub fn power_events(mut self) -> Self {
+        self.controls.power = true;
         self
     }
 
@@ -263,6 +311,34 @@ impl Service {
 
     pub(crate) fn takes_reloads(&self) -> bool {
         self.reloads
+    }
+
+    pub(crate) fn reload_controls(&self) -> &[u8] {
+        &self.controls.reload
+    }
+
+    /// What is told to the Service Control Manager.
+    pub(crate) fn controls(&self) -> scm::Settings {
+        let limits = scm::Settings::default();
+        let Controls {
+            pauses,
+            sessions,
+            power,
+            ref own,
+            ref reload,
+        } = self.controls;
+        scm::Settings {
+            start_limit: self
+                .registration
+                .start_timeout
+                .unwrap_or(limits.start_limit),
+            stop_limit: self.registration.stop_timeout.unwrap_or(limits.stop_limit),
+            pauses,
+            reloads: self.reloads,
+            sessions,
+            power,
+            custom: own.iter().chain(reload).copied().collect(),
+        }
     }
 
     pub(crate) fn is_ready_at_once(&self) -> bool {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::beats::Beats;
 use crate::board::{Awaited, Board, Found};
 use crate::context::Context;
+use crate::controls;
 use crate::error::RunError;
 use crate::link::{Link, Word};
 use crate::log::{Logger, Severity};
@@ -24,9 +25,10 @@ pub(crate) struct Shared {
     pub(crate) beats: Beats,
     pub(crate) log: Logger,
     pub(crate) arguments: Vec<OsString>,
-    link: Link,
+    pub(crate) link: Link,
     name: String,
     reloads: bool,
+    reload_controls: Vec<u8>,
     starter: Starter,
     ready: AtomicBool,
     stopping: Once,
@@ -41,6 +43,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn reloads(&self) -> bool {
         self.reloads
+    }
+
+    /// Whether this control means a reload.
+    pub(crate) fn reloads_on(&self, control: u8) -> bool {
+        self.reload_controls.contains(&control)
     }
 
     pub(crate) fn interactive(&self) -> bool {
@@ -133,8 +140,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn begin(service: &Service, arguments: Vec<OsString>) -> Result<Self, RunError> {
-        let link = Link::find();
+    pub(crate) fn begin(service: &Service, mut arguments: Vec<OsString>) -> Result<Self, RunError> {
+        let mut starter = starter();
+        let link = Link::find(starter, service.controls()).map_err(RunError::Start)?;
+        if starter == Starter::Scm && !link.is_of_scm() {
+            // Its child, but no service of it.
+            starter = Starter::Person;
+        }
+        arguments.extend_from_slice(link.arguments());
         let shared = Arc::new(Shared {
             board: Board::default(),
             beats: Beats::find(&link),
@@ -143,7 +156,8 @@ impl Session {
             link,
             name: service.name().to_owned(),
             reloads: service.takes_reloads(),
-            starter: starter(),
+            reload_controls: service.reload_controls().to_vec(),
+            starter,
             ready: AtomicBool::new(false),
             stopping: Once::new(),
             reason: OnceLock::new(),
@@ -153,6 +167,7 @@ impl Session {
         });
         requests::begin(&shared)?;
         let session = Self { shared };
+        controls::begin(&session.shared);
         Beats::begin(&session.shared).map_err(RunError::Start)?;
         if service.is_ready_at_once() {
             session.shared.say_ready();
@@ -184,6 +199,8 @@ impl Session {
             }
         }
         self.shared.say_stopping();
+        let code = outcome.as_ref().err().map_or(0, RunError::exit_code);
+        self.shared.link.end(code);
         outcome
     }
 }
@@ -192,5 +209,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.shared.beats.end();
         requests::end();
+        // One that is dropped before its end, with the future that it was.
+        self.shared.link.end(0);
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::board::{Awaited, Found, Ticket};
+use crate::controls::Event;
 use crate::session::Shared;
 
 /// The stop, as something to wait for: [`Stopping::wait`] blocks a thread, `.await` a task of
@@ -112,6 +113,61 @@ impl Drop for Reloading {
 impl fmt::Debug for Reloading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloading").finish_non_exhaustive()
+    }
+}
+
+/// The next [event](Event), as something to wait for: [`Events::wait`] blocks a thread, `.await` a task. Made by
+/// [`Context::events`](crate::Context::events).
+///
+/// It ends with `None` when the program is to stop: then none follows.
+pub struct Events {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+}
+
+impl Events {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Blocks this thread until there is an event, or the program is to stop (`None`).
+    #[must_use]
+    pub fn wait(self) -> Option<Event> {
+        self.shared.wait(Awaited::Event, None).and_then(event)
+    }
+}
+
+fn event(found: Found) -> Option<Event> {
+    match found {
+        Found::Event(event) => Some(event),
+        Found::Stop | Found::Reload => None,
+    }
+}
+
+impl Future for Events {
+    type Output = Option<Event>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.shared
+            .board
+            .poll(Awaited::Event, &mut this.ticket, context)
+            .map(event)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.shared.board.leave(&mut self.ticket);
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
     }
 }
 

@@ -16,14 +16,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use abide_core::{Command, Input};
-use abide_host::notify::{Notifier, one_line, watchdog};
+use abide_host::notify::{Notifier, Word, watchdog};
 use abide_model::{ActualState, DesiredState, ExitStatus, Mono, UnitId, UnitName};
 
 use super::run::Daemon;
 
 /// How often the manager is asked for more time, and for how much.
 const ASK: Duration = Duration::from_secs(10);
-const MORE: &str = "EXTEND_TIMEOUT_USEC=30000000";
+const MORE: Word<'static> = Word::Extend(Duration::from_secs(30));
 
 /// The exit code where a unit gives none of its own.
 const FAILED: i32 = 1;
@@ -62,7 +62,14 @@ pub(super) struct Hosting {
 impl Hosting {
     /// `main`: the keeper.
     pub(super) fn new(main: u32, unit: Option<UnitName>, loading: bool, now: Mono) -> Self {
-        let notifier = Notifier::from_environment().map(|notifier| notifier.speaking_for(main));
+        let notifier = match Notifier::from_environment() {
+            None => None,
+            Some(Ok(notifier)) => Some(notifier.speaking_for(main)),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the service manager cannot be told anything");
+                None
+            }
+        };
         let watchdog = watchdog(main).filter(|_| notifier.is_some());
         Self {
             ask: notifier
@@ -87,9 +94,9 @@ impl Hosting {
         self.notifier.is_none() && self.unit.is_none()
     }
 
-    fn tell(&self, message: &str) {
+    fn tell(&self, words: &[Word<'_>]) {
         if let Some(notifier) = &self.notifier
-            && let Err(error) = notifier.tell(message)
+            && let Err(error) = notifier.tell(words)
         {
             tracing::debug!(%error, "the service manager does not hear");
         }
@@ -97,10 +104,9 @@ impl Hosting {
 
     /// Tells what is new of it.
     fn status(&mut self, text: &str) {
-        let text = one_line(text);
         if text != self.said {
-            self.tell(&format!("STATUS={text}"));
-            self.said = text;
+            self.tell(&[Word::Status(text)]);
+            text.clone_into(&mut self.said);
         }
     }
 
@@ -112,13 +118,13 @@ impl Hosting {
     /// Tells what is due.
     fn time(&mut self, now: Mono) {
         if self.ask.is_some_and(|at| at <= now) {
-            self.tell(MORE);
+            self.tell(&[MORE]);
             self.ask = Some(now.after(ASK));
         }
         if let Some(every) = self.watchdog
             && self.beat.is_some_and(|at| at <= now)
         {
-            self.tell("WATCHDOG=1");
+            self.tell(&[Word::Beat]);
             // Half of it, as sd_watchdog_enabled(3) advises.
             self.beat = Some(now.after(every / 2));
         }
@@ -127,8 +133,8 @@ impl Hosting {
     fn up(&mut self, status: &str) {
         self.phase = Phase::Up;
         self.ask = None;
-        self.said = one_line(status);
-        self.tell(&format!("READY=1\nSTATUS={}", self.said));
+        self.tell(&[Word::Ready, Word::Status(status)]);
+        status.clone_into(&mut self.said);
     }
 
     /// It is none of ours any more.
@@ -142,7 +148,7 @@ impl Hosting {
             self.phase = Phase::Leaving;
             self.ask = self.notifier.as_ref().map(|_| now.after(ASK));
             self.said = "stopping".to_owned();
-            self.tell("STOPPING=1\nSTATUS=stopping");
+            self.tell(&[Word::Stopping, Word::Status("stopping")]);
         }
     }
 }

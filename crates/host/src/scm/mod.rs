@@ -10,16 +10,12 @@
 //! [`Machine`] decides what is told and asked, and when; it knows no system, so that every order of events can be
 //! tried anywhere. [`Api`] is what a status is reported through, and in tests a fake manager.
 
+mod connection;
 mod drive;
 mod machine;
 mod numbers;
 
-#[cfg(windows)]
-mod connection;
-
+pub use connection::{Connection, connect, started_by_manager};
 pub use drive::{Api, Message, drive};
 pub use machine::{Asked, Ending, Machine, Said, Settings, StopCause};
-pub use numbers::{Accepted, Control, SessionEvent, State, Status, answer};
-
-#[cfg(windows)]
-pub use connection::{Connection, connect, started_by_manager};
+pub use numbers::{Accepted, Control, PowerEvent, SessionEvent, State, Status, answer};

@@ -134,8 +134,8 @@ pub enum Control {
         /// Its number.
         session: u32,
     },
-    /// Something happened to the machine's power (`PBT_…`: 4, it is about to sleep; 18, it has woken up; 10, mains or battery).
-    Power(u32),
+    /// Something happened to the machine's power.
+    Power(PowerEvent),
     /// One of those that a service gives a meaning to: 128 to 255.
     Custom(u8),
     /// One that no service is sent that did not ask for it.
@@ -166,6 +166,34 @@ pub enum SessionEvent {
     Other(u32),
 }
 
+/// What happened to the machine's power (`PBT_…`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum PowerEvent {
+    /// It is about to sleep.
+    Suspend,
+    /// It has woken up; also when nobody sits there.
+    Resume,
+    /// Somebody sits there who woke it up.
+    ResumeByPerson,
+    /// Mains or battery, and how full that is.
+    Status,
+    /// Another one, by its number.
+    Other(u32),
+}
+
+impl PowerEvent {
+    fn from_number(event: u32) -> Self {
+        match event {
+            4 => Self::Suspend,
+            7 => Self::ResumeByPerson,
+            10 => Self::Status,
+            18 => Self::Resume,
+            other => Self::Other(other),
+        }
+    }
+}
+
 impl Control {
     /// `event`, `session`: what came along, where something does.
     #[must_use]
@@ -177,7 +205,7 @@ impl Control {
             4 => Self::Interrogate,
             5 => Self::Shutdown,
             6 => Self::ParamChange,
-            13 => Self::Power(event),
+            13 => Self::Power(PowerEvent::from_number(event)),
             14 => Self::Session {
                 event: SessionEvent::from_number(event),
                 session,

@@ -61,7 +61,7 @@ impl Beats {
     pub(crate) fn find(link: &Link) -> Self {
         let limit = link.beat_limit();
         let every = limit.map(|limit| limit / 2);
-        let way = if link.is_there() {
+        let way = if link.takes_beats() {
             limit.map(|_| Way::Notify)
         } else {
             Endpoint::find().map(Way::Http)

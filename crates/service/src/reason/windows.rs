@@ -1,6 +1,6 @@
 use super::StopReason;
 
-/// The service control manager tells stops from shutdowns; nothing else asks here yet.
+/// The Service Control Manager has said why already; abide, which guards a program, does not.
 pub(super) fn asked_by_manager(_name: &str) -> StopReason {
     StopReason::Requested
 }

@@ -55,6 +55,9 @@ impl fmt::Display for Starter {
 /// 4. its parent is a supervisor by name (`runsv`, `s6-supervise`, `supervise`, `supervisord`, …);
 /// 5. its parent is process 1 or `supervise-daemon`, and this is no container: an init script;
 /// 6. else a person: in a pipe, in a script, in a container.
+///
+/// On Windows: its parent is the Service Control Manager; else `ABIDE_UNIT` is set: abide; else a person. (A process that
+/// has that parent and was not started as a service finds out when it [runs](crate::Service::run), and runs in the foreground.)
 #[must_use]
 pub fn starter() -> Starter {
     static FOUND: OnceLock<Starter> = OnceLock::new();

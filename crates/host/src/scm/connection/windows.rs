@@ -11,9 +11,7 @@ use abide_platform::service_control::{self, Line, Service};
 
 pub use abide_platform::service_control::started_by_manager;
 
-use super::drive::{Api, Message, drive};
-use super::machine::{Asked, Ending, Said, Settings};
-use super::numbers::{Control, Status, answer};
+use crate::scm::{Api, Asked, Control, Ending, Message, Said, Settings, Status, answer, drive};
 
 /// How long the manager may take to hear that the service has stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
