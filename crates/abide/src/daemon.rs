@@ -1,7 +1,7 @@
 //! The process that its keeper starts as the daemon: recognised by its arguments, before clap sees them.
 //!
 //! ```text
-//! abide --be-the-daemon HOME background|foreground[,managed][,hosting=UNIT] [FILE]...
+//! abide --be-the-daemon HOME background|foreground[,managed][,hosting=UNIT][,notify=ADDRESS] [FILE]...
 //! ```
 
 use std::ffi::OsString;
@@ -17,6 +17,9 @@ const MARK: &str = "--be-the-daemon";
 
 /// Begins the word that names the unit that is hosted.
 const HOSTING: &str = "hosting=";
+
+/// Begins the word that says where whoever started it listens.
+const NOTIFY: &str = "notify=";
 
 /// Says that somebody starts abide again when it ends.
 const MANAGED: &str = "managed";
@@ -45,6 +48,8 @@ pub struct Role {
     pub foreground: bool,
     /// Whoever started it starts it again when it ends.
     pub managed: bool,
+    /// Where whoever started it listens, if no variable says so. No comma is in it.
+    pub notify: Option<String>,
     /// The only unit of the files that it is there for: in the foreground, for a service manager.
     pub hosted: Option<UnitName>,
     /// Configuration files to load at its start, absolute.
@@ -67,6 +72,9 @@ impl Role {
         if let Some(unit) = &self.hosted {
             place.push_str(&format!(",{HOSTING}{unit}"));
         }
+        if let Some(address) = &self.notify {
+            place.push_str(&format!(",{NOTIFY}{address}"));
+        }
         let mut arguments = vec![MARK.into(), self.home.clone().into(), place.into()];
         arguments.extend(self.files.iter().map(|file| file.clone().into()));
         arguments
@@ -84,8 +92,10 @@ impl Role {
         let hosted = words
             .iter()
             .find_map(|word| word.strip_prefix(HOSTING)?.parse().ok());
+        let notify = words.iter().find_map(|word| word.strip_prefix(NOTIFY));
         Some(Self {
             home,
+            notify: notify.map(str::to_owned),
             foreground: words.contains(&"foreground"),
             managed: words.contains(&MANAGED),
             hosted,
@@ -111,6 +121,7 @@ fn serve() -> Option<i32> {
         files: role.files,
         hosted: role.hosted,
         managed: role.managed,
+        notify: role.notify,
         arguments,
         build: BUILD.map(Into::into),
     }))
@@ -131,6 +142,7 @@ mod tests {
                     home: "/h".into(),
                     foreground: files.is_empty(),
                     managed: hosted.is_none(),
+                    notify: hosted.as_ref().map(|_| r"\\.\pipe\x-1".to_owned()),
                     hosted,
                     files: files.clone(),
                 };

@@ -20,6 +20,7 @@ mod daemon;
 mod failure;
 mod home;
 mod installed;
+mod managed;
 #[cfg(unix)]
 mod readable;
 mod render;

@@ -23,5 +23,5 @@ pub mod upgrade;
 
 mod serve;
 
-pub use driver::Options;
+pub use driver::{Options, REQUEST_RELOAD, REQUEST_RESTART};
 pub use serve::serve;

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use abide_daemon::{REQUEST_RELOAD, REQUEST_RESTART};
 use abide_host::{Kind, Start};
+use abide_model::Signal;
 use clap::{Args, ValueEnum};
 
 use super::run::parse_variable;
@@ -150,7 +152,46 @@ pub struct HostArgs {
     /// A unit of a configuration file, or the name of an installed service
     #[arg(value_name = "FILE:UNIT|NAME")]
     pub target: String,
-    /// Whoever starts this starts it again when it ends
+    #[command(flatten)]
+    pub managed: ManagedArgs,
+}
+
+/// What whoever starts abide in the foreground says of itself.
+#[derive(Args, Debug, Default)]
+pub struct ManagedArgs {
+    /// Whoever starts this starts it again when it ends, as service managers do
     #[arg(long)]
     pub managed: bool,
+    /// What a control of the service means on Windows (sc control NAME CODE), such as 128=reload: reload or restart all
+    /// units, or read-files again
+    #[arg(long = "control", value_name = "CODE=COMMAND", value_parser = parse_control)]
+    pub controls: Vec<ServiceControl>,
+}
+
+/// A control of a service of Windows, 128 to 255, and what it means, as a signal of Linux has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServiceControl {
+    /// Its number.
+    pub code: u8,
+    /// What it means.
+    pub signal: Signal,
+}
+
+fn parse_control(text: &str) -> Result<ServiceControl, String> {
+    let (code, command) = text
+        .split_once('=')
+        .ok_or("write CODE=COMMAND, such as 128=reload")?;
+    let code = code.parse().ok().filter(|code| *code >= 128);
+    let code = code.ok_or("a service's own controls are 128 to 255")?;
+    let signal = match command {
+        "reload" => REQUEST_RELOAD,
+        "restart" => REQUEST_RESTART,
+        "read-files" => Signal::HUP,
+        _ => {
+            return Err(format!(
+                "{command:?} is none of reload, restart, read-files"
+            ));
+        }
+    };
+    Ok(ServiceControl { code, signal })
 }

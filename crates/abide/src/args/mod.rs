@@ -5,7 +5,7 @@
 
 mod doctor;
 mod help;
-mod install;
+pub mod install;
 mod options;
 mod run;
 mod scm;
@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use doctor::DoctorArgs;
 pub use help::START_HERE;
-pub use install::{HostArgs, InstallArgs, ManagerArgs, UninstallArgs};
+pub use install::{HostArgs, InstallArgs, ManagedArgs, ManagerArgs, UninstallArgs};
 pub use options::{
     ColorWhen, Common, LineCount, LogFormat, Patience, RollingArgs, WaitFor, parse_duration,
 };
@@ -342,9 +342,8 @@ pub struct DaemonArgs {
     /// Configuration files or directories to load [default: what was loaded before]
     #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<std::path::PathBuf>,
-    /// Whoever starts this starts it again when it ends, as service managers do
-    #[arg(long)]
-    pub managed: bool,
+    #[command(flatten)]
+    pub managed: ManagedArgs,
 }
 
 /// Arguments of `upgrade`.

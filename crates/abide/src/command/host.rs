@@ -1,6 +1,7 @@
 //! `abide host`: one unit, for the operating system's service manager, in a home of its own.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use abide_config::Caller;
 use abide_model::{Spec, UnitName};
@@ -10,10 +11,11 @@ use crate::args::HostArgs;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::installed::{self, shelf};
+use crate::managed::Manager;
 use abide_daemon::installed::{HostedUnit, find as find_installed};
 
 /// Becomes the keeper of a home that has only this unit. Returns only when it cannot.
-pub(super) fn run(home: Option<Home>, args: &HostArgs) -> Answer {
+pub(super) fn run(home: Option<Home>, args: &HostArgs, manager: &Manager) -> Answer {
     let noted = find_installed(&args.target);
     let (unit, own_home) = match noted.and_then(|service| {
         let home = installed::home(&service);
@@ -29,7 +31,18 @@ pub(super) fn run(home: Option<Home>, args: &HostArgs) -> Answer {
             (unit, home)
         }
     };
-    launch::host(&home.unwrap_or(own_home), &unit, args.managed)
+    if let Some(time) = start_time(&unit) {
+        manager.needs(time);
+    }
+    let home = home.unwrap_or(own_home);
+    launch::host(&home, &unit, args.managed.managed, manager)
+}
+
+/// How long the unit may take to be ready, and a little more. That its file cannot be read its daemon says.
+fn start_time(unit: &HostedUnit) -> Option<Duration> {
+    let spec = spec(&unit.file, unit.name.as_str(), files::caller().ok()?).ok()?;
+    let ready = spec.policy.ready.as_ref()?;
+    Some(ready.within.saturating_add(super::install::MARGIN))
 }
 
 /// Where a unit that was never installed has its home.

@@ -25,7 +25,7 @@ use abide_daemon::installed::{HostedUnit, Note, Shelf};
 const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Beyond what a unit may take to be ready.
-const MARGIN: Duration = Duration::from_secs(30);
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
 
 /// All that an installation is.
 struct Order {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use abide_daemon::home::Home as Paths;
-use abide_platform::keeper::{Launch, StartError, become_keeper, start_detached};
+use abide_platform::keeper::{Launch, StartError, start_detached};
 
 use super::{Answer, Context};
 use crate::args::DaemonArgs;
@@ -12,6 +12,7 @@ use crate::client::Error;
 use crate::daemon::Role;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::managed::Manager;
 use abide_daemon::installed::HostedUnit;
 
 /// How long a daemon may take until it serves: reading the state of a thousand units, and adopting them.
@@ -30,8 +31,11 @@ pub(super) async fn ensure(context: &Context<'_>) -> Result<bool, Failure> {
     let home = context.client.home();
     let paths = create(home)?;
     let log = paths.daemon_log();
-    let started = start_detached(&launch(home, Vec::new(), Place::Background), &log)
-        .and_then(|starting| starting.wait(READY_WITHIN));
+    let launch = Launch {
+        home: home.directory.clone(),
+        daemon: role(home, Vec::new(), Place::Background).arguments(),
+    };
+    let started = start_detached(&launch, &log).and_then(|starting| starting.wait(READY_WITHIN));
     match started {
         Ok(()) => Ok(true),
         // Somebody else was quicker: two `abide up` at once.
@@ -43,30 +47,24 @@ pub(super) async fn ensure(context: &Context<'_>) -> Result<bool, Failure> {
 }
 
 /// `abide daemon`: this process becomes the keeper. Returns only when it cannot.
-pub(super) fn foreground(home: &Home, args: &DaemonArgs) -> Answer {
-    create(home)?;
+pub(super) fn foreground(home: &Home, args: &DaemonArgs, manager: &Manager) -> Answer {
+    let paths = create(home)?;
     let files = super::files::absolute(&args.files)?;
-    let place = Place::Foreground {
-        managed: args.managed,
-    };
-    let error = become_keeper(&launch(home, files, place));
+    let managed = args.managed.managed;
+    let role = role(home, files, Place::Foreground { managed });
+    let error = manager.keep(&role, &paths.daemon_log());
     Err(failure(StartError::Io(error), home))
 }
 
 /// `abide host`: this process becomes the keeper of a home that has one unit. Returns only when it cannot.
-pub(super) fn host(home: &Home, unit: &HostedUnit, managed: bool) -> Answer {
-    create(home)?;
+pub(super) fn host(home: &Home, unit: &HostedUnit, managed: bool, manager: &Manager) -> Answer {
+    let paths = create(home)?;
+    let files = vec![unit.file.clone()];
     let role = Role {
-        home: home.directory.clone(),
-        foreground: true,
-        managed,
         hosted: Some(unit.name.clone()),
-        files: vec![unit.file.clone()],
+        ..role(home, files, Place::Foreground { managed })
     };
-    let error = become_keeper(&Launch {
-        home: home.directory.clone(),
-        daemon: role.arguments(),
-    });
+    let error = manager.keep(&role, &paths.daemon_log());
     Err(failure(StartError::Io(error), home))
 }
 
@@ -91,17 +89,14 @@ enum Place {
     Foreground { managed: bool },
 }
 
-fn launch(home: &Home, files: Vec<PathBuf>, place: Place) -> Launch {
-    let role = Role {
+fn role(home: &Home, files: Vec<PathBuf>, place: Place) -> Role {
+    Role {
         home: home.directory.clone(),
         foreground: place != Place::Background,
         managed: place == Place::Foreground { managed: true },
+        notify: None,
         hosted: None,
         files,
-    };
-    Launch {
-        home: home.directory.clone(),
-        daemon: role.arguments(),
     }
 }
 

@@ -35,10 +35,11 @@ use abide_model::api::Verb;
 use clap::CommandFactory as _;
 use serde::Serialize;
 
-use crate::args::{Cli, Command, LogsArgs, START_HERE, StatusArgs};
+use crate::args::{Cli, Command, LogsArgs, ManagedArgs, START_HERE, StatusArgs};
 use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::home::{Home, Surroundings};
+use crate::managed::Manager;
 use crate::term::Output;
 
 type Answer = Result<Code, Failure>;
@@ -71,19 +72,31 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
             } else {
                 None
             };
-            return host::run(home, args);
+            return keeping(&args.managed, |manager| host::run(home, args, manager));
         }
         _ => {}
     }
     let home = Home::resolve(&Surroundings::of_this_process(cli.common.home)?)?;
     if let Command::Daemon(args) = &command {
-        return launch::foreground(&home, args);
+        return keeping(&args.managed, |manager| {
+            launch::foreground(&home, args, manager)
+        });
     }
     let mut context = Context {
         out,
         client: Client::new(home),
     };
     block_on(ask(&mut context, command))
+}
+
+/// The commands that become the keeper, which return only when they cannot: then whoever started this is told.
+fn keeping(args: &ManagedArgs, keep: impl FnOnce(&Manager) -> Answer) -> Answer {
+    let manager = Manager::meet(args)?;
+    let answer = keep(&manager);
+    if let Err(failure) = &answer {
+        manager.failed(failure.code);
+    }
+    answer
 }
 
 /// The commands that speak to the daemon.

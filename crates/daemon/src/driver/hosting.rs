@@ -60,16 +60,23 @@ pub(super) struct Hosting {
 }
 
 impl Hosting {
-    /// `main`: the keeper.
-    pub(super) fn new(main: u32, unit: Option<UnitName>, loading: bool, now: Mono) -> Self {
-        let notifier = match Notifier::from_environment() {
-            None => None,
-            Some(Ok(notifier)) => Some(notifier.speaking_for(main)),
-            Some(Err(error)) => {
-                tracing::warn!(%error, "the service manager cannot be told anything");
-                None
-            }
-        };
+    /// `main`: the keeper; `notify`: where it listens to be told of, if the environment does not say that.
+    pub(super) fn new(
+        main: u32,
+        notify: Option<&str>,
+        unit: Option<UnitName>,
+        loading: bool,
+        now: Mono,
+    ) -> Self {
+        let notifier =
+            match notify.map_or_else(Notifier::from_environment, |at| Some(Notifier::at(at))) {
+                None => None,
+                Some(Ok(notifier)) => Some(notifier.speaking_for(main)),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the service manager cannot be told anything");
+                    None
+                }
+            };
         let watchdog = watchdog(main).filter(|_| notifier.is_some());
         Self {
             ask: notifier
@@ -307,7 +314,7 @@ mod tests {
     fn without_a_manager_nothing_is_due() {
         let hosting = Hosting {
             notifier: None,
-            ..Hosting::new(1, None, false, Mono(1))
+            ..Hosting::new(1, None, None, false, Mono(1))
         };
         assert!(hosting.idle());
         let silent = Hosting {

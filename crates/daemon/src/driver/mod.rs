@@ -47,5 +47,5 @@ mod versions;
 mod watches;
 mod write_out;
 
-pub use run::{Daemon, Ended};
+pub use run::{Daemon, Ended, REQUEST_RELOAD, REQUEST_RESTART};
 pub use start::{Options, StartError, Started};

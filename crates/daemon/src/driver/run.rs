@@ -45,6 +45,12 @@ use crate::probe::Prober;
 use crate::store::{Entry, SourceRecord, Store, Written};
 use crate::system_log::SystemLogs;
 
+/// What the keeper tells a daemon on Windows that is to have all its units reload: SIGUSR1's number.
+pub const REQUEST_RELOAD: Signal = Signal(10);
+
+/// As [`REQUEST_RELOAD`], to have them restart: SIGUSR2's number.
+pub const REQUEST_RESTART: Signal = Signal(12);
+
 /// What other threads tell the driver.
 pub enum Message {
     /// There is something in [`Requests`].
@@ -345,6 +351,7 @@ impl Daemon {
                         self.on_main_exit(&entry, status);
                     }
                 },
+                KeeperEvent::Asked(signal) => self.on_signal(signal),
                 KeeperEvent::Yield => self.on_yield(),
                 KeeperEvent::UpgradeFailed(why) => self.on_upgrade_failed(why),
                 KeeperEvent::Renewed { version } => {
@@ -364,8 +371,17 @@ impl Daemon {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::HUP => self.reload(),
+            REQUEST_RELOAD => self.ask_all(Command::Reload),
+            REQUEST_RESTART => self.ask_all(Command::Restart),
             _ => self.leave(),
         }
+    }
+
+    /// Has all units do it, as nobody waits for an answer.
+    fn ask_all(&mut self, command: impl FnOnce(Vec<UnitId>) -> Command) {
+        let command = command(self.units.iter().map(|(id, _)| id).collect());
+        let request = self.request();
+        self.input(Input::Command { request, command });
     }
 
     fn on_spawned(&mut self, unit: UnitId, run: RunId, result: Result<Spawned, SpawnError>) {

@@ -65,6 +65,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// The only unit of those files that this home is there for, hosted for a service manager.
     pub hosted: Option<UnitName>,
+    /// Where whoever started the keeper listens; `None`: where the environment says.
+    pub notify: Option<String>,
     /// Whoever started the keeper starts another one when it ends.
     pub managed: bool,
     /// This process's arguments, without the program's name.
@@ -301,6 +303,7 @@ impl Daemon {
             tidying: Tidying::begun(now.mono),
             hosting: Hosting::new(
                 table.keeper,
+                options.notify.as_deref(),
                 options.hosted.clone(),
                 !options.files.is_empty(),
                 now.mono,

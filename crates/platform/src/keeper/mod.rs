@@ -52,8 +52,8 @@ mod windows;
 pub(crate) use windows::kept;
 #[cfg(windows)]
 pub use windows::{
-    KeeperSocket, Link, Starting, Successor, become_keeper, enter, hand_over, main_process,
-    start_detached, tell_starter,
+    KeeperSocket, Link, Starting, Successor, ask, be_keeper, become_keeper, enter, hand_over,
+    main_process, start_detached, tell_starter,
 };
 
 use abide_model::{ExitStatus, Mono, RunId, Signal, UnitId};
@@ -223,6 +223,8 @@ pub enum KeeperEvent {
         /// Why.
         errno: i32,
     },
+    /// Somebody asks for what this signal says: on Windows, where the keeper cannot pass one on.
+    Asked(Signal),
     /// The keeper is gone. The daemon should [`hand_over`] to a new one.
     Lost,
 }

@@ -75,6 +75,7 @@ pub(super) fn event(frame: &Frame) -> Option<KeeperEvent> {
             run,
             signal: Signal(signal.cast_signed()),
         },
+        Kind::ASKED => KeeperEvent::Asked(Signal(signal.cast_signed())),
         Kind::CONTINUED => KeeperEvent::Continued { unit, run },
         Kind::YIELD => KeeperEvent::Yield,
         Kind::UPGRADE_FAILED => {

@@ -100,6 +100,8 @@ impl Kind {
     /// Keeper, after `WELCOME`: a daemon died since one was ready. `unit`: how the first one did, as wait(2)
     /// gives it; `run`: when, in nanoseconds of the clock that never jumps; the first number: how many did.
     pub const DIED: Self = Self(22);
+    /// Keeper, on Windows: somebody asks for what a signal says. The second number is the signal.
+    pub const ASKED: Self = Self(23);
 
     /// Table: begins it. `unit`: [`TABLE`]; daemon's pid, starts, the previous keeper's version.
     pub const HEAD: Self = Self(101);

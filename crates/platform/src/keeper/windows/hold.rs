@@ -20,8 +20,9 @@ use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_model::{ExitStatus, RunId, UnitId};
+use abide_model::{ExitStatus, RunId, Signal, UnitId};
 
+use super::asked;
 use super::channel::{Channel, Received, pair};
 use super::handles::{give, number, own_process, received};
 use super::kept::{JOB, PROCESS, key};
@@ -67,6 +68,8 @@ pub(super) struct Keeper {
     adopt: Option<Channel>,
     daemon: Option<Daemon>,
     restarts: Restarts,
+    /// Somebody asked for everything to go down: each daemon is told until one has done it.
+    to_leave: bool,
 }
 
 impl Keeper {
@@ -86,6 +89,7 @@ impl Keeper {
             adopt,
             daemon: None,
             restarts: Restarts::default(),
+            to_leave: false,
         })
     }
 
@@ -93,6 +97,7 @@ impl Keeper {
     pub(super) fn run(mut self) -> i32 {
         loop {
             self.hear_the_old();
+            self.pass_on();
             if let Some(code) = self.attend() {
                 return code;
             }
@@ -109,11 +114,23 @@ impl Keeper {
         let readable = readable.map(Channel::readable);
         let writable = lines.filter_map(Channel::writable);
         let process = self.daemon.iter().map(|daemon| daemon.process.as_handle());
-        let all: Vec<_> = process.chain(readable).chain(writable).collect();
+        let asked = asked::came().ok();
+        let all = process.chain(readable).chain(writable).chain(asked);
+        let all: Vec<_> = all.collect();
         let start = self.daemon.is_none() && self.adopt.is_none();
         let at_most = start.then(|| self.restarts.due.since(now().mono));
         // A wait that failed is a short one.
         let _ = wait_any(&all, at_most);
+    }
+
+    /// What was asked in this process.
+    fn pass_on(&mut self) {
+        for signal in asked::take() {
+            self.to_leave |= signal == Signal::TERM;
+            if let Some(daemon) = &mut self.daemon {
+                daemon.line.push(request(signal));
+            }
+        }
     }
 
     /// What a daemon hands over.
@@ -164,7 +181,8 @@ impl Keeper {
         let ending = ending(code, self.restarts.is_ready);
         let stay_away = self.restarts.ended(now().mono, code, ending);
         // Ctrl-C: nobody can be asked to stop anything, since no daemon has ever worked.
-        let wanted = console::was_interrupted() && !self.restarts.was_ready;
+        let wanted = self.to_leave || console::was_interrupted();
+        let wanted = wanted && !self.restarts.was_ready;
         stay_away.or(wanted.then_some(1))
     }
 
@@ -223,6 +241,9 @@ impl Keeper {
             }
         }
         daemon.line.push(Frame::new(Kind::END, 0, [0; 4]));
+        if self.to_leave {
+            daemon.line.push(request(Signal::TERM));
+        }
     }
 
     fn start_when_due(&mut self) {
@@ -267,6 +288,10 @@ impl Keeper {
             line: Channel::new(&Arc::new(ours))?,
         })
     }
+}
+
+fn request(signal: Signal) -> Frame {
+    Frame::new(Kind::ASKED, 0, [0, signal.0.cast_unsigned(), 0, 0])
 }
 
 /// A run, as its main process has it. `None`: it cannot be asked, which of a handle with all rights is never so.

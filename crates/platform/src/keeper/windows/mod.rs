@@ -17,6 +17,7 @@
 //! Nothing else is half done when a daemon dies: a run's process dies with its job until the keeper has it
 //! ([`crate::spawn`]).
 
+mod asked;
 mod channel;
 mod handles;
 mod hold;
@@ -26,9 +27,10 @@ mod process;
 mod start;
 mod successor;
 
+pub use asked::ask;
 pub use kept::main_process;
 pub use link::{KeeperSocket, Link, tell_starter};
-pub use start::{Starting, become_keeper, enter, hand_over, start_detached};
+pub use start::{Starting, be_keeper, become_keeper, enter, hand_over, start_detached};
 pub use successor::Successor;
 
 /// The first argument of a keeper; then home, number of the starter's pipe, number of a handing-over

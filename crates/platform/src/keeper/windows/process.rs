@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
-use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, IntoRawHandle, OwnedHandle};
 use std::path::PathBuf;
 
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE, MAX_PATH};
-use windows_sys::Win32::System::Console::GetConsoleProcessList;
+use windows_sys::Win32::System::Console::{GetConsoleProcessList, STD_ERROR_HANDLE, SetStdHandle};
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, DETACHED_PROCESS,
@@ -188,6 +188,14 @@ pub(super) fn has_console() -> bool {
     let mut first = [0];
     // SAFETY: there is room for as many as is said. Without a console it fails, with 0.
     unsafe { GetConsoleProcessList(first.as_mut_ptr(), 1) != 0 }
+}
+
+/// Gives this process another standard error, which its children inherit.
+pub(super) fn set_stderr(handle: OwnedHandle) -> io::Result<()> {
+    // Left open: it is the process's own from now on.
+    let handle = handle.into_raw_handle();
+    // SAFETY: the handle is valid, and given away.
+    checked(unsafe { SetStdHandle(STD_ERROR_HANDLE, handle) })
 }
 
 /// This process is in nobody's way any more.

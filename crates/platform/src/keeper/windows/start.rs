@@ -176,6 +176,17 @@ pub fn become_keeper(launch: &Launch) -> io::Error {
     exit(keep(&launch.home, None, None, launch.daemon.clone()))
 }
 
+/// Has this process be the keeper until all is over, on this thread, while others of it do something else: returns the
+/// code to exit with. `log`: what the daemon says on standard error goes to the end of this file.
+///
+/// # Errors
+/// Those of opening it.
+pub fn be_keeper(launch: &Launch, log: &Path) -> io::Result<i32> {
+    let stderr = OpenOptions::new().append(true).create(true).open(log)?;
+    super::process::set_stderr(stderr.into())?;
+    Ok(keep(&launch.home, None, None, launch.daemon.clone()))
+}
+
 /// A daemon on its way up.
 pub struct Starting {
     keeper: u32,
