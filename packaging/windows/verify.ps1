@@ -6,7 +6,9 @@
 # With -Abide PATH\abide.exe, in a console of an administrator, it also makes a service "abide-verify" with that program,
 # reads with Windows's own tools what was written, and removes it.
 #
-# Without that it needs no rights but those of an ordinary user, writes to the folder of temporary files alone, and leaves
+# For an administrator it makes a service "abide-verify-controls" with an example of the library, too, and removes it.
+#
+# Without these it needs no rights but those of an ordinary user, writes to the folder of temporary files alone, and leaves
 # no process behind: everything that it starts is in a job that ends with it.
 
 param([string]$Abide)
@@ -14,7 +16,8 @@ param([string]$Abide)
 $ErrorActionPreference = 'Stop'
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $report = Join-Path $here 'report.txt'
-$programs = Get-ChildItem -Path $here -Filter '*.exe' | Sort-Object Name
+# Test programs have the name of their crate before a dash; examples, which they drive, have none.
+$programs = Get-ChildItem -Path $here -Filter '*-*.exe' | Sort-Object Name
 if ($programs.Count -eq 0) {
     Write-Host "cannot verify anything: there are no test programs in $here; make them with 'cargo xtask windows --bundle'"
     exit 2
@@ -72,6 +75,67 @@ if ($Abide) {
         foreach ($check in $checks.GetEnumerator()) {
             "service: $($check.Key): $(if ($check.Value) { $passed++; 'holds' } else { $failed++; $broken += $check.Key; 'does not hold' })" | Tee-Object -FilePath $report -Append
         }
+    }
+}
+
+# The Service Control Manager, as far as Wine's does not do the same. Who may not make services leaves it out.
+function Wait-Until([string]$what, [scriptblock]$isSo) {
+    $deadline = (Get-Date).AddSeconds(60)
+    while (-not (& $isSo)) {
+        if ((Get-Date) -gt $deadline) { throw "waited in vain: $what" }
+        Start-Sleep -Milliseconds 100
+    }
+}
+function Test-Services([string]$example) {
+    $name = 'abide-verify-controls'
+    $notes = Join-Path $env:TEMP "$name.notes"
+    Remove-Item $notes, "$env:TEMP\$name.go" -ErrorAction SilentlyContinue
+    $state = { (Get-CimInstance Win32_Service -Filter "Name='$name'").State }
+    $exit = { $s = Get-CimInstance Win32_Service -Filter "Name='$name'"; "$($s.ExitCode)/$($s.ServiceSpecificExitCode)" }
+    $noted = { param($line) (Test-Path $notes) -and (@(Get-Content $notes) -contains $line) }
+    New-Service -Name $name -BinaryPathName "`"$example`" run `"$notes`"" -StartupType Manual | Out-Null
+    try {
+        & sc.exe start $name slow | Out-Null
+        Wait-Until 'start pending' { (& $state) -eq 'Start Pending' }
+        Set-Content "$env:TEMP\$name.go" ''
+        Wait-Until 'running when it is ready' { (& $state) -eq 'Running' }
+        & sc.exe pause $name | Out-Null
+        Wait-Until 'paused' { (& $state) -eq 'Paused' }
+        & sc.exe continue $name | Out-Null
+        Wait-Until 'running again' { (& $state) -eq 'Running' }
+        & sc.exe control $name paramchange | Out-Null
+        Wait-Until 'a reload' { & $noted 'reload' }
+        & sc.exe control $name 150 | Out-Null
+        Wait-Until 'its own control' { & $noted 'Control(150)' }
+        & sc.exe control $name 200 | Out-Null
+        Wait-Until 'its own exit code' { (& $state) -eq 'Stopped' -and (& $exit) -eq '1066/42' }
+        & sc.exe start $name | Out-Null
+        Wait-Until 'running' { (& $state) -eq 'Running' }
+        & sc.exe control $name 201 | Out-Null
+        Wait-Until 'an unexpected end' { (& $state) -eq 'Stopped' -and (& $exit) -eq '1067/0' }
+        & sc.exe start $name | Out-Null
+        Wait-Until 'running' { (& $state) -eq 'Running' }
+        & sc.exe stop $name | Out-Null
+        Wait-Until 'a clean end' { (& $state) -eq 'Stopped' -and (& $exit) -eq '0/0' }
+        & $example run $notes once | Out-Null
+        if ($LASTEXITCODE -ne 0) { throw "by hand it ended with $LASTEXITCODE" }
+    } finally {
+        & sc.exe stop $name | Out-Null
+        & sc.exe delete $name | Out-Null
+    }
+}
+$example = Join-Path $here 'controls.exe'
+$me = New-Object Security.Principal.WindowsPrincipal([Security.Principal.WindowsIdentity]::GetCurrent())
+if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
+    "`nservices: left out, as making one takes an administrator" | Tee-Object -FilePath $report -Append
+} elseif (Test-Path $example) {
+    try {
+        Test-Services $example
+        $passed += 1
+        "`nservices: hold" | Tee-Object -FilePath $report -Append
+    } catch {
+        $failed += 1
+        $broken += "services ($_)"
     }
 }
 

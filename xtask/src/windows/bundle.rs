@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -13,15 +13,13 @@ use crate::command;
 /// Builds the test programs and copies them beside `verify.ps1`.
 pub fn make(packages: &[&str]) -> Result<(), String> {
     let mut cargo = toolchain::cargo("test")?;
-    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    cargo.arg("--no-run");
     tests::choose(&mut cargo, packages);
-    let output = cargo
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("cargo test --no-run ended with {}", output.status));
+    let mut built = build(&mut cargo)?;
+    if packages.contains(&tests::WITH_EXAMPLES) {
+        let mut cargo = toolchain::cargo("build")?;
+        cargo.args(["--examples", "--package", tests::WITH_EXAMPLES]);
+        built += &build(&mut cargo)?;
     }
     let bundle = folder().join("verify");
     toolchain::remove(&bundle)?;
@@ -33,10 +31,12 @@ pub fn make(packages: &[&str]) -> Result<(), String> {
     let script = command::root().join("packaging/windows/verify.ps1");
     copy(&script, "verify.ps1")?;
     let mut count = 0;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
+    for line in built.lines() {
         if let Some((program, name)) = test_program(line) {
             copy(Path::new(&program), &name)?;
             count += 1;
+        } else if let Some((program, name)) = example(line) {
+            copy(Path::new(&program), &name)?;
         }
     }
     println!(
@@ -44,6 +44,31 @@ pub fn make(packages: &[&str]) -> Result<(), String> {
         bundle.display()
     );
     Ok(())
+}
+
+/// What cargo says of what it has built, one message a line.
+fn build(cargo: &mut Command) -> Result<String, String> {
+    let output = cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo ended with {}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// An example that a message of cargo names, and what to call it: as its tests look for it.
+fn example(line: &str) -> Option<(String, String)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let target = &message["target"];
+    if target["kind"][0] != "example" {
+        return None;
+    }
+    let program = message["executable"].as_str()?.to_owned();
+    Some((program, format!("{}.exe", target["name"].as_str()?)))
 }
 
 /// A test program that a message of cargo names, and what to call it.

@@ -15,6 +15,7 @@ const PACKAGES: &[&str] = &[
     "abide-log",
     "abide-platform",
     "abide-daemon",
+    "abide-service",
     "abide",
 ];
 
@@ -67,8 +68,15 @@ pub fn lints(packages: &[&str]) -> Result<(), String> {
     command::run(cargo.args(["-A", "clippy::zombie-processes"]))
 }
 
+/// The examples of this crate, which its tests drive.
+pub const WITH_EXAMPLES: &str = "abide-service";
+
 /// All tests, each program in a prefix of its own.
 pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String> {
+    if packages.contains(&WITH_EXAMPLES) {
+        let mut cargo = toolchain::cargo("build")?;
+        command::run(cargo.args(["--quiet", "--examples", "--package", WITH_EXAMPLES]))?;
+    }
     let mut cargo = toolchain::cargo("test")?;
     cargo.arg("--no-fail-fast");
     choose(&mut cargo, packages);

@@ -3,6 +3,8 @@
 //! This program plays the units' programs as well: see [`programs`].
 
 mod everyday;
+#[cfg(windows)]
+mod hosted;
 mod programs;
 mod shop;
 mod survival;

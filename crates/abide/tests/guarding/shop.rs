@@ -16,7 +16,7 @@ use crate::programs::{ARGUMENTS, PLAY};
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The executable: the one that `ABIDE_EXE` names, else the one that was built with this test.
-fn abide() -> PathBuf {
+pub fn abide() -> PathBuf {
     std::env::var_os("ABIDE_EXE").map_or_else(|| env!("CARGO_BIN_EXE_abide").into(), PathBuf::from)
 }
 

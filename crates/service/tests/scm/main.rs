@@ -4,3 +4,4 @@
 mod by_hand;
 mod controls;
 mod harness;
+mod lifecycle;
