@@ -165,7 +165,11 @@ impl Session {
             body_waits: AtomicBool::new(false),
             unheard: AtomicBool::new(false),
         });
-        requests::begin(&shared)?;
+        if let Err(error) = requests::begin(&shared) {
+            // The manager would wait for it.
+            shared.link.end(error.exit_code());
+            return Err(error);
+        }
         let session = Self { shared };
         controls::begin(&session.shared);
         Beats::begin(&session.shared).map_err(RunError::Start)?;

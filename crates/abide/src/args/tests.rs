@@ -160,3 +160,24 @@ fn a_time_is_read_as_it_is_written() {
         assert!(parse_duration(bad).is_err(), "{bad:?} was taken");
     }
 }
+
+#[test]
+fn a_control_of_a_service_is_a_number_of_its_own_and_a_command() {
+    let controls = |words: &[&str]| match parse(words).map(|cli| cli.command) {
+        Ok(Some(Command::Host(args))) => args.managed.controls,
+        other => panic!("{words:?}: {other:?}"),
+    };
+    let read = controls(&[
+        "host",
+        "web",
+        "--control",
+        "128=reload",
+        "--control=255=read-files",
+    ]);
+    let codes: Vec<u8> = read.iter().map(|control| control.code).collect();
+    assert_eq!(codes, [128, 255]);
+    for wrong in ["127=reload", "256=reload", "128", "128=fly", "a=reload"] {
+        let error = parse(&["host", "web", "--control", wrong]).expect_err(wrong);
+        assert_eq!(error.exit_code(), 2, "{wrong}");
+    }
+}
