@@ -3,8 +3,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use abide_platform::service_control;
 use abide_platform::service_manager::{self, Configuration, RunState};
 
+use crate::programs::{ARGUMENTS, PLAY};
 use crate::shop::{Shop, abide, kill, lives, wait_until};
 
 const STOPPED: u32 = 1;
@@ -88,11 +90,6 @@ impl Drop for Made<'_> {
     }
 }
 
-fn daemon(shop: &Shop) -> Option<u32> {
-    let pid = shop.get("/v1/daemon")?["pid"].as_u64()?;
-    u32::try_from(pid).ok()
-}
-
 #[test]
 fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     let Some(_alone) = may_make_services("a_hosted_unit_is_a_service") else {
@@ -100,7 +97,7 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     };
     let shop = Shop::new();
     let more = "ready = { file = \"up\" }\nrestart = \"never\"";
-    shop.configure_listening(&[("web", "fragile", more)]);
+    shop.configure(&[("web", "fragile", more)]);
     let file = shop.path().join("abide.toml");
     let service = Made::new(
         "abide-web",
@@ -117,11 +114,12 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     let running = service.is(RUNNING);
 
     // A death of the daemon is not seen.
-    let first = wait_until("a daemon", || daemon(&shop));
-    assert_ne!(first, running.pid, "the keeper is the service");
-    kill(first);
+    let program = shop.starts("web")[0];
+    let daemon = service_control::parent(program).expect("the daemon made it");
+    assert_ne!(daemon, running.pid, "the keeper is the service");
+    kill(daemon);
     wait_until("another daemon", || {
-        daemon(&shop).filter(|pid| *pid != first)
+        shop.run(&["status"]).status.success().then_some(())
     });
     assert_eq!(service.state(), running);
     assert_eq!(shop.starts("web").len(), 1);
@@ -156,7 +154,7 @@ fn the_daemon_is_a_service_that_takes_its_units_down() {
     service.start();
     service.is(RUNNING);
     for unit in ["a", "b"] {
-        assert_eq!(shop.starts(unit).len(), 1, "it is up when the service is");
+        wait_until("it to be up", || shop.starts(unit).first().copied());
     }
     // A control that has a meaning.
     service_manager::control(service.name, 200).expect("it knows it");
@@ -167,4 +165,31 @@ fn the_daemon_is_a_service_that_takes_its_units_down() {
     service_manager::control(service.name, STOP).expect("it takes it");
     wait_until("its end", || service_manager::state(service.name).err());
     assert!(!programs.into_iter().any(lives), "they are stopped with it");
+}
+
+#[test]
+fn an_installed_program_lives_from_its_installation_to_its_removal() {
+    let Some(_alone) = may_make_services("an_installed_program_lives") else {
+        return;
+    };
+    const NAME: &str = "abide-lives";
+    let shop = Shop::new();
+    let program = std::env::current_exe().expect("this test has a file");
+    let program = program.to_str().expect("text");
+    let folder = shop.path().to_str().expect("text");
+    let plays = format!("{PLAY}=polite");
+    let install = [
+        "install", "--name", NAME, "-C", folder, "-e", &plays, "--", program,
+    ];
+    shop.ask(&[&install[..], &ARGUMENTS].concat());
+    let counts = || (shop.starts(NAME).len(), shop.noted("ends", NAME).len());
+    shop.ask(&["start", NAME]);
+    wait_until("its program", || (counts() == (1, 0)).then_some(()));
+    shop.ask(&["restart", NAME]);
+    wait_until("its program again", || (counts() == (2, 1)).then_some(()));
+    shop.ask(&["stop", NAME]);
+    assert_eq!(counts(), (2, 2));
+    shop.ask(&["uninstall", NAME]);
+    let gone = service_manager::state(NAME).expect_err("it is gone");
+    assert_eq!(gone.raw_os_error(), Some(1060));
 }

@@ -3,6 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use abide_model::Signal;
+use abide_platform::poll::{Events, Interest, Poll};
+use abide_platform::signals::Signals;
+
 use crate::shop::pause;
 
 /// Which program is to be played, in the environment of a unit.
@@ -23,18 +27,23 @@ fn player() {
     note_start();
     match words[..] {
         ["fragile"] => fragile(),
+        ["polite"] => polite(),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
         _ => idle(),
     }
 }
 
-/// One line with this process into a file of its unit, whole.
 fn note_start() {
+    note("starts");
+}
+
+/// One line with this process into a file of its unit, whole.
+fn note(what: &str) {
     let unit = std::env::var("ABIDE_UNIT").expect("it is guarded");
     let file = OpenOptions::new()
         .create(true)
         .append(true)
-        .open(format!("starts of {unit}"));
+        .open(format!("{what} of {unit}"));
     let line = format!("{}\n", std::process::id());
     file.and_then(|mut file| file.write_all(line.as_bytes()))
         .expect("written");
@@ -54,6 +63,19 @@ fn fragile() -> ! {
         }
         pause();
     }
+}
+
+/// Ends as it should when it is asked to, and notes that.
+fn polite() -> ! {
+    let signals = Signals::new(&[Signal::INT, Signal::TERM]).expect("heard");
+    let poll = Poll::new().expect("made");
+    poll.add(&signals, 0, Interest::Input).expect("added");
+    let mut events = Events::new();
+    while signals.take().is_none() {
+        poll.wait(&mut events).expect("waits");
+    }
+    note("ends");
+    std::process::exit(0)
 }
 
 /// Writes numbered lines, some thousand in a second, until there are so many and somebody has enough.

@@ -170,7 +170,12 @@ impl Shop {
 
     /// Processes that have begun to play this unit's program.
     pub fn starts(&self, unit: &str) -> Vec<u32> {
-        let noted = self.read(&format!("starts of {unit}")).unwrap_or_default();
+        self.noted("starts", unit)
+    }
+
+    /// Processes that have noted this of themselves: `starts`, and `ends` of a polite one.
+    pub fn noted(&self, what: &str, unit: &str) -> Vec<u32> {
+        let noted = self.read(&format!("{what} of {unit}")).unwrap_or_default();
         noted
             .lines()
             .map(|line| line.parse().expect("a process"))
