@@ -2,9 +2,11 @@
 //!
 //! This program plays the units' programs as well: see [`programs`].
 
+mod asked;
 mod everyday;
 #[cfg(windows)]
 mod hosted;
 mod programs;
 mod shop;
+mod stopping;
 mod survival;

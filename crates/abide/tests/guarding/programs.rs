@@ -2,12 +2,15 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::process::{Command, Stdio};
 
 use abide_model::Signal;
 use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::signals::Signals;
 
-use crate::shop::pause;
+#[cfg(windows)]
+use crate::shop::PATIENCE;
+use crate::shop::{pause, wait_until};
 
 /// Which program is to be played, in the environment of a unit.
 pub const PLAY: &str = "ABIDE_TEST_PLAY";
@@ -23,16 +26,141 @@ fn player() {
         return;
     };
     let words: Vec<&str> = part.split(' ').collect();
+    if matches!(words[0], "deaf" | "talker") {
+        become_deaf();
+    }
     println!("here is {}", words[0]);
     note_start();
     match words[..] {
         ["fragile"] => fragile(),
         ["polite"] => polite(),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
+        ["talker"] => talk(),
+        ["parent", child] => {
+            start(child);
+            idle()
+        }
+        ["leaves", child] => leave(child),
+        ["window"] => window(),
+        ["beats", beats] => beat(beats.parse().expect("a number")),
         _ => idle(),
     }
 }
 
+/// From now on this process heeds nothing that it may ignore.
+#[cfg(windows)]
+fn become_deaf() {
+    // Who hears of it is not ended by it.
+    Signals::new(&[Signal::INT, Signal::TERM]).expect("signals");
+}
+
+/// From now on this process heeds nothing that it may ignore: what a shell ignores, what it executes does.
+#[cfg(unix)]
+fn become_deaf() {
+    use std::os::unix::process::CommandExt;
+
+    const DEAF: &str = "ABIDE_TEST_DEAF";
+    if std::env::var_os(DEAF).is_none() {
+        let this = std::env::current_exe().expect("it has a file");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' INT TERM; exec \"$0\" \"$@\""]);
+        let error = shell.arg(this).args(ARGUMENTS).env(DEAF, "1").exec();
+        panic!("cannot execute a shell: {error}");
+    }
+}
+
+/// Goes on writing to the output of whoever has started it.
+fn talk() -> ! {
+    loop {
+        println!("still here");
+        pause();
+    }
+}
+
+/// Starts this program as another one, which is deaf but for what its name says, and waits until it is there.
+fn start(child: &str) {
+    let mut command = Command::new(std::env::current_exe().expect("it has a file"));
+    command.args(ARGUMENTS).stdin(Stdio::null());
+    let plays = match child {
+        "talker" => "talker",
+        _ => "deaf",
+    };
+    command.env(PLAY, plays);
+    if plays == "deaf" {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    // A child that is never waited for: it is the guard who knows of it.
+    let started = match child {
+        "breakaway" => breaking_away(&mut command),
+        _ => command.spawn(),
+    };
+    drop(started.expect("started"));
+    let unit = std::env::var("ABIDE_UNIT").expect("it is guarded");
+    wait_until("the child", || {
+        let starts = std::fs::read_to_string(format!("starts of {unit}")).ok()?;
+        (starts.lines().count() >= 2).then_some(())
+    });
+}
+
+/// Out of its job, if that lets it.
+#[cfg(windows)]
+fn breaking_away(command: &mut Command) -> std::io::Result<std::process::Child> {
+    use std::os::windows::process::CommandExt;
+
+    /// `CREATE_BREAKAWAY_FROM_JOB`
+    const BREAKAWAY: u32 = 0x0100_0000;
+    command
+        .creation_flags(BREAKAWAY)
+        .spawn()
+        .or_else(|_| command.creation_flags(0).spawn())
+}
+
+/// Out of its process group.
+#[cfg(unix)]
+fn breaking_away(command: &mut Command) -> std::io::Result<std::process::Child> {
+    use std::os::unix::process::CommandExt;
+
+    command.process_group(0).spawn()
+}
+
+/// Starts a child and ends, when it may.
+fn leave(child: &str) -> ! {
+    wait_until("the word", || {
+        std::fs::exists("leave").ok().filter(|is| *is)
+    });
+    start(child);
+    std::process::exit(7)
+}
+
+/// Says that it is ready, and so often that it lives; then it says nothing more.
+fn beat(beats: u32) -> ! {
+    say("READY=1\nSTATUS=here");
+    for _ in 0..beats {
+        say("WATCHDOG=1");
+        pause();
+    }
+    idle()
+}
+
+/// Sends a notify message, as any program can.
+fn say(message: &str) {
+    let address = std::env::var(abide_platform::notify::VARIABLE).expect("it may report");
+    #[cfg(windows)]
+    abide_platform::notify::send(&address, message.as_bytes(), PATIENCE).expect("said");
+    #[cfg(unix)]
+    std::os::unix::net::UnixDatagram::unbound()
+        .and_then(|socket| socket.send_to(message.as_bytes(), address))
+        .expect("said");
+}
+
+/// Ends with the only window that it has opened.
+fn window() -> ! {
+    let mut notepad = Command::new("notepad.exe").spawn().expect("started");
+    let status = notepad.wait().expect("it ends");
+    std::process::exit(status.code().unwrap_or(1))
+}
+
+/// One line with this process into a file of its unit, whole.
 fn note_start() {
     note("starts");
 }

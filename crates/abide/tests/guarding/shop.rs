@@ -111,14 +111,19 @@ impl Shop {
         std::fs::write(self.path().join("abide.toml"), text).expect("written");
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(abide())
+    /// A command of its home.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(abide());
+        command
             .args(arguments)
             .current_dir(self.path())
             .env("ABIDE_HOME", self.path().join("home"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("it can be run")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("it can be run")
     }
 
     /// What it says, which must be a success.

@@ -1,0 +1,140 @@
+//! Stops: who heeds nothing is gone after the deadline with all that it started, the step that ended a run is said,
+//! and nobody waits for what holds a pipe open.
+
+use serde_json::Value;
+
+use crate::shop::{Shop, Unit, lives, running, wait_until};
+
+/// A signal that the program may heed, then another one.
+const STEPS: &str = "stop = { within = \"8s\", steps = [{ signal = \"INT\", within = \"3s\" }, { signal = \"TERM\" }] }";
+
+/// The steps that were taken, by name, and whether each reached somebody.
+fn steps(report: &Value) -> Vec<(&str, bool)> {
+    let steps = report["steps"].as_array().expect("steps").iter();
+    steps
+        .map(|step| {
+            let name = step["step"].as_str().expect("a name");
+            (name, step["failed"].is_null())
+        })
+        .collect()
+}
+
+/// All processes that ever played this unit's programs are gone.
+fn none_is_left(shop: &Shop, unit: &str) {
+    let left: Vec<u32> = shop
+        .starts(unit)
+        .into_iter()
+        .filter(|pid| lives(*pid))
+        .collect();
+    assert!(left.is_empty(), "{left:?} of {unit} live");
+}
+
+#[test]
+fn after_the_deadline_nothing_of_a_tree_lives_and_the_step_that_ended_it_is_said() {
+    let shop = Shop::new();
+    let units: [Unit<'_>; 6] = [
+        ("heeds", "idle", STEPS),
+        ("deaf", "deaf", STEPS),
+        ("family", "parent deaf", STEPS),
+        ("piped", "parent talker", STEPS),
+        ("away", "parent breakaway", STEPS),
+        (
+            "command",
+            "idle",
+            "stop = { within = \"60s\", steps = [{ command = \"exit 7\", shell = true, within = \"50s\" }, { signal = \"INT\" }] }",
+        ),
+    ];
+    shop.configure(&units);
+    shop.ask(&["up"]);
+    for (unit, plays, _) in &units {
+        let processes = if plays.starts_with("parent") { 2 } else { 1 };
+        wait_until("its processes", || {
+            (shop.starts(unit).len() == processes).then_some(())
+        });
+    }
+
+    // While they are stopping, everything that is asked is answered.
+    shop.ask(&["stop", "all", "--no-wait"]);
+    let seen = shop.unit("deaf");
+    assert!(seen["state"] == "stopping" || seen["state"] == "stopped");
+    shop.ask(&["why", "deaf"]);
+    shop.ask(&["wait", "--for", "stopped", "all"]);
+    for (unit, ..) in &units {
+        none_is_left(&shop, unit);
+    }
+
+    let of = |unit: &str| shop.unit(unit)["last_stop"].clone();
+    let heeds = of("heeds");
+    assert_eq!(heeds["ended_by"], "SIGINT", "{heeds:#}");
+    for unit in ["deaf", "family", "piped", "away"] {
+        let report = of(unit);
+        assert_eq!(report["ended_by"], "kill", "{unit}: {report:#}");
+        let all = [("SIGINT", true), ("SIGTERM", true), ("kill", true)];
+        assert_eq!(steps(&report), all, "{report:#}");
+    }
+    // The main process obeyed, and its exit did not wait for those that did not.
+    for unit in ["family", "piped", "away"] {
+        let report = of(unit);
+        let [exited, took] = ["exited_after_ms", "took_ms"].map(|key| report[key].as_u64());
+        assert!(exited < took && exited.is_some(), "{report:#}");
+    }
+    let command = of("command");
+    assert_eq!(steps(&command)[0], ("command", false), "{command:#}");
+    assert_eq!(command["ended_by"], "SIGINT", "{command:#}");
+    if cfg!(windows) {
+        let deaf = of("deaf");
+        assert_eq!(deaf["steps"][0]["how"], "Ctrl-C in 1 console", "{deaf:#}");
+    }
+    let events = shop.ask(&["events", "--json", "--kind", "stop_report"]);
+    assert_eq!(events.lines().count(), units.len(), "{events}");
+    assert!(shop.ask(&["show", "deaf"]).contains("ended by kill"));
+
+    // Nobody stopped abide by what it sent.
+    shop.ask(&["start", "heeds"]);
+    assert!(running(&shop.unit("heeds")));
+    shop.ask(&["down"]);
+}
+
+#[cfg(windows)]
+#[test]
+fn a_program_with_a_window_only_is_asked_to_close_it() {
+    let shop = Shop::new();
+    // Windows has no USR1.
+    let stop = "stop = { within = \"60s\", steps = [{ signal = \"USR1\", within = \"10s\" }, { signal = \"HUP\" }] }";
+    shop.configure(&[("window", "window", stop)]);
+    shop.ask(&["up"]);
+    // Nobody tells when the window is there; before, there is none to close, and that is said.
+    let report = wait_until("a window that is closed", || {
+        shop.ask(&["start", "window"]);
+        shop.ask(&["stop", "window"]);
+        let report = shop.unit("window")["last_stop"].clone();
+        (report["ended_by"] == "SIGHUP").then_some(report)
+    });
+    assert_eq!(
+        steps(&report),
+        [("SIGUSR1", false), ("SIGHUP", true)],
+        "{report:#}"
+    );
+    none_is_left(&shop, "window");
+    shop.ask(&["down"]);
+}
+
+#[test]
+fn an_exit_is_acted_on_at_once_whatever_the_program_has_left_behind() {
+    let shop = Shop::new();
+    let never = "restart = \"never\"";
+    shop.configure(&[
+        ("leaves", "leaves deaf", never),
+        ("holds", "leaves talker", never),
+    ]);
+    shop.ask(&["up"]);
+    shop.write("leave", "");
+    for unit in ["leaves", "holds"] {
+        let gone = shop.wait_for(unit, |unit| unit["state"] == "failed");
+        assert_eq!(gone["last_exit"]["code"], 7, "{gone:#}");
+        assert_eq!(shop.starts(unit).len(), 2);
+        none_is_left(&shop, unit);
+        assert!(gone["last_stop"].is_null(), "nobody stopped it: {gone:#}");
+    }
+    shop.ask(&["down"]);
+}
