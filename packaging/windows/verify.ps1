@@ -16,8 +16,10 @@ param([string]$Abide)
 $ErrorActionPreference = 'Stop'
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $report = Join-Path $here 'report.txt'
-# Test programs have the name of their crate before a dash; examples, which they drive, have none.
+# Test programs have the name of their crate before a dash; examples, which they drive, and the command have none.
 $programs = Get-ChildItem -Path $here -Filter '*-*.exe' | Sort-Object Name
+# Tests of whole homes run this one: units with real consoles and a real window are stopped step by step.
+$env:ABIDE_EXE = Join-Path $here 'abide.exe'
 if ($programs.Count -eq 0) {
     Write-Host "cannot verify anything: there are no test programs in $here; make them with 'cargo xtask windows --bundle'"
     exit 2

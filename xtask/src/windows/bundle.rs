@@ -1,5 +1,5 @@
-//! `cargo xtask windows --bundle`: the test programs in one folder, with the script that runs them on a real
-//! Windows.
+//! `cargo xtask windows --bundle`: the test programs in one folder, with `abide.exe` and the script that runs them on a
+//! real Windows.
 
 use std::fs;
 use std::path::Path;
@@ -32,6 +32,9 @@ pub fn make(packages: &[&str]) -> Result<(), String> {
     copy(&script, "verify.ps1")?;
     let mut count = 0;
     for line in built.lines() {
+        if let Some(program) = abide(line) {
+            copy(Path::new(&program), "abide.exe")?;
+        }
         if let Some((program, name)) = test_program(line) {
             copy(Path::new(&program), &name)?;
             count += 1;
@@ -71,6 +74,15 @@ fn example(line: &str) -> Option<(String, String)> {
     Some((program, format!("{}.exe", target["name"].as_str()?)))
 }
 
+/// The command itself, if this message of cargo names it: tests that need it look for it by `ABIDE_EXE`.
+fn abide(line: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let is_it = message["target"]["kind"][0] == "bin"
+        && message["target"]["name"] == "abide"
+        && message["profile"]["test"] == false;
+    is_it.then(|| message["executable"].as_str().map(str::to_owned))?
+}
+
 /// A test program that a message of cargo names, and what to call it.
 fn test_program(line: &str) -> Option<(String, String)> {
     let message: Value = serde_json::from_str(line).ok()?;
@@ -103,5 +115,8 @@ mod check {
             None
         );
         assert_eq!(test_program("no message"), None);
+        let command = r#"{"target":{"kind":["bin"],"name":"abide"},"profile":{"test":false},"executable":"/t/abide.exe"}"#;
+        assert_eq!(abide(command).as_deref(), Some("/t/abide.exe"));
+        assert_eq!(abide(&artifact(true)), None);
     }
 }
