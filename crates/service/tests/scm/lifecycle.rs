@@ -53,7 +53,10 @@ fn each_start_is_an_entry_and_each_stop_a_clean_finish() {
     assert_eq!(entries_and_finishes(&queue), (2, 1));
 
     // It works.
-    std::fs::write(queue.join("jobs").join("one"), "four words to count").expect("a job");
+    let job = queue.join("one");
+    let given = std::fs::write(&job, "four words to count")
+        .and_then(|()| std::fs::rename(&job, queue.join("jobs").join("one")));
+    given.expect("a job");
     until(
         || lines(&queue.join("done").join("one")),
         |done| done == &["4"],
