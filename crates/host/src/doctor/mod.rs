@@ -22,6 +22,7 @@ mod judge;
 mod machine;
 mod ports;
 mod read;
+mod scm;
 mod service;
 
 pub use definition::{Account, Command, Log};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::definition::{Command, Definition, Log, script, systemd};
 use super::finding::{Check, Finding, Level};
 use super::ports::{self, Port};
-use super::{judge, read};
+use super::{judge, read, scm};
 use crate::plan::Call;
 use crate::{Error, Kind, Manager, Scope, State, Status};
 
@@ -64,6 +64,22 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
         ));
     }
     let status = status.ok();
+    if manager.kind() == Kind::Scm {
+        match manager.examine(name)? {
+            Some(examined) => findings.extend(scm::judge(&read::service(examined))),
+            None => findings.push(not_registered(manager, name)),
+        }
+        if let Some((what, fix)) = unit.and_then(|unit| unit.invalid.as_ref()) {
+            findings.push(Finding::fault(Check::Unit, what, fix));
+        }
+        return Ok(Report {
+            name: name.to_owned(),
+            manager: manager.kind(),
+            scope: manager.scope(),
+            status,
+            findings: judge::in_order(findings),
+        });
+    }
     let mut definition = match manager.kind() {
         Kind::Systemd => of_systemd(manager, name, &mut findings)?,
         _ => of_scripts(manager, name, &mut findings)?,

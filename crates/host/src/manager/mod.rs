@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 pub use install::{Change, Installed};
 pub use kind::{Kind, Scope};
 pub use places::Surroundings;
+#[cfg(feature = "doctor")]
+pub(crate) use scm::Examined;
 pub use scm::{Registration, needs_password};
 pub use status::{Exit, State, Status};
 
@@ -299,6 +301,13 @@ impl Manager {
             name: name.to_owned(),
             manager: self.kind,
         }
+    }
+
+    /// What the Service Control Manager has of a service, for the doctor; `None`: it knows none of this name.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn examine(&self, name: &str) -> Result<Option<Examined>, Error> {
+        check::name(name, self.kind)?;
+        self.scm()?.examine(name)
     }
 
     /// The Service Control Manager, which has no files that could lie below another root.

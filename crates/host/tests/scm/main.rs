@@ -188,3 +188,55 @@ fn what_is_not_there_is_said_before_anything_is_written() {
     let status = manager.status("abide-missing").expect("it says");
     assert_eq!(status.state, State::NotInstalled);
 }
+
+#[cfg(feature = "doctor")]
+#[test]
+fn the_doctor_finds_what_was_planted_and_nothing_in_a_sound_service() {
+    use abide_host::doctor::{Check, of_service};
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let mut sound = service("abide-sound");
+    sound.scm.event_messages = Some(
+        std::env::current_exe()
+            .expect("it is known")
+            .display()
+            .to_string(),
+    );
+    manager.install(&sound).expect("it is installed");
+    let report = of_service(&manager, "abide-sound", None).expect("it is examined");
+    // This test program has no message table.
+    let checks: Vec<Check> = report
+        .findings
+        .iter()
+        .map(|finding| finding.check)
+        .collect();
+    assert_eq!(checks, [Check::Log], "{:?}", report.findings);
+    manager.uninstall("abide-sound", WITHIN).expect("it goes");
+
+    let configuration = abide_platform::service_manager::Configuration {
+        kind: 0x10,
+        start: 3,
+        image_path: r"C:\no where\web.exe --port 80".to_owned(),
+        dependencies: vec!["nothing-like-it".to_owned()],
+        account: "LocalSystem".to_owned(),
+        display_name: "Faults".to_owned(),
+    };
+    abide_platform::service_manager::create("abide-faults", &configuration, None)
+        .expect("it is made");
+    let report = of_service(&manager, "abide-faults", None).expect("it is examined");
+    let checks: Vec<Check> = report
+        .findings
+        .iter()
+        .map(|finding| finding.check)
+        .collect();
+    assert_eq!(
+        checks,
+        [Check::Quoting, Check::Dependency],
+        "{:?}",
+        report.findings
+    );
+    abide_platform::service_manager::delete("abide-faults").expect("it is removed");
+    let report = of_service(&manager, "abide-faults", None).expect("it is examined");
+    assert_eq!(report.findings[0].check, Check::Registered);
+}

@@ -39,6 +39,9 @@ const CHANGING: u32 = FILE_WRITE_DATA
 /// The longest path that a folder is made with, less the name of a file in it (CreateDirectoryW).
 const LONGEST_PATH: usize = 247;
 
+/// The service that installs Windows's own files, and owns them.
+const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+
 /// Stands for whoever made an object.
 const CREATOR_OWNER: &str = "S-1-3-0";
 
@@ -163,6 +166,51 @@ pub fn check_directory(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who but administrators, the system and its installer may put something else in the place of a file or of what is in a
+/// folder; with `replacing` only who may take away what is there, and not who may add to it. By name where it is a usual
+/// group, else by identifier.
+///
+/// # Errors
+/// Those of GetNamedSecurityInfoW.
+pub fn who_may_change(path: &Path, replacing: bool) -> io::Result<Vec<String>> {
+    let security = Security::of_file(path)?;
+    let own = Account::own()?;
+    // The first administrator and the administrators of a domain have their numbers at the end.
+    let is_trusted = |sid: &str| {
+        [ADMINISTRATORS, SYSTEM, TRUSTED_INSTALLER, CREATOR_OWNER].contains(&sid)
+            || sid.ends_with("-500")
+            || sid.ends_with("-512")
+            || (is_administrator() && sid == own.sid())
+    };
+    let rights = if replacing {
+        FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | GENERIC_ALL
+    } else {
+        CHANGING
+    };
+    let mut found = vec![(security.owner()?, rights)];
+    found.extend(security.allowed()?);
+    let mut who: Vec<String> = found
+        .into_iter()
+        .filter(|(sid, allowed)| allowed & rights != 0 && !is_trusted(sid))
+        .map(|(sid, _)| usual_name(&sid).to_owned())
+        .collect();
+    who.sort();
+    who.dedup();
+    Ok(who)
+}
+
+fn usual_name(sid: &str) -> &str {
+    match sid {
+        "S-1-1-0" => "Everyone",
+        "S-1-5-4" => "Interactive",
+        "S-1-5-7" => "Anonymous",
+        "S-1-5-11" => "Authenticated Users",
+        "S-1-5-32-545" => "Users",
+        "S-1-5-32-546" => "Guests",
+        sid => sid,
+    }
 }
 
 /// A new file. Who may read it follows from its folder, which is private.

@@ -11,6 +11,15 @@ pub(super) use linux::{facts, listeners};
 #[cfg(target_os = "linux")]
 pub use machine::machine;
 
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(super) use windows::service;
+#[cfg(not(windows))]
+mod elsewhere;
+#[cfg(not(windows))]
+pub(super) use elsewhere::service;
+
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]

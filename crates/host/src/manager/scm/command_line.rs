@@ -46,8 +46,8 @@ fn append(line: &mut String, argument: &str) {
     line.push('"');
 }
 
-#[cfg(test)]
 /// Splits a command line as the program does; `None`: there is none.
+#[cfg(any(test, feature = "doctor"))]
 pub(crate) fn split(line: &str) -> Option<(String, Vec<String>)> {
     let line = line.trim_start_matches([' ', '\t']);
     // In the program's own name quotes only group, and a backslash is one.
@@ -70,8 +70,8 @@ pub(crate) fn split(line: &str) -> Option<(String, Vec<String>)> {
     }
 }
 
-#[cfg(test)]
 /// The first argument, and what is left.
+#[cfg(any(test, feature = "doctor"))]
 fn one(text: &str) -> (String, &str) {
     let mut argument = String::new();
     let mut quoted = false;

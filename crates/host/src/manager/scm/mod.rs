@@ -34,6 +34,21 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Where the manager keeps its services, below `HKEY_LOCAL_MACHINE`.
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 
+/// What the doctor judges a service by, as far as the manager tells.
+#[cfg(feature = "doctor")]
+pub(crate) struct Examined {
+    /// Its values.
+    pub registration: Registration,
+    /// abide has made it.
+    pub ours: bool,
+    /// The program of its command line, as Windows splits that.
+    pub program: Option<String>,
+    /// Its account is there; `None`: that could not be found out.
+    pub account: Option<bool>,
+    /// What it depends on and is not there.
+    pub missing: Vec<String>,
+}
+
 /// Whether an account of Windows logs on with a password: those of the system, virtual ones and managed ones do not.
 #[must_use]
 pub fn needs_password(account: &str) -> bool {
@@ -165,6 +180,34 @@ impl Scm {
     /// Whether this library has made it; `None`: there is none of this name.
     pub(super) fn is_ours(&self, name: &str) -> Result<Option<bool>, Error> {
         Ok(write::read(&*self.calls, name)?.map(|(_, ours)| ours))
+    }
+
+    /// What there is of a service; `None`: there is none of this name.
+    #[cfg(feature = "doctor")]
+    pub(super) fn examine(&self, name: &str) -> Result<Option<Examined>, Error> {
+        let Some((registration, ours)) = write::read(&*self.calls, name)? else {
+            return Ok(None);
+        };
+        let account = &registration.account;
+        let account = if account.eq_ignore_ascii_case(registration::LOCAL_SYSTEM) {
+            Some(true)
+        } else {
+            let plain = account.strip_prefix(r".\").unwrap_or(account);
+            self.calls.account_exists(plain).ok()
+        };
+        let services = registration.dependencies.iter();
+        let missing = services
+            .filter(|name| !name.starts_with('+'))
+            .filter(|name| matches!(self.calls.state(name), Err(e) if explain::not_there(&e)))
+            .cloned()
+            .collect();
+        Ok(Some(Examined {
+            program: command_line::split(&registration.image_path).map(|(program, _)| program),
+            account,
+            missing,
+            ours,
+            registration,
+        }))
     }
 
     /// Its values, as text.
