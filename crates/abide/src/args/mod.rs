@@ -121,7 +121,7 @@ pub enum Command {
     Upgrade(UpgradeArgs),
     /// Make a program, a unit of a file, or abide itself a service of the operating system
     #[command(after_help = help::INSTALL)]
-    Install(InstallArgs),
+    Install(Box<InstallArgs>),
     /// Stop a service that `install` made, and remove it
     #[command(after_help = help::UNINSTALL)]
     Uninstall(UninstallArgs),
