@@ -43,6 +43,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Subcommand, Debug)]
+#[allow(clippy::large_enum_variant)] // there is one of it; on Windows `install` knows more
 pub enum Command {
     /// Load units, start abide in the background if it does not run, and wait until they are up
     #[command(after_help = help::UP)]
