@@ -1,5 +1,8 @@
 //! A service of the Service Control Manager, judged by what was read of it. Pure.
 
+// Only Windows has what there is to read.
+#![cfg_attr(not(windows), allow(dead_code))]
+
 #[cfg(test)]
 mod tests;
 
