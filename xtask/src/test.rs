@@ -84,7 +84,7 @@ fn under_wine(installed: Option<JoinHandle<Result<(), String>>>) -> Result<(), S
         Ok(done) => done?,
         Err(_) => return Err("installing packages for Windows panicked".to_owned()),
     }
-    windows::run(&windows::Options::default())
+    windows::run(&windows::Options::lean())
 }
 
 /// The end-to-end scenarios, and a summary of those that could not run here.

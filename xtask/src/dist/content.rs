@@ -1,4 +1,4 @@
-//! What lies beside the program: man pages, completions, the unit file. The program itself writes them, so that they
+//! What lies beside the program: man pages, completions, the unit file, the completions of PowerShell. The program itself writes them, so that they
 //! say what it does.
 
 use std::fs;
@@ -16,7 +16,7 @@ const INSTALLED: &str = "/usr/bin/abide";
 pub const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "abide"), ("zsh", "_abide"), ("fish", "abide.fish")];
 
-/// Writes all of it into `folder`: `man/`, `completions/`, `abide.service`. The program runs here.
+/// Writes all of it into `folder`: `man/`, `completions/`, `abide.service`, `abide.ps1`. The program runs here.
 ///
 /// # Errors
 /// It does not say it.
@@ -35,6 +35,8 @@ pub fn make(folder: &Path, program: &Path) -> Result<(), String> {
             &said(program, &["completions", shell])?,
         )?;
     }
+    let powershell = said(program, &["completions", "powershell"])?;
+    write(&folder.join("abide.ps1"), &powershell)?;
     write(&folder.join("abide.service"), &unit_file(program)?)
 }
 

@@ -3,7 +3,7 @@
 //! - `target`: which machines it is built for;
 //! - `musl`: static programs, by Debian's compiler and musl, with the standard library built once;
 //! - `content`: what lies beside the program: man pages, completions, the unit file; the program writes them itself;
-//! - `archive`: the tarball; `deb`: the Debian package; `sbom`: the parts that it was made of.
+//! - `archive`: the tarball; `deb`: the Debian package; `zip`: the archive for Windows; `sbom`: the parts that it was made of.
 //!
 //! All of it ends up in `target/packages`. What is made twice from the same sources is the same, byte for byte.
 
@@ -13,6 +13,7 @@ mod deb;
 mod musl;
 mod sbom;
 mod target;
+mod zip;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,8 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::command;
 use crate::stage::Stages;
+use crate::{command, windows};
 use target::{Libc, TARGETS, Target};
 
 /// What `dist` can be told.
@@ -56,11 +57,6 @@ fn version() -> &'static str {
 /// # Errors
 /// Names the stages that failed.
 pub fn run(options: &Options) -> Result<(), String> {
-    if options.windows {
-        return Err(
-            "cannot make a zip for Windows: abide.exe is in its first form and is not packed yet (docs/windows.md)".to_owned(),
-        );
-    }
     let targets = target::chosen(&options.targets)?;
     let mut stages = Stages::default();
     let statics: Vec<&Target> = targets
@@ -70,6 +66,9 @@ pub fn run(options: &Options) -> Result<(), String> {
         .collect();
     if !statics.is_empty() {
         stages.run("compiler, linkers and musl", || musl::install(&statics));
+    }
+    if options.windows {
+        stages.run("what packs for Windows", zip::install);
     }
     if options.provision {
         return stages.finish();
@@ -110,6 +109,11 @@ pub fn run(options: &Options) -> Result<(), String> {
                 Ok(())
             });
         }
+    }
+    if options.windows && beside {
+        stages.run("zip for Windows", || {
+            zip::make(&windows::release()?, &content).map(drop)
+        });
     }
     stages.run("list of parts", || sbom::make(&out));
     stages.run("checksums", || checksums(&out));

@@ -5,11 +5,13 @@
 //! - `prefix`: Wine's folders: one template, and a clone of it for each program that is run;
 //! - `wine`: the runner that cargo is told to start each test through;
 //! - `tests`: what is linted and run;
+//! - `exe`: `abide.exe` as it is shipped;
 //! - `bundle`: the test programs, for a person with a real Windows.
 //!
 //! Everything lies in `target/windows`. The toolchain of the Linux build is not touched.
 
 mod bundle;
+mod exe;
 mod prefix;
 mod tests;
 mod toolchain;
@@ -39,6 +41,9 @@ pub struct Options {
     /// and daemon at once 20 times. Prints what was lost.
     #[arg(long, conflicts_with_all = ["package", "arguments", "bundle", "provision"])]
     pub survival: bool,
+    /// Without `abide.exe` as it is shipped, whose build takes minutes.
+    #[arg(long)]
+    without_release: bool,
     /// Only these crates.
     #[arg(long, short)]
     package: Vec<String>,
@@ -47,9 +52,29 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
+impl Options {
+    /// What belongs to every run of all tests.
+    #[must_use]
+    pub fn lean() -> Self {
+        Self {
+            without_release: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Where all of it lies.
 pub fn folder() -> PathBuf {
     command::root().join("target").join("windows")
+}
+
+/// `abide.exe` as it is shipped, built with what that needs.
+///
+/// # Errors
+/// What is missing, or what cargo said.
+pub fn release() -> Result<PathBuf, String> {
+    install()?;
+    exe::build()
 }
 
 /// Why it cannot run on this machine; `None`: it can.
@@ -121,6 +146,9 @@ pub fn run(options: &Options) -> Result<(), String> {
         stages.run("tests under Wine", || {
             tests::under_wine(&packages, &options.arguments)
         });
+        if options.package.is_empty() && !options.without_release {
+            stages.run("abide.exe, as it is shipped", || exe::ask(&exe::build()?));
+        }
     }
     stages.finish()
 }
