@@ -5,6 +5,7 @@ use std::fs::File;
 use std::process::Stdio;
 
 use crate::shop::{Shop, running, wait_until};
+use crate::system::SUCCEEDS;
 
 /// A hook that notes its word, in the shell of the system.
 fn note(word: &str) -> String {
@@ -51,17 +52,13 @@ fn a_unit_that_says_nothing_any_more_is_restarted_and_hooks_go_with_it() {
 #[test]
 fn units_are_checked_reloaded_signalled_reset_and_removed() {
     let shop = Shop::new();
-    let well =
-        "health = { exec = \"cmd /c exit 0\", every = \"10s\", timeout = \"10s\", grace = \"0s\" }";
-    let well = if cfg!(windows) {
-        well
-    } else {
-        &well.replace("cmd /c exit 0", "true")
-    };
+    let well = format!(
+        "health = {{ exec = \"{SUCCEEDS}\", every = \"10s\", timeout = \"10s\", grace = \"0s\" }}"
+    );
     let reloads = format!("reload = {}", note("reloaded"));
     let rests = "enabled = false";
     shop.configure(&[
-        ("well", "idle", well),
+        ("well", "idle", &well),
         ("reloads", "idle", &reloads),
         ("told", "idle", ""),
         ("gone", "idle", ""),

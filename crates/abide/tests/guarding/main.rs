@@ -10,3 +10,6 @@ mod programs;
 mod shop;
 mod stopping;
 mod survival;
+mod system;
+#[cfg(windows)]
+mod window;

@@ -8,9 +8,8 @@ use abide_model::Signal;
 use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::signals::Signals;
 
-#[cfg(windows)]
-use crate::shop::PATIENCE;
 use crate::shop::{pause, wait_until};
+use crate::system::{self, become_deaf, breaking_away};
 
 /// Which program is to be played, in the environment of a unit.
 pub const PLAY: &str = "ABIDE_TEST_PLAY";
@@ -47,28 +46,6 @@ fn player() {
     }
 }
 
-/// From now on this process heeds nothing that it may ignore.
-#[cfg(windows)]
-fn become_deaf() {
-    // Who hears of it is not ended by it.
-    Signals::new(&[Signal::INT, Signal::TERM]).expect("signals");
-}
-
-/// From now on this process heeds nothing that it may ignore: what a shell ignores, what it executes does.
-#[cfg(unix)]
-fn become_deaf() {
-    use std::os::unix::process::CommandExt;
-
-    const DEAF: &str = "ABIDE_TEST_DEAF";
-    if std::env::var_os(DEAF).is_none() {
-        let this = std::env::current_exe().expect("it has a file");
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' INT TERM; exec \"$0\" \"$@\""]);
-        let error = shell.arg(this).args(ARGUMENTS).env(DEAF, "1").exec();
-        panic!("cannot execute a shell: {error}");
-    }
-}
-
 /// Goes on writing to the output of whoever has started it.
 fn talk() -> ! {
     loop {
@@ -102,27 +79,6 @@ fn start(child: &str) {
     });
 }
 
-/// Out of its job, if that lets it.
-#[cfg(windows)]
-fn breaking_away(command: &mut Command) -> std::io::Result<std::process::Child> {
-    use std::os::windows::process::CommandExt;
-
-    /// `CREATE_BREAKAWAY_FROM_JOB`
-    const BREAKAWAY: u32 = 0x0100_0000;
-    command
-        .creation_flags(BREAKAWAY)
-        .spawn()
-        .or_else(|_| command.creation_flags(0).spawn())
-}
-
-/// Out of its process group.
-#[cfg(unix)]
-fn breaking_away(command: &mut Command) -> std::io::Result<std::process::Child> {
-    use std::os::unix::process::CommandExt;
-
-    command.process_group(0).spawn()
-}
-
 /// Starts a child and ends, when it may.
 fn leave(child: &str) -> ! {
     wait_until("the word", || {
@@ -145,12 +101,7 @@ fn beat(beats: u32) -> ! {
 /// Sends a notify message, as any program can.
 fn say(message: &str) {
     let address = std::env::var(abide_platform::notify::VARIABLE).expect("it may report");
-    #[cfg(windows)]
-    abide_platform::notify::send(&address, message.as_bytes(), PATIENCE).expect("said");
-    #[cfg(unix)]
-    std::os::unix::net::UnixDatagram::unbound()
-        .and_then(|socket| socket.send_to(message.as_bytes(), address))
-        .expect("said");
+    system::send(&address, message.as_bytes());
 }
 
 /// Ends with the only window that it has opened.

@@ -4,12 +4,13 @@
 use serde_json::Value;
 
 use crate::shop::{Shop, Unit, lives, running, wait_until};
+use crate::system::HOW_INT_IS_SENT;
 
 /// A signal that the program may heed, then another one.
 const STEPS: &str = "stop = { within = \"8s\", steps = [{ signal = \"INT\", within = \"3s\" }, { signal = \"TERM\" }] }";
 
 /// The steps that were taken, by name, and whether each reached somebody.
-fn steps(report: &Value) -> Vec<(&str, bool)> {
+pub fn steps(report: &Value) -> Vec<(&str, bool)> {
     let steps = report["steps"].as_array().expect("steps").iter();
     steps
         .map(|step| {
@@ -20,7 +21,7 @@ fn steps(report: &Value) -> Vec<(&str, bool)> {
 }
 
 /// All processes that ever played this unit's programs are gone.
-fn none_is_left(shop: &Shop, unit: &str) {
+pub fn none_is_left(shop: &Shop, unit: &str) {
     let left: Vec<u32> = shop
         .starts(unit)
         .into_iter()
@@ -81,10 +82,12 @@ fn after_the_deadline_nothing_of_a_tree_lives_and_the_step_that_ended_it_is_said
     let command = of("command");
     assert_eq!(steps(&command)[0], ("command", false), "{command:#}");
     assert_eq!(command["ended_by"], "SIGINT", "{command:#}");
-    if cfg!(windows) {
-        let deaf = of("deaf");
-        assert_eq!(deaf["steps"][0]["how"], "Ctrl-C in 1 console", "{deaf:#}");
-    }
+    let deaf = of("deaf");
+    assert_eq!(
+        deaf["steps"][0]["how"].as_str(),
+        HOW_INT_IS_SENT,
+        "{deaf:#}"
+    );
     let events = shop.ask(&["events", "--json", "--kind", "stop_report"]);
     assert_eq!(events.lines().count(), units.len(), "{events}");
     assert!(shop.ask(&["show", "deaf"]).contains("ended by kill"));
@@ -92,30 +95,6 @@ fn after_the_deadline_nothing_of_a_tree_lives_and_the_step_that_ended_it_is_said
     // Nobody stopped abide by what it sent.
     shop.ask(&["start", "heeds"]);
     assert!(running(&shop.unit("heeds")));
-    shop.ask(&["down"]);
-}
-
-#[cfg(windows)]
-#[test]
-fn a_program_with_a_window_only_is_asked_to_close_it() {
-    let shop = Shop::new();
-    // Windows has no USR1.
-    let stop = "stop = { within = \"60s\", steps = [{ signal = \"USR1\", within = \"10s\" }, { signal = \"HUP\" }] }";
-    shop.configure(&[("window", "window", stop)]);
-    shop.ask(&["up"]);
-    // Nobody tells when the window is there; before, there is none to close, and that is said.
-    let report = wait_until("a window that is closed", || {
-        shop.ask(&["start", "window"]);
-        shop.ask(&["stop", "window"]);
-        let report = shop.unit("window")["last_stop"].clone();
-        (report["ended_by"] == "SIGHUP").then_some(report)
-    });
-    assert_eq!(
-        steps(&report),
-        [("SIGUSR1", false), ("SIGHUP", true)],
-        "{report:#}"
-    );
-    none_is_left(&shop, "window");
     shop.ask(&["down"]);
 }
 

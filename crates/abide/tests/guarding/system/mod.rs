@@ -1,0 +1,11 @@
+//! What the tests and their programs do in another way on each system.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::{HOW_INT_IS_SENT, SUCCEEDS, become_deaf, breaking_away, send};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{HOW_INT_IS_SENT, SUCCEEDS, become_deaf, breaking_away, send};
