@@ -7,9 +7,6 @@ use std::path::PathBuf;
 
 use super::finding::{Check, Finding};
 
-/// The longest name of a socket (unix(7): `sun_path` is 108 bytes with its end).
-const SOCKET: usize = 107;
-
 /// A machine is full before the last piece is used.
 const FULL_PERCENT: u64 = 90;
 
@@ -24,8 +21,10 @@ const A_DAY: u64 = 86_400;
 /// What was read of the machine and of a home.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Machine {
-    /// The home; its socket lies in it.
+    /// The home.
     pub home: PathBuf,
+    /// The longest name, in bytes, that the socket in it may have; `None`: there is no socket in a home here.
+    pub socket: Option<usize>,
     /// Its folder, if it is there: permissions and owner.
     pub home_folder: Option<(u32, u32)>,
     /// Who asks.
@@ -113,12 +112,12 @@ fn home(machine: &Machine, findings: &mut Vec<Finding>) {
     let shown = home.display();
     let fault = |check, what: String, fix: String| Finding::fault(check, what, fix).about(home);
     let socket = home.join("abide.sock").as_os_str().len();
-    if socket > SOCKET {
+    if let Some(most) = machine.socket.filter(|most| socket > *most) {
         findings.push(fault(
             Check::Home,
             format!(
                 "the path of the home, {shown}, is too long for the socket in it, by {} bytes",
-                socket - SOCKET
+                socket - most
             ),
             "name a shorter one with --home".to_owned(),
         ));

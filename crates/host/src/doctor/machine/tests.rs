@@ -4,6 +4,7 @@ use crate::doctor::finding::Level;
 fn sound() -> Machine {
     Machine {
         home: "/var/lib/abide".into(),
+        socket: Some(107),
         home_folder: Some((0o700, 0)),
         user: 0,
         disk: Some(Disk {

@@ -21,6 +21,9 @@ const NETWORK: [(u32, &str); 5] = [
     (0x00c3_6400, "Ceph"),
 ];
 
+/// The longest name of a socket (unix(7): `sun_path` is 108 bytes with its end).
+const SOCKET: usize = 107;
+
 /// Reads what there is of the machine and of this home. What cannot be read is not judged.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub fn machine(home: &Path) -> Result<Machine, Error> {
     let folder = fs::metadata(home).ok();
     Ok(Machine {
         home: home.to_owned(),
+        socket: Some(SOCKET),
         home_folder: folder.map(|meta| (meta.mode() & 0o7777, meta.uid())),
         user: crate::process::user(),
         disk: disk(home),
