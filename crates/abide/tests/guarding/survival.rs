@@ -121,8 +121,7 @@ impl Trial {
             unit["last_exit"]["code"] == self.code() && running(unit)
         });
         self.expect_another_fragile();
-        // A restart whose daemon died before it was written down is not counted.
-        assert!(unit["restarts"].as_u64() <= Some(self.crashes), "{unit:#}");
+        assert_eq!(unit["restarts"], self.crashes, "{unit:#}");
     }
 
     /// The successor has begun, which takes a while.

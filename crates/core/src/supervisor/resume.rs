@@ -75,7 +75,13 @@ impl Supervisor {
             }
             let seen = latest.remove(&id);
             let passed = earlier.remove(&id).unwrap_or_default().into_iter();
-            untold.extend(passed.filter(|seen| !record.tells_end_of(seen.run)));
+            let passed = passed.filter(|seen| !record.tells_end_of(seen.run));
+            let before = untold.len();
+            untold.extend(passed);
+            // Another run followed each of them; the first one where somebody had asked for that.
+            let asked_for = usize::from(record.end.is_some());
+            let restarts = (untold.len() - before).saturating_sub(asked_for);
+            record.restarts = record.restarts.saturating_add(restarts as u64);
             if let Some(operation) = record.operation {
                 self.operations.skip_to(operation);
                 taken_by.insert(id, operation);

@@ -441,6 +441,10 @@ impl Bench {
         self.core.unit(self.id(unit)).expect("known").state
     }
 
+    pub fn restarts(&self, unit: &str) -> u64 {
+        self.core.unit(self.id(unit)).expect("known").restarts
+    }
+
     pub fn reason(&self, unit: &str) -> String {
         self.core
             .unit(self.id(unit))

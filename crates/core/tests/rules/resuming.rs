@@ -238,7 +238,9 @@ fn the_end_of_a_run_is_told_though_its_successor_runs_already() {
     bench.resume(true, both.clone());
     assert_eq!(exits(&bench), 1);
     assert_eq!(bench.run("web"), second, "it goes on");
+    assert_eq!(bench.restarts("web"), 1, "it is counted");
     // That was written down, and the daemon died before the keeper heard that the exit was taken.
     bench.resume(true, both);
     assert_eq!(exits(&bench), 0, "it is told once");
+    assert_eq!(bench.restarts("web"), 1, "and counted once");
 }
