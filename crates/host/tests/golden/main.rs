@@ -188,13 +188,8 @@ fn what_this_machine_cannot_do_is_said() {
     let error =
         Manager::below(Kind::OpenRc, Scope::User, Path::new("/")).expect_err("it has no users");
     assert!(error.to_string().contains("leave out `--user`"), "{error}");
-    let scm = manager(Kind::Scm, Path::new("/"))
-        .plan_install(&plain())
-        .expect_err("not yet");
-    assert!(
-        matches!(scm, abide_host::Error::Unsupported { .. }),
-        "{scm}"
-    );
+    let scm = Manager::of(Kind::Scm, Scope::System).expect_err("it is that of Windows");
+    assert!(matches!(scm, abide_host::Error::NoManager { .. }), "{scm}");
 }
 
 /// All files and links below.
