@@ -9,13 +9,12 @@ use super::version;
 use crate::{command, debian_rust, needs};
 
 /// What lies in it beside the program: from where in the sources, or in `content`.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 5] = [
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("LICENSE-MIT", "LICENSE-MIT"),
     ("docs", "docs"),
-    ("packaging/windows/verify.ps1", "verify.ps1"),
 ];
 
 /// Installs what packs it.
