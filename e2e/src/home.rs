@@ -365,6 +365,23 @@ impl Home {
         })
     }
 
+    /// Kills keeper and daemon at once: neither does anything about the death of the other.
+    ///
+    /// # Panics
+    /// One of them is not there, or does not go.
+    #[track_caller]
+    pub fn kill_both(&self) {
+        let keeper = wait::until("there is a keeper", wait::GENEROUS, || self.keeper());
+        let daemon = wait::until("there is a daemon", wait::GENEROUS, || self.daemon());
+        for signal in [Signal::STOP, Signal::KILL] {
+            processes::signal(daemon, signal);
+            processes::signal(keeper, signal);
+        }
+        wait::until("both are gone", wait::GENEROUS, || {
+            (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
+        });
+    }
+
     /// Processes of a program that was brought here.
     #[must_use]
     pub fn running(&self, program: &str) -> Vec<u32> {

@@ -52,13 +52,7 @@ fn what_programs_have_of_their_sockets_is_taken_back_from_them() {
     );
     home.ok(&["up"]);
     let (first, second) = (home.wait_running("web@1"), home.wait_running("web@2"));
-    let keeper = home.keeper().expect("there is a keeper");
-    let daemon = home.daemon().expect("there is a daemon");
-    processes::signal(keeper, Signal::KILL);
-    processes::signal(daemon, Signal::KILL);
-    wait::until("both are gone", wait::GENEROUS, || {
-        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
-    });
+    home.kill_both();
     assert!([first, second].contains(&ask(port)), "they go on without");
     home.ok(&["up"]);
 

@@ -8,16 +8,6 @@ use serde_json::Value;
 
 use crate::events;
 
-fn kill_both(home: &Home) {
-    let keeper = home.keeper().expect("there is a keeper");
-    let daemon = home.daemon().expect("there is a daemon");
-    processes::signal(keeper, Signal::KILL);
-    processes::signal(daemon, Signal::KILL);
-    wait::until("both are gone", wait::GENEROUS, || {
-        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
-    });
-}
-
 fn last(home: &Home, kind: &str) -> Value {
     wait::until(kind, wait::GENEROUS, || {
         events(home).into_iter().rfind(|e| e["event"] == kind)
@@ -64,7 +54,7 @@ fn events_tell_when_the_daemon_died_and_how_and_what_became_of_the_runs() {
     assert_eq!(told["adopted"], 2, "{told}");
     assert!(told["last_seen_at"].is_string(), "{told}");
 
-    kill_both(&home);
+    home.kill_both();
     let up = home.ok(&["up"]);
     assert!(up.contains("keeper and daemon died after"), "{up}");
     assert!(!up.contains("may be lost"), "nothing ended: {up}");
@@ -128,7 +118,7 @@ fn a_stop_and_a_backoff_go_on_where_they_were_over_every_death_and_an_upgrade() 
     check(&home, "after the death of the daemon");
     home.ok(&["upgrade"]);
     check(&home, "after an upgrade");
-    kill_both(&home);
+    home.kill_both();
     let _ = home.abide(&["up", "--no-wait"]);
     check(&home, "after the death of both");
 
@@ -146,7 +136,8 @@ fn a_stop_and_a_backoff_go_on_where_they_were_over_every_death_and_an_upgrade() 
         .iter()
         .position(|kind| *kind == "stopping")
         .expect("it was asked");
-    assert_eq!(of[end..], ["stopping", "killed", "exited", "stopped"]);
+    let expected = ["stopping", "killed", "exited", "stop_report", "stopped"];
+    assert_eq!(of[end..], expected);
     let at = |kind: &str| {
         let mut of = all.iter().filter(|event| event["unit"] == "short");
         seconds(&of.find(|event| event["event"] == kind).expect("told")["at"])

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use abide_e2e::{Home, processes, wait};
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{events, pids};
@@ -95,16 +94,6 @@ fn assert_told(home: &Home, events: &[Value], unit: &str, before: u32, how: (&st
     assert!(home.ok(&["show", unit]).contains("may be lost"));
 }
 
-fn kill_both(home: &Home) {
-    let keeper = home.keeper().expect("there is a keeper");
-    let daemon = home.daemon().expect("there is a daemon");
-    processes::signal(keeper, Signal::KILL);
-    processes::signal(daemon, Signal::KILL);
-    wait::until("both are gone", wait::GENEROUS, || {
-        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
-    });
-}
-
 #[test]
 fn two_hundred_units_outlive_keeper_and_daemon_and_what_ended_meanwhile_is_told() {
     let home = Home::new("two-hundred");
@@ -117,7 +106,7 @@ fn two_hundred_units_outlive_keeper_and_daemon_and_what_ended_meanwhile_is_told(
         (written(&lines, QUICK) > 50).then_some(())
     });
 
-    kill_both(&home);
+    home.kill_both();
     home.write("lines/leave", "");
     let leavers = [EXITS, DIES];
     for unit in leavers {
