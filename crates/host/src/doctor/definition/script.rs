@@ -211,7 +211,7 @@ fn command(
         by: by.to_owned(),
         words,
         account,
-        directory: directory.filter(|path| path.is_absolute()),
+        directory: directory.filter(|path| is_absolute(path)),
         path: usual_path(),
     })
 }
@@ -302,5 +302,10 @@ fn words_of_svlogd(line: &str) -> Option<PathBuf> {
     let folder = words[at + 1..]
         .iter()
         .rfind(|word| !word.starts_with('-'))?;
-    Some(PathBuf::from(folder)).filter(|path| path.is_absolute())
+    Some(PathBuf::from(folder)).filter(|path| is_absolute(path))
+}
+
+/// By the rules of Unix, whichever system reads it.
+fn is_absolute(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"/")
 }
