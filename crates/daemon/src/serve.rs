@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::driver::{Daemon, Ended, Options, StartError, Started};
+use abide_platform::exit::is_shortage;
 use abide_platform::keeper::LinkError;
 use abide_platform::{keeper, memory};
 
@@ -35,7 +36,14 @@ pub fn serve(options: &Options) -> i32 {
     } else {
         match Api::start(api) {
             Ok(api) => Some(api),
-            Err(error) => return refuse(&format!("open the control API: {error}")),
+            Err(error) => {
+                let refused = refuse(&format!("open the control API: {error}"));
+                return if is_shortage(&error) {
+                    keeper::EXIT_SHORT
+                } else {
+                    refused
+                };
+            }
         }
     };
     if let Some(api) = &api {

@@ -85,12 +85,18 @@ impl Shared {
     }
 }
 
+/// What the system said of a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = .path.display())]
+struct At {
+    path: PathBuf,
+    source: io::Error,
+}
+
 impl Server {
     /// Reads or makes the token, and binds the socket.
     pub(super) fn bind(config: ApiConfig) -> io::Result<Self> {
-        let named = |path: PathBuf, error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        };
+        let named = |path, source: io::Error| io::Error::new(source.kind(), At { path, source });
         let token = Token::load_or_create(&config.home.token())
             .map_err(|error| named(config.home.token(), error))?;
         let socket = match &config.doors.socket {

@@ -14,12 +14,19 @@ use windows::SHORTAGES;
 #[cfg(windows)]
 pub use windows::{from_exit_code, from_wait_status};
 
+use std::io;
+
 /// The machine, or what this process may have of it, is too short of something: it may be had later.
+///
+/// An error that names what it is about has to give what the system said as its source.
 #[must_use]
-pub fn is_shortage(error: &std::io::Error) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|number| SHORTAGES.contains(&number))
+pub fn is_shortage(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    number.is_some_and(|number| SHORTAGES.contains(&number))
+        || inner
+            .and_then(|inner| inner.downcast_ref())
+            .is_some_and(is_shortage)
 }
 
 /// The system's words for an error number, in lower case, without the number and a full stop:
@@ -34,5 +41,24 @@ pub fn errno_text(errno: i32) -> String {
     match chars.next() {
         Some(first) if second_is_lower => first.to_lowercase().chain(chars).collect(),
         _ => words.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("a file: {0}")]
+    struct Named(#[source] io::Error);
+
+    #[test]
+    fn a_shortage_is_known_beneath_the_name_of_what_it_is_about() {
+        let short = || io::Error::from_raw_os_error(SHORTAGES[0]);
+        assert!(is_shortage(&short()));
+        assert!(is_shortage(&io::Error::other(Named(short()))));
+        let absent = io::Error::from(io::ErrorKind::NotFound);
+        assert!(!is_shortage(&io::Error::other(Named(absent))));
+        assert!(!is_shortage(&io::Error::other("too many open files")));
     }
 }
