@@ -138,6 +138,7 @@ fn fragile() -> ! {
             && std::fs::remove_file("crash now").is_ok()
         {
             println!("ouch");
+            note("ends");
             std::process::exit(code);
         }
         pause();

@@ -178,7 +178,7 @@ impl Shop {
         self.noted("starts", unit)
     }
 
-    /// Processes that have noted this of themselves: `starts`, and `ends` of a polite one.
+    /// Processes that have noted this of themselves: `starts`, and `ends` of those that end by themselves.
     pub fn noted(&self, what: &str, unit: &str) -> Vec<u32> {
         let noted = self.read(&format!("{what} of {unit}")).unwrap_or_default();
         noted
