@@ -5,10 +5,11 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use abide_model::Signal;
+use abide_platform::identity::Handle;
 use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::signals::Signals;
 
-use crate::shop::{pause, wait_until};
+use crate::shop::{noted_as, pause, wait_until};
 use crate::system::{self, become_deaf, breaking_away};
 
 /// Which program is to be played, in the environment of a unit.
@@ -123,7 +124,8 @@ fn note(what: &str) {
         .create(true)
         .append(true)
         .open(format!("{what} of {unit}"));
-    let line = format!("{}\n", std::process::id());
+    let this = Handle::open(std::process::id()).expect("it lives");
+    let line = format!("{}\n", noted_as(&this));
     file.and_then(|mut file| file.write_all(line.as_bytes()))
         .expect("written");
 }

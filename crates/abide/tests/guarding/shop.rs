@@ -34,9 +34,20 @@ pub fn pause_for(time: Duration) {
     std::thread::sleep(time);
 }
 
+fn number_in(line: &str) -> Option<u32> {
+    line.split(' ').next()?.parse().ok()
+}
+
 /// Whether there is such a process.
 pub fn lives(pid: u32) -> bool {
     Handle::open(pid).is_ok_and(|process| process.alive())
+}
+
+/// A process that notes itself: its number, and what tells it from another one that gets the number later.
+pub fn noted_as(process: &Handle) -> String {
+    let identity = process.identity();
+    let (inode, start) = (identity.inode.unwrap_or(0), identity.start.unwrap_or(0));
+    format!("{} {inode}-{start}", identity.pid)
 }
 
 /// Ends a process, at once.
@@ -183,8 +194,18 @@ impl Shop {
         let noted = self.read(&format!("{what} of {unit}")).unwrap_or_default();
         noted
             .lines()
-            .map(|line| line.parse().expect("a process"))
+            .map(|line| number_in(line).expect("a process"))
             .collect()
+    }
+
+    /// Processes that have begun to play this unit's program, and live.
+    pub fn alive(&self, unit: &str) -> Vec<u32> {
+        let noted = self.read(&format!("starts of {unit}")).unwrap_or_default();
+        let lives = |line: &&str| {
+            let process = number_in(line).and_then(|pid| Handle::open(pid).ok());
+            process.is_some_and(|process| process.alive() && noted_as(&process) == **line)
+        };
+        noted.lines().filter(lives).filter_map(number_in).collect()
     }
 
     pub fn daemon_log(&self) -> String {

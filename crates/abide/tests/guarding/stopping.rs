@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::shop::{Shop, Unit, lives, running, wait_until};
+use crate::shop::{Shop, Unit, running, wait_until};
 use crate::system::HOW_INT_IS_SENT;
 
 /// A signal that the program may heed, then another one.
@@ -22,11 +22,7 @@ pub fn steps(report: &Value) -> Vec<(&str, bool)> {
 
 /// All processes that ever played this unit's programs are gone.
 pub fn none_is_left(shop: &Shop, unit: &str) {
-    let left: Vec<u32> = shop
-        .starts(unit)
-        .into_iter()
-        .filter(|pid| lives(*pid))
-        .collect();
+    let left = shop.alive(unit);
     assert!(left.is_empty(), "{left:?} of {unit} live");
 }
 
