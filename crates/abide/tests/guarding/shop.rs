@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use abide_model::Signal;
+use abide_platform::file;
 use abide_platform::identity::Handle;
 use serde_json::Value;
 
@@ -175,7 +176,7 @@ impl Shop {
     pub fn write(&self, name: &str, text: &str) {
         let part = self.path().join(format!("{name} part"));
         let done = std::fs::write(&part, text)
-            .and_then(|()| std::fs::rename(part, self.path().join(name)));
+            .and_then(|()| file::replace(&part, &self.path().join(name)));
         done.expect("written");
     }
 

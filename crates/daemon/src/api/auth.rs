@@ -194,7 +194,7 @@ impl Token {
         let mut file = private::create_file(&temporary)?;
         writeln!(file, "{token}")?;
         file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
+        abide_platform::file::replace(&temporary, path)?;
         Ok(Self(token))
     }
 

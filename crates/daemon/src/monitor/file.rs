@@ -47,7 +47,7 @@ pub fn write(path: &Path, remotes: Vec<Saved>) -> io::Result<()> {
     let text = serde_json::to_vec(&Content { remotes })?;
     let temporary = path.with_extension("new");
     std::fs::write(&temporary, text)?;
-    std::fs::rename(&temporary, path)
+    abide_platform::file::replace(&temporary, path)
 }
 
 #[cfg(test)]

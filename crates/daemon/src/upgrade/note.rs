@@ -31,7 +31,7 @@ impl Note {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let temporary = path.with_extension("new");
         std::fs::write(&temporary, serde_json::to_vec(self)?)?;
-        std::fs::rename(&temporary, path)
+        abide_platform::file::replace(&temporary, path)
     }
 
     /// Finds it. `None`: there is none, or none that can be read.

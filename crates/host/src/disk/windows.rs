@@ -41,7 +41,7 @@ pub(crate) fn replace(path: &Path, text: &[u8], _mode: u32) -> io::Result<()> {
         file.write_all(text)?;
         file.sync_all()?;
         drop(file);
-        std::fs::rename(&beside, path)
+        abide_platform::file::replace(&beside, path)
     };
     write().inspect_err(|_| {
         // Perhaps it was never made.

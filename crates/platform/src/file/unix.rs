@@ -1,5 +1,7 @@
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use rustix::fs::fstat;
 
@@ -18,4 +20,12 @@ pub fn is_same(one: &Handle, other: &Handle) -> bool {
         (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
         _ => false,
     }
+}
+
+/// Gives a file the name of another one, whose readers go on with what they have opened (rename(2)).
+///
+/// # Errors
+/// Those of the call; then both are as they were.
+pub fn replace(new: &Path, name: &Path) -> io::Result<()> {
+    std::fs::rename(new, name)
 }

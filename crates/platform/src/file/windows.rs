@@ -1,7 +1,18 @@
 use std::fs::Metadata;
+use std::io;
 use std::os::windows::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION};
 
 use crate::handle::Handle;
+
+/// How long somebody who has just opened the file to read it may be in the way of its replacement.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two attempts. Closing a file tells nobody.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Tells a file from another one that has taken its name, by the time of its making. (Windows gives a file that
 /// takes a name within 15 s of its last owner's end the time of that one: then they look alike.)
@@ -14,4 +25,76 @@ pub fn number(meta: &Metadata) -> (u64, u64) {
 #[must_use]
 pub fn is_same(_: &Handle, _: &Handle) -> bool {
     false
+}
+
+/// Gives a file the name of another one, whose readers go on with what they have opened.
+///
+/// A name is given away from under those who share the right to that, by the rules of POSIX (Windows 10, version 1607).
+/// Whoever does not share it is waited for, up to a second: an editor, a virus scanner, anybody before that version.
+///
+/// # Errors
+/// Those of the call; then both are as they were.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nobody tells when a file of somebody else's is closed"
+)]
+pub fn replace(new: &Path, name: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match std::fs::rename(new, name) {
+            Err(error) if is_in_use(&error) && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// A target that is open is reported as the one or as the other.
+fn is_in_use(error: &io::Error) -> bool {
+    [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION]
+        .map(|code| Some(code.cast_signed()))
+        .contains(&error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_others_keep_reading_is_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (name, new) = (dir.path().join("it"), dir.path().join("new"));
+        std::fs::write(&name, "0").expect("written");
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                while seen < 100 {
+                    // Between two names there may be none for an instant.
+                    let Ok(text) = std::fs::read_to_string(&name) else {
+                        continue;
+                    };
+                    let now: u32 = text.parse().expect("it is whole");
+                    assert!(now >= seen, "an older one came back");
+                    seen = now;
+                }
+            });
+            for i in 1..=100_u32 {
+                std::fs::write(&new, i.to_string()).expect("written");
+                replace(&new, &name).expect("replaced");
+            }
+            reader.join().expect("it read them all");
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_stays_as_it_was() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (name, new) = (dir.path().join("it"), dir.path().join("new"));
+        std::fs::create_dir(&name).expect("a folder has the name");
+        std::fs::write(&new, "new").expect("written");
+        replace(&new, &name).expect_err("a file does not replace a folder");
+        assert_eq!(std::fs::read_to_string(&new).expect("there"), "new");
+        assert!(name.is_dir());
+    }
 }

@@ -391,5 +391,5 @@ fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut out = abide_log::disk::private(options).open(&temporary)?;
     out.write_all(text)?;
     out.sync_all()?;
-    std::fs::rename(&temporary, file)
+    abide_platform::file::replace(&temporary, file)
 }

@@ -143,7 +143,7 @@ pub fn main(home: &Path) -> ! {
     let port = listener.local_addr().expect("its number").port();
     let (new, file) = (home.join("ctl.new"), home.join("ctl"));
     std::fs::write(&new, port.to_string()).expect("a file");
-    std::fs::rename(&new, &file).expect("its name");
+    abide_platform::file::replace(&new, &file).expect("its name");
     daemon.link.ready();
     let daemon = Arc::new(Mutex::new(daemon));
     watch_keeper(Arc::clone(&daemon), launch);

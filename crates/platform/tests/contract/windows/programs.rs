@@ -92,7 +92,7 @@ pub fn say(file: impl AsRef<Path>, text: &str) {
     let file = file.as_ref();
     let new = file.with_extension("new");
     std::fs::write(&new, text).expect("it is written");
-    std::fs::rename(&new, file).expect("it is there");
+    abide_platform::file::replace(&new, file).expect("it is there");
 }
 
 fn own(words: &[&str]) -> Command {
