@@ -117,21 +117,30 @@ impl Job {
     pub fn wait_empty(&self, at_most: Duration) -> io::Result<bool> {
         let begun = Instant::now();
         loop {
-            let Some(&pid) = self.pids()?.first() else {
+            let pids = self.pids()?;
+            if pids.is_empty() {
                 return Ok(true);
-            };
+            }
             let left = at_most.saturating_sub(begun.elapsed());
-            // One that cannot be opened has just ended.
-            if let Some(process) = opened(pid)
-                && !wait(&process, Some(left))?
-            {
-                return Ok(false);
+            match pids.into_iter().find_map(opened) {
+                Some(process) if !wait(&process, Some(left))? => return Ok(false),
+                Some(_) => {}
+                None => pause(left),
             }
             if left.is_zero() {
                 return Ok(self.pids()?.is_empty());
             }
         }
     }
+}
+
+/// Until another look at processes that cannot be opened: they have just ended, or are others' and closed to us.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nobody who may not open a process is told of its end"
+)]
+fn pause(left: Duration) {
+    std::thread::sleep(left.min(Duration::from_millis(10)));
 }
 
 /// A process, to wait for its end. `None`: it has just ended.
