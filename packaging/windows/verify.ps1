@@ -14,6 +14,14 @@
 param([string]$Abide)
 
 $ErrorActionPreference = 'Stop'
+
+# The lines that a program says on both streams. Windows PowerShell takes what is said on standard error for an error of
+# the script, and would stop at the first such line.
+function Invoke-Program([string]$File, [string[]]$Arguments) {
+    $ErrorActionPreference = 'Continue'
+    & $File @Arguments 2>&1 | ForEach-Object { "$_" }
+}
+
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $report = Join-Path $here 'report.txt'
 # Test programs have the name of their crate before a dash; examples, which they drive, and the command have none.
@@ -33,7 +41,7 @@ foreach ($program in $programs) {
     "`n=== $name" | Tee-Object -FilePath $report -Append
     # Tests look for files beside their sources by this, and for nothing else of cargo's.
     $env:CARGO_MANIFEST_DIR = $here
-    $lines = & $program.FullName 2>&1 | ForEach-Object { "$_" }
+    $lines = @(Invoke-Program $program.FullName)
     $code = $LASTEXITCODE
     $lines | Add-Content -Path $report
     foreach ($line in $lines) {
@@ -50,9 +58,10 @@ foreach ($program in $programs) {
 if ($Abide) {
     "`n=== services" | Tee-Object -FilePath $report -Append
     $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\abide-verify'
-    & $Abide install --name abide-verify --start delayed --recover 'restart:1s,restart:10s,none' --recover-reset 1h --recover-errors `
-        --preshutdown 45s --service-sid unrestricted --privilege SeChangeNotifyPrivilege --depends-on RpcSs `
-        -- "$env:SystemRoot\System32\ping.exe" -t 127.0.0.1 2>&1 | Add-Content -Path $report
+    Invoke-Program $Abide @('install', '--name', 'abide-verify', '--start', 'delayed', '--recover', 'restart:1s,restart:10s,none',
+        '--recover-reset', '1h', '--recover-errors', '--preshutdown', '45s', '--service-sid', 'unrestricted',
+        '--privilege', 'SeChangeNotifyPrivilege', '--depends-on', 'RpcSs',
+        '--', "$env:SystemRoot\System32\ping.exe", '-t', '127.0.0.1') | Add-Content -Path $report
     if ($LASTEXITCODE -ne 0) { $broken += 'abide install' }
     else {
         $said = (sc.exe qfailure abide-verify) + (sc.exe qfailureflag abide-verify) + (sc.exe qsidtype abide-verify) + (sc.exe qprivs abide-verify) + (sc.exe qc abide-verify)
@@ -72,7 +81,7 @@ if ($Abide) {
         [System.Diagnostics.EventLog]::WriteEntry('abide-verify', 'a text of abide-verify', 'Warning', 8)
         $event = Get-WinEvent -ProviderName abide-verify -MaxEvents 1
         $checks['the viewer shows the text'] = $event.Id -eq 8 -and $event.Message -match 'a text of abide-verify'
-        & $Abide uninstall abide-verify 2>&1 | Add-Content -Path $report
+        Invoke-Program $Abide @('uninstall', 'abide-verify') | Add-Content -Path $report
         $checks['it is gone'] = $LASTEXITCODE -eq 0 -and -not (Test-Path $key)
         foreach ($check in $checks.GetEnumerator()) {
             "service: $($check.Key): $(if ($check.Value) { $passed++; 'holds' } else { $failed++; $broken += $check.Key; 'does not hold' })" | Tee-Object -FilePath $report -Append
