@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::wait;
+
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = wait::GENEROUS;
 
 /// Where the API is.
 #[derive(Clone, Debug)]

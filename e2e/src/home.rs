@@ -16,7 +16,7 @@ use crate::{Api, binary, processes, skip, wait};
 const NOBODY: u32 = 65534;
 
 /// How long one command may take before the scenario fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = wait::GENEROUS;
 
 /// A folder with a home, the binary, and the files of one scenario. Everything goes at the end.
 pub struct Home {

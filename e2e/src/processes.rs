@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -136,16 +135,12 @@ pub fn signal(pid: u32, signal: Signal) {
 /// # Errors
 /// Names what would not end.
 pub fn end_all(dir: &Path) -> Result<(), String> {
-    wait::try_until(
-        "processes of the scenario end",
-        Duration::from_secs(20),
-        || {
-            let left = belonging_to(dir);
-            for process in &left {
-                signal(process.pid, Signal::KILL);
-            }
-            left.is_empty().then_some(())
-        },
-    )
+    wait::try_until("processes of the scenario end", wait::GENEROUS, || {
+        let left = belonging_to(dir);
+        for process in &left {
+            signal(process.pid, Signal::KILL);
+        }
+        left.is_empty().then_some(())
+    })
     .map_err(|why| format!("{why}: {:?}", belonging_to(dir)))
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a scenario waits for what takes milliseconds on an idle machine.
-pub const GENEROUS: Duration = Duration::from_secs(30);
+pub const GENEROUS: Duration = Duration::from_secs(120);
 
 /// Looks until `look` finds something, or until `deadline` has passed.
 ///

@@ -3,8 +3,8 @@
 //! It ignores SIGTERM, forks twice with `setsid`, changes to `/`, closes every descriptor and
 //! executes itself with an empty environment. `idle` then waits; `hop` forks and exits every 0.3 ms,
 //! so that no pid is there long enough to be looked at, and adds a byte to TRACE with each hop.
-//! The main process stays (`stay`), or exits at once (`leave`). All of it ends by itself after a
-//! minute and a half, should the guard fail.
+//! The main process stays (`stay`), or exits at once (`leave`). All of it ends by itself after
+//! ten minutes, should the guard fail.
 #![allow(unsafe_code)]
 
 use std::fs::OpenOptions;
@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const LIFE: Duration = Duration::from_secs(90);
+const LIFE: Duration = Duration::from_secs(600);
 
 /// `true` in the child.
 fn fork() -> bool {

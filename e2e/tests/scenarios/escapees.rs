@@ -7,8 +7,8 @@ use abide_e2e::{Home, processes, skip, wait};
 
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-/// A stop may take its time-out, one second, and what a busy test machine adds.
-const LIMIT: Duration = Duration::from_secs(2 + 1 + 2);
+/// A stop takes its time-out and a moment, and what a busy test machine adds: far less than what the enemy lives for.
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct Case {
     how: &'static str,

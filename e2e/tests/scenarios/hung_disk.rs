@@ -121,7 +121,7 @@ command = ["{0}", "count", "5000"]
 
     // It can be killed at once, and a new one starts.
     processes::signal(pid, Signal::KILL);
-    wait::until("the killed writer is gone", Duration::from_secs(5), || {
+    wait::until("the killed writer is gone", wait::GENEROUS, || {
         (!processes::lives(pid)).then_some(())
     });
     let second = home.wait_for("writer", "runs again", |unit| {
@@ -136,7 +136,7 @@ command = ["{0}", "count", "5000"]
 
     disk.thaw();
     let then = written();
-    wait::until("logging has resumed", Duration::from_secs(60), || {
+    wait::until("logging has resumed", wait::GENEROUS, || {
         let text = home.ok(&["logs", "writer", "-n", "1000", "--format", "raw"]);
         text.lines()
             .filter_map(|line| line.parse::<u64>().ok())

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use abide_e2e::{Home, processes, wait};
 
@@ -127,7 +126,7 @@ fn no_zombies(chapter: &Chapter<'_>) -> Result<(), String> {
         let keeper = chapter.home.keeper()?;
         zombies(keeper).is_empty().then_some(())
     };
-    wait::try_until("no zombie is there", Duration::from_secs(5), look)
+    wait::try_until("no zombie is there", wait::GENEROUS, look)
 }
 
 fn zombies(parent: u32) -> Vec<u32> {
@@ -153,7 +152,7 @@ fn nothing_leaked(chapter: &Chapter<'_>) -> Result<(), String> {
             && now.daemon <= first.daemon + SPARE + more;
         fine.then_some(())
     };
-    wait::try_until("no descriptor is leaked", Duration::from_secs(10), look)
+    wait::try_until("no descriptor is leaked", wait::GENEROUS, look)
         .map_err(|error| format!("{error}: first {first:?}, now {last:?}"))
 }
 
@@ -210,7 +209,7 @@ fn nothing_left(chapter: &Chapter<'_>) -> Result<(), String> {
         left
     };
     let nothing = || left().is_empty().then_some(());
-    wait::try_until("nothing is left behind", Duration::from_secs(10), nothing)
+    wait::try_until("nothing is left behind", wait::GENEROUS, nothing)
         .map_err(|error| format!("{error}: {}", left().join(", ")))
 }
 
@@ -226,7 +225,7 @@ fn entries(dir: &Path) -> Vec<String> {
 /// After `down` nothing is left but state and logs.
 pub fn down(chapter: &Chapter<'_>) -> Result<(), String> {
     nothing_doubled(chapter)?;
-    wait::try_until("no process is left", Duration::from_secs(10), || {
+    wait::try_until("no process is left", wait::GENEROUS, || {
         chapter.home.processes().is_empty().then_some(())
     })
     .map_err(|error| format!("{error}: {:?}", chapter.home.processes()))?;

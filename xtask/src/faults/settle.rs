@@ -11,7 +11,7 @@ use super::plan::Fault;
 use super::{inspect, lines};
 
 /// How long a home may take to be again as it is wanted.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+const SETTLED_WITHIN: Duration = wait::GENEROUS;
 
 /// What there was before a round.
 pub struct Before {

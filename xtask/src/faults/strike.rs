@@ -15,7 +15,7 @@ use super::plan::{self, Fault, Victim};
 
 /// While a disk hangs, what has nothing to do with it takes no longer than this on a machine that is busy
 /// with something else.
-const GOES_ON_WITHIN: Duration = Duration::from_secs(10);
+const GOES_ON_WITHIN: Duration = wait::GENEROUS;
 
 impl Chapter<'_> {
     /// Before the commands.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::command;
 
 /// How long anything here may take: generous, since nothing is timed by it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = wait::GENEROUS;
 
 /// Three programs in a home of their own.
 pub struct Demo {

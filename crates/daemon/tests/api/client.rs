@@ -9,7 +9,7 @@ use serde_json::Value;
 pub use super::system::socket;
 
 /// Longer than anything takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub trait Connection: Read + Write + Send {}
 impl<T: Read + Write + Send> Connection for T {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use abide_host::log::{Client, Destination, Entry, Facility, Identity, SendError};
 
 /// How long something may take that takes no time.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 fn client(destination: Destination) -> Client {
     let identity = Identity {

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::linux::{to_launch, wait_for};
 
 /// Every wait of a test ends by then.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const UNIT: UnitId = UnitId(7);
 
