@@ -44,6 +44,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide_e2e::{Home, home, skip, wait};
 use serde_json::Value;
@@ -79,12 +80,20 @@ fn written(progress: &Path) -> u64 {
     said.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// A port of the loopback that nobody uses right now.
+/// A port of the loopback that nobody uses, and that nobody gets who asks the kernel for any: it gives away those from
+/// 32768 on (ip_local_port_range), to listeners and to clients. No two scenarios get the same.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
+    const PORTS: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run at once do not begin at the same one.
+    let first = std::process::id().wrapping_mul(101);
+    let mut ports = (0..PORTS).map(|_| {
+        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        u16::try_from(10_000 + next).expect("below 32768")
+    });
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("the loopback has free ports")
-        .port()
 }
 
 /// All events of a home so far, as `GET /v1/events` streams them.
