@@ -17,6 +17,11 @@ fn home_with_tcp(port: u16) -> Home {
         ),
     );
     home.ok(&["up"]);
+    // `up` answers for the units.
+    let stranger = Api::Tcp(format!("127.0.0.1:{port}"), None);
+    wait::until("TCP is open", wait::GENEROUS, || {
+        stranger.get("/healthz").ok()
+    });
     home
 }
 
@@ -26,9 +31,6 @@ fn over_tcp_everything_but_beats_metrics_and_liveness_asks_for_the_token() {
     let home = home_with_tcp(port);
     let address = format!("127.0.0.1:{port}");
     let stranger = Api::Tcp(address.clone(), None);
-    wait::until("TCP is open", wait::GENEROUS, || {
-        stranger.get("/healthz").ok()
-    });
     for path in ["/healthz", "/metrics"] {
         let answer = stranger.get(path).expect("there is an answer");
         assert_eq!(answer.status, 200, "{path}: {answer:?}");

@@ -46,7 +46,7 @@ fn what_programs_have_of_their_sockets_is_taken_back_from_them() {
     home.write(
         "abide.toml",
         &format!(
-            "[service.web]\ncommand = [\"{}\", \"server.py\"]\ninstances = 2\nheartbeat = {{ every = \"500ms\", misses = 4 }}\nnotify = \"main\"\nsocket = {{ listen = \"127.0.0.1:{port}\" }}\n",
+            "[service.web]\ncommand = [\"{}\", \"server.py\"]\ninstances = 2\nheartbeat = {{ every = \"1s\", misses = 3 }}\nnotify = \"main\"\nsocket = {{ listen = \"127.0.0.1:{port}\" }}\n",
             python.display()
         ),
     );
@@ -60,7 +60,7 @@ fn what_programs_have_of_their_sockets_is_taken_back_from_them() {
     home.wait_for("web@2", "reports in again", |unit| {
         unit["heartbeat"]["last_at"].is_string()
     });
-    wait::let_pass(Duration::from_secs(3));
+    wait::let_pass(Duration::from_secs(5));
     assert_eq!(home.wait_running("web@1"), first);
     assert_eq!(home.wait_running("web@2"), second);
     if !can_take_descriptors() {

@@ -92,7 +92,7 @@ fn a_stop_and_a_backoff_go_on_where_they_were_over_every_death_and_an_upgrade() 
         )
     };
     let crashing = "[service.crashing]\ncommand = \"false\"\nbackoff = { initial = \"2h\", max = \"2h\", jitter = 0.0 }\n";
-    let (long, short) = (stubborn("long", "1h"), stubborn("short", "6s"));
+    let (long, short) = (stubborn("long", "1h"), stubborn("short", "20s"));
     home.write("abide.toml", &format!("{crashing}{long}{short}"));
     let _ = home.abide(&["up", "--no-wait"]);
     let (long, short) = (home.wait_running("long"), home.wait_running("short"));
@@ -143,7 +143,7 @@ fn a_stop_and_a_backoff_go_on_where_they_were_over_every_death_and_an_upgrade() 
         seconds(&of.find(|event| event["event"] == kind).expect("told")["at"])
     };
     assert!(
-        at("killed") - at("stopping") >= 5,
+        at("killed") - at("stopping") >= 19,
         "not earlier than it would have been"
     );
     processes::signal(long, Signal::KILL);

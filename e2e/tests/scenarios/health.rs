@@ -45,7 +45,7 @@ fn a_page_that_turns_bad_restarts_its_unit_or_only_marks_it() {
     });
     let check = |rest: &str| {
         format!(
-            "health = {{ http = \"http://{address}/\", every = \"200ms\", timeout = \"150ms\", misses = 3, grace = \"0s\"{rest} }}\n"
+            "health = {{ http = \"http://{address}/\", every = \"2s\", timeout = \"2s\", misses = 3, grace = \"0s\"{rest} }}\n"
         )
     };
     home.write(
@@ -106,7 +106,7 @@ fn targets_that_hang_and_commands_that_fork_for_ever_stall_nothing() {
             check(&format!("http = \"http://{address}/\"")),
             check("exec = \"sh forks.sh\""),
             check("silence = \"1s\""),
-            check("exec = \"true\", memory = \"500M\""),
+            "health = { exec = \"true\", memory = \"500M\", every = \"1m\", timeout = \"1m\", grace = \"0s\" }\n",
         ),
     );
     home.ok(&["up"]);

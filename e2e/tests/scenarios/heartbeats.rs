@@ -13,7 +13,7 @@ fn home_with_beats(port: u16) -> Home {
     home.write(
         "abide.toml",
         &format!(
-            "[daemon]\nlisten = \"127.0.0.1:{port}\"\n\n[service.beater]\ncommand = [\"{}\", \"beat\"]\nheartbeat = {{ every = \"500ms\", misses = 3 }}\n",
+            "[daemon]\nlisten = \"127.0.0.1:{port}\"\n\n[service.beater]\ncommand = [\"{}\", \"beat\"]\nheartbeat = {{ every = \"2s\", misses = 3 }}\n",
             guest.display()
         ),
     );

@@ -44,6 +44,11 @@ fn hooks_run_in_their_order_and_are_told_what_happened() {
             .then_some(())
     });
     home.wait_running("a");
+    // It holds up nothing, so it may be late.
+    wait::until("its failure was told", wait::GENEROUS, || {
+        let told = |note: &String| note.starts_with("on_failure");
+        notes(&home).iter().any(told).then_some(())
+    });
     home.ok(&["stop", "a"]);
     let mut lines = notes(&home);
     // It holds up nothing, so it has no place in the order.

@@ -47,14 +47,8 @@ fn a_keeper_that_is_killed_alone_is_replaced_and_no_program_notices() {
 #[test]
 fn when_keeper_and_daemon_die_the_next_up_adopts_what_still_runs() {
     let (home, pid) = home_with_counter("both");
-    let keeper = home.keeper().expect("there is a keeper");
-    let daemon = home.daemon().expect("there is a daemon");
     let other = home.wait_running("other");
-    processes::signal(keeper, Signal::KILL);
-    processes::signal(daemon, Signal::KILL);
-    wait::until("both are gone", wait::GENEROUS, || {
-        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
-    });
+    home.kill_both();
     assert!(processes::lives(pid), "the program goes on without them");
     processes::signal(other, Signal::KILL);
     home.ok(&["up"]);

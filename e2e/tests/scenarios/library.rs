@@ -34,8 +34,8 @@ fn a_worker_is_ready_beats_and_each_stop_is_a_clean_finish() {
             r#"
 [service.worker]
 command = ["{}", "run", "queue"]
-ready = {{ notify = true, within = "20s" }}
-heartbeat = {{ every = "500ms", misses = 3 }}
+ready = {{ notify = true, within = "2m" }}
+heartbeat = {{ every = "2s", misses = 3 }}
 "#,
             worker.display()
         ),
@@ -90,9 +90,9 @@ fn a_server_confirms_its_reload_and_is_polled_while_it_lives() {
             r#"
 [service.web]
 command = ["{}", "run", "{address}", "words"]
-ready = {{ notify = true, within = "20s" }}
-heartbeat = {{ every = "500ms", misses = 3 }}
-reload = {{ signal = "SIGHUP", confirm = true, within = "20s" }}
+ready = {{ notify = true, within = "2m" }}
+heartbeat = {{ every = "2s", misses = 3 }}
+reload = {{ signal = "SIGHUP", confirm = true, within = "2m" }}
 "#,
             web.display()
         ),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abide_e2e::{Home, skip};
+use abide_e2e::{Home, skip, wait};
 use serde_json::Value;
 
 use crate::{events, free_port, redis_server};
@@ -25,7 +25,7 @@ fn redis_is_ready_when_it_says_so() {
             r#"
 [service.redis]
 command = ["{server}", "--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--supervised", "systemd"]
-ready = {{ notify = true, within = "20s" }}
+ready = {{ notify = true, within = "2m" }}
 "#,
             server = server.display(),
             port = free_port(),
@@ -70,8 +70,8 @@ while True:
             r#"
 [service.speaks]
 command = ["{python}", "-u", "speaks.py"]
-ready = {{ notify = true, within = "20s" }}
-heartbeat = {{ every = "500ms" }}
+ready = {{ notify = true, within = "2m" }}
+heartbeat = {{ every = "2s" }}
 "#
         ),
     );
@@ -115,9 +115,9 @@ fn haproxy_is_ready_when_it_says_so_and_reloads_without_a_restart() {
 [service.proxy]
 command = ["{program}", "-Ws", "-f", "haproxy.cfg"]
 environment = {{ LD_LIBRARY_PATH = "{libraries}" }}
-ready = {{ notify = true, within = "20s" }}
-reload = {{ signal = "SIGUSR2", confirm = true, within = "20s" }}
-stop = {{ signal = "SIGUSR1", within = "10s" }}
+ready = {{ notify = true, within = "2m" }}
+reload = {{ signal = "SIGUSR2", confirm = true, within = "2m" }}
+stop = {{ signal = "SIGUSR1", within = "1m" }}
 "#,
         ),
     );
@@ -138,13 +138,15 @@ fn a_child_speaks_only_where_that_is_allowed() {
     if skip::program("systemd-notify").is_none() {
         return skip::skip("notify_child", "systemd-notify is not installed");
     }
-    let unit = |name: &str, access: &str| {
+    let unit = |name: &str, access: &str, within: &str| {
         format!(
             "[service.{name}]\ncommand = [\"sh\", \"-c\", \"systemd-notify --ready --status=up; exec sleep 1000\"]\n\
-             ready = {{ notify = \"{access}\", within = \"2s\" }}\nrestart = \"never\"\n"
+             ready = {{ notify = \"{access}\", within = \"{within}\" }}\nrestart = \"never\"\n"
         )
     };
-    home.write("abide.toml", &(unit("all", "all") + &unit("main", "main")));
+    // The one is ready at once; the other says so, too, and is not heard.
+    let units = unit("all", "all", "2m") + &unit("main", "main", "10s");
+    home.write("abide.toml", &units);
     let up = home.abide(&["up"]).expect(1);
     assert!(up.stderr.contains("not ready"), "{}", up.stderr);
     let all = home.unit("all").expect("it is there");
@@ -199,8 +201,10 @@ time.sleep(1000)
     // Neither the death of the program nor that of the daemon loses it.
     home.kill_daemon();
     home.ok(&["restart", "keeps"]);
-    let log = home.ok(&["logs", "keeps", "--format", "raw"]);
-    assert_eq!(log, "left it\nfound warm\n");
+    wait::until("what both said is in the log", wait::GENEROUS, || {
+        let log = home.ok(&["logs", "keeps", "--format", "raw"]);
+        (log == "left it\nfound warm\n").then_some(())
+    });
     home.ok(&["down"]);
     assert_eq!(home.processes(), []);
 }

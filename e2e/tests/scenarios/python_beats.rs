@@ -39,7 +39,7 @@ fn a_python_program_that_is_stopped_is_restarted_after_three_missed_beats() {
 [service.app]
 command = ["{python}", "-u", "app.py"]
 environment = {{ EVERY = "1" }}
-heartbeat = {{ every = "1s" }}
+heartbeat = {{ every = "3s" }}
 "#
         ),
     );

@@ -5,8 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
-use abide_e2e::{Home, processes, wait};
-use rustix::process::Signal;
+use abide_e2e::{Home, wait};
 
 use crate::both_killed::can_take_descriptors;
 
@@ -81,13 +80,7 @@ fn quiet_units_cost_a_descriptor_each_and_what_they_say_later_outlives_everybody
     home.kill_daemon();
     all(say("after the daemon's death"));
     wait::let_pass(Duration::from_secs(4));
-    let daemon = home.daemon().expect("there is a daemon");
-    for pid in [keeper, daemon] {
-        processes::signal(pid, Signal::KILL);
-    }
-    wait::until("both are gone", wait::GENEROUS, || {
-        (!processes::lives(keeper) && !processes::lives(daemon)).then_some(())
-    });
+    home.kill_both();
     let said = say("while nobody is there");
     home.ok(&["up"]);
     all(said);

@@ -19,7 +19,7 @@ fn a_client_starts_when_its_server_is_ready_and_returns_when_the_server_does() {
             r#"
 [service.redis]
 command = ["{server}", "--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-ready = {{ tcp = "127.0.0.1:{port}", within = "20s" }}
+ready = {{ tcp = "127.0.0.1:{port}", within = "2m" }}
 
 [service.client]
 command = ["{client}", "client", "127.0.0.1:{port}"]

@@ -32,7 +32,7 @@ fn a_machine_that_falls_silent_is_told_by_its_monitor_and_so_is_its_return() {
     monitor.write(
         "abide.toml",
         &format!(
-            "[daemon]\nlisten = \"127.0.0.1:{port}\"\n\n[monitor]\nservices = [\"alpha/*\"]\nevery = \"1s\"\nmisses = 3\non_silent = [\"/bin/sh\", \"{}\"]\n\n[service.local]\ncommand = \"sleep 1000\"\n",
+            "[daemon]\nlisten = \"127.0.0.1:{port}\"\n\n[monitor]\nservices = [\"alpha/*\"]\nevery = \"1s\"\nmisses = 10\non_silent = [\"/bin/sh\", \"{}\"]\n\n[service.local]\ncommand = \"sleep 1000\"\n",
             hook.display()
         ),
     );

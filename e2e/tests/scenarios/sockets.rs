@@ -59,8 +59,12 @@ fn home_with_server(port: u16, more: &str) -> Home {
 }
 
 fn configuration(port: u16, more: &str) -> String {
+    ready_within("2m", port, more)
+}
+
+fn ready_within(time: &str, port: u16, more: &str) -> String {
     format!(
-        "[service.web]\ncommand = \"python3 -u server.py\"\nready = {{ notify = true, within = \"3s\" }}\n{more}\n\
+        "[service.web]\ncommand = \"python3 -u server.py\"\nready = {{ notify = true, within = \"{time}\" }}\n{more}\n\
          [service.web.socket]\nlisten = \"127.0.0.1:{port}\"\n"
     )
 }
@@ -225,7 +229,7 @@ fn a_version_that_never_gets_ready_is_rolled_back_without_a_failed_request() {
     let before = [home.wait_running("web@1"), home.wait_running("web@2")];
     let (_, errors) = load(port, || {
         let new = "instances = 2\nenvironment = { VERSION = \"2\" }";
-        home.write("abide.toml", &configuration(port, new));
+        home.write("abide.toml", &ready_within("3s", port, new));
         home.write("broken", "");
         // The old version's environment starts well again: only what is new is broken.
         home.write(

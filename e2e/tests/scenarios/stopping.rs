@@ -20,10 +20,10 @@ fn a_stop_takes_its_steps_until_one_ends_the_run_and_says_which() {
     let home = Home::new("stopping");
     home.write(
         "abide.toml",
-        "[service.heeds]\ncommand = \"trap '' INT; while :; do sleep 0.1; done\"\nshell = true\n\
+        "[service.heeds]\ncommand = \"trap '' INT; echo deaf; while :; do sleep 0.1; done\"\nshell = true\nready = { log = \"deaf\", within = \"2m\" }\n\
          stop = { within = \"60s\", steps = [{ signal = \"INT\", within = \"1s\" }, { signal = \"TERM\" }] }\n\
-         [service.deaf]\ncommand = \"trap '' INT TERM; while :; do sleep 0.1; done\"\nshell = true\n\
-         stop = { within = \"2s\", steps = [{ command = \"false\", within = \"1s\" }, { signal = \"TERM\" }] }\n\
+         [service.deaf]\ncommand = \"trap '' INT TERM; echo deaf; while :; do sleep 0.1; done\"\nshell = true\nready = { log = \"deaf\", within = \"2m\" }\n\
+         stop = { within = \"1m\", steps = [{ command = \"false\", within = \"50s\" }, { signal = \"TERM\", within = \"1s\" }] }\n\
          [service.told]\ncommand = \"while [ ! -e end ]; do sleep 0.1; done\"\nshell = true\n\
          stop = { within = \"60s\", steps = [{ command = \"echo $MAINPID > end\", shell = true, within = \"50s\" }, { signal = \"TERM\" }] }\n",
     );

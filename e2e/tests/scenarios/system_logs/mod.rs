@@ -194,7 +194,10 @@ fn who_sends_nothing_has_no_thread_for_it() {
     let sent = format!("{unit}system_log = \"journald://{}\"\n", to.display());
     home.write("abide.toml", &sent);
     home.ok(&["up"]);
-    assert_eq!(threads(), 1);
+    // It calls itself so when it has begun.
+    wait::until("there is a thread", wait::GENEROUS, || {
+        (threads() == 1).then_some(())
+    });
     home.write("abide.toml", unit);
     home.ok(&["up"]);
     wait::until("the thread is gone", wait::GENEROUS, || {
