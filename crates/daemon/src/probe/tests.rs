@@ -408,15 +408,17 @@ fn a_round_of_a_run_that_is_over_is_not_answered() {
     let mut bench = Bench::new();
     let hangs = hangs();
     let probes = || vec![HealthProbe::Http(get(hangs))];
-    bench.begin(1, probes(), Duration::from_millis(100));
+    // It is over long before it would be answered.
+    let (time, later) = (Duration::from_secs(1), Duration::from_secs(2));
+    bench.begin(1, probes(), time);
     bench.prober.stop(UnitId(1));
-    bench.begin(2, probes(), Duration::from_millis(300));
+    bench.begin(2, probes(), later);
     assert_eq!(bench.done().0, 2);
     // A new round takes the place of one that hangs.
-    bench.begin(2, probes(), Duration::from_millis(100));
+    bench.begin(2, probes(), time);
     bench.begin(2, vec![tcp(hangs)], PATIENCE);
     assert_eq!(bench.done(), (2, Ok(())));
-    let more = bench.reports.recv_timeout(Duration::from_millis(300));
+    let more = bench.reports.recv_timeout(later);
     assert_eq!(more, Err(RecvTimeoutError::Timeout));
 }
 

@@ -71,12 +71,16 @@ impl Monitor {
 }
 
 fn report_to(fake: &Fake, url: &str, style: ReportStyle) {
+    report_within(PATIENCE, fake, url, style);
+}
+
+fn report_within(timeout: Duration, fake: &Fake, url: &str, style: ReportStyle) {
     let settings = DaemonSettings {
         report: Some(ReportSpec {
             url: url.to_owned(),
             every: Duration::from_secs(3600),
             style,
-            timeout: Duration::from_secs(2),
+            timeout,
             host: Some("here".into()),
         }),
         ..DaemonSettings::default()
@@ -172,7 +176,8 @@ fn a_monitor_that_fails_or_hangs_is_told_once_and_holds_up_nothing() {
     // It accepts, by its backlog, and never answers.
     let hung = TcpListener::bind("127.0.0.1:0").expect("listen");
     let address = hung.local_addr().expect("an address");
-    report_to(
+    report_within(
+        Duration::from_secs(2),
         &fake,
         &format!("http://{address}/secret"),
         ReportStyle::Batch,
