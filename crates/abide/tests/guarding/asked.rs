@@ -13,7 +13,7 @@ fn note(word: &str, file: &str) -> String {
     format!("{{ command = \"echo {word}>>{file}\", shell = true }}")
 }
 
-/// What hooks have noted, in order.
+/// What hooks have noted, in order. To be asked only while none is to note anything: see [`Shop::is_noted`].
 fn notes(shop: &Shop) -> Vec<String> {
     let text = shop.read("notes").unwrap_or_default();
     text.lines().map(|line| line.trim().to_owned()).collect()
@@ -42,8 +42,10 @@ fn a_unit_that_says_nothing_any_more_is_restarted_and_hooks_go_with_it() {
         "{after:#}"
     );
     wait_until("the hook that nothing waits for", || {
-        shop.read("failures").filter(|text| text.contains("failed"))
+        shop.is_noted("failures").then_some(())
     });
+    let failures = wait_until("its file", || shop.read("failures"));
+    assert!(failures.contains("failed"), "{failures}");
     let noted = notes(&shop);
     assert_eq!(noted[..3], ["before", "after", "before"], "{noted:?}");
     shop.ask(&["down"]);

@@ -1,6 +1,6 @@
 //! A home with ten units from `up` to `down`: a crash, commands, an edit.
 
-use crate::shop::{Shop, Unit, running};
+use crate::shop::{Shop, Unit, running, wait_until};
 
 const NAMES: [&str; 10] = ["fragile", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
@@ -23,7 +23,11 @@ fn ten_units_are_guarded_from_up_to_down() {
     assert_eq!(after["last_exit"]["code"], 3, "{after:#}");
     let reason = after["last_exit"]["reason"].as_str().unwrap_or_default();
     assert!(reason.starts_with("exit 3"), "{after:#}");
-    let logs = shop.ask(&["logs", "fragile", "--format", "raw"]);
+    // Its successor runs, and says so in its own time.
+    let logs = wait_until("both to have spoken", || {
+        let logs = shop.ask(&["logs", "fragile", "--format", "raw"]);
+        (logs.matches("here is fragile").count() >= 2).then_some(logs)
+    });
     assert_eq!(logs.matches("here is fragile").count(), 2, "{logs}");
     assert!(logs.contains("ouch"), "{logs}");
 
@@ -78,5 +82,11 @@ fn ten_units_are_guarded_from_up_to_down() {
     let events = shop.ask(&["events", "--json"]);
     assert!(events.contains("exit 3"), "{events}");
     shop.ask(&["down"]);
-    assert_eq!(shop.run(&["status"]).status.code(), Some(4));
+    let gone = shop.run(&["status"]);
+    assert_eq!(
+        gone.status.code(),
+        Some(4),
+        "{gone:?}\n{}",
+        shop.daemon_log()
+    );
 }

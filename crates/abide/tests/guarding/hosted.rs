@@ -3,11 +3,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use abide_platform::identity::Handle;
 use abide_platform::service_control;
 use abide_platform::service_manager::{self, Configuration, RunState};
 
 use crate::programs::{ARGUMENTS, PLAY};
-use crate::shop::{Shop, abide, kill, lives, wait_until};
+use crate::shop::{Shop, abide, kill, wait_until};
 
 const STOPPED: u32 = 1;
 const STARTING: u32 = 2;
@@ -131,14 +132,15 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
 
     // Up and down again.
     service.start();
-    let program = wait_until("its program again", || shop.starts("web").get(1).copied());
+    wait_until("its program again", || shop.starts("web").get(1).copied());
     shop.write("up", "");
-    let keeper = service.is(RUNNING).pid;
+    let keeper = Handle::open(service.is(RUNNING).pid).expect("it lives");
     service_manager::control(service.name, STOP).expect("it takes it");
     let ended = service.is(STOPPED);
     assert_eq!((ended.exit, ended.own_exit), (0, 0));
-    assert!(!lives(program), "it is stopped before the service is");
-    wait_until("the keeper's end", || (!lives(keeper)).then_some(()));
+    let left = shop.alive("web");
+    assert!(left.is_empty(), "stopped before the service is: {left:?}");
+    wait_until("the keeper's end", || (!keeper.alive()).then_some(()));
 }
 
 #[test]
@@ -158,13 +160,16 @@ fn the_daemon_is_a_service_that_takes_its_units_down() {
     }
     // A control that has a meaning.
     service_manager::control(service.name, 200).expect("it knows it");
-    let programs: Vec<u32> = ["a", "b"]
-        .map(|unit| wait_until("a restart", || shop.starts(unit).get(1).copied()))
-        .into();
+    for unit in ["a", "b"] {
+        wait_until("a restart", || shop.starts(unit).get(1).copied());
+    }
     service_manager::delete(service.name).expect("it is marked");
     service_manager::control(service.name, STOP).expect("it takes it");
     wait_until("its end", || service_manager::state(service.name).err());
-    assert!(!programs.into_iter().any(lives), "they are stopped with it");
+    for unit in ["a", "b"] {
+        let left = shop.alive(unit);
+        assert!(left.is_empty(), "stopped with it: {left:?} of {unit}");
+    }
 }
 
 #[test]

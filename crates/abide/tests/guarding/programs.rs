@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use abide_model::Signal;
+use abide_platform::file;
 use abide_platform::identity::Handle;
 use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::signals::Signals;
@@ -173,7 +174,10 @@ fn count(at_least: u64) -> ! {
         pause();
     }
     line(number + 1, "is the last one");
-    std::fs::write("written", (number + 1).to_string()).expect("written");
+    // Whole: somebody looks for it all the time.
+    std::fs::write("written part", (number + 1).to_string())
+        .and_then(|()| file::replace("written part".as_ref(), "written".as_ref()))
+        .expect("written");
     idle()
 }
 

@@ -180,6 +180,12 @@ impl Shop {
         done.expect("written");
     }
 
+    /// Whether a shell has written something to a file. That is not opened for it: a shell of Windows that finds it
+    /// open gives up.
+    pub fn is_noted(&self, name: &str) -> bool {
+        std::fs::metadata(self.path().join(name)).is_ok_and(|file| file.len() > 0)
+    }
+
     /// What a program has written. `None`: nothing yet.
     pub fn read(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.path().join(name)).ok()

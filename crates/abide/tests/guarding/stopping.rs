@@ -9,6 +9,12 @@ use crate::system::HOW_INT_IS_SENT;
 /// A signal that the program may heed, then another one.
 const STEPS: &str = "stop = { within = \"8s\", steps = [{ signal = \"INT\", within = \"3s\" }, { signal = \"TERM\" }] }";
 
+/// The same, where it matters what becomes of the first one.
+const PATIENT: &str = "stop = { within = \"100s\", steps = [{ signal = \"INT\", within = \"20s\" }, { signal = \"TERM\", within = \"2s\" }] }";
+
+/// The same, for a program that heeds it.
+const HEEDED: &str = "stop = { within = \"120s\", steps = [{ signal = \"INT\", within = \"100s\" }, { signal = \"TERM\" }] }";
+
 /// The steps that were taken, by name, and whether each reached somebody.
 pub fn steps(report: &Value) -> Vec<(&str, bool)> {
     let steps = report["steps"].as_array().expect("steps").iter();
@@ -30,8 +36,8 @@ pub fn none_is_left(shop: &Shop, unit: &str) {
 fn after_the_deadline_nothing_of_a_tree_lives_and_the_step_that_ended_it_is_said() {
     let shop = Shop::new();
     let units: [Unit<'_>; 6] = [
-        ("heeds", "idle", STEPS),
-        ("deaf", "deaf", STEPS),
+        ("heeds", "idle", HEEDED),
+        ("deaf", "deaf", PATIENT),
         ("family", "parent deaf", STEPS),
         ("piped", "parent talker", STEPS),
         ("away", "parent breakaway", STEPS),

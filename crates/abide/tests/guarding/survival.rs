@@ -71,13 +71,15 @@ impl Trial {
             let pid = trial.shop.unit(name)["pid"].clone();
             trial.pids.insert(name, pid);
         }
+        for name in STEADY.into_iter().chain(["counter", "fragile"]) {
+            wait_until("its program", || trial.shop.starts(name).first().copied());
+        }
         trial
     }
 
     /// The daemon that answers, and its keeper.
     fn daemon(&self) -> (u32, u32) {
-        let status = self.shop.get("/v1/daemon");
-        let status = status.unwrap_or_else(|| panic!("no daemon\n{}", self.shop.daemon_log()));
+        let status = wait_until("a daemon", || self.shop.get("/v1/daemon"));
         (number(&status["pid"]), number(&status["keeper_pid"]))
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use abide_host::{Change, Error, Kind, Manager, Restart, Scope, Service, Start, State};
 
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// A program that is a service, and does nothing where there is no printer.
 const SPOOLER: &str = r"C:\windows\system32\spoolsv.exe";

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use crate::harness::{example, lines, may_make_services, until};
 
+/// In seconds, as the harness's patience.
+const WITHIN: &str = "120";
+
 /// The worker's subcommand, which must end with this code; what it says.
 #[track_caller]
 fn worker(words: &[&str], code: i32) -> String {
@@ -46,10 +49,10 @@ fn each_start_is_an_entry_and_each_stop_a_clean_finish() {
     let _installed = Installed;
     worker(&["status"], 3);
     assert_eq!(entries_and_finishes(&queue), (0, 0));
-    worker(&["start", "--timeout", "60"], 0);
+    worker(&["start", "--timeout", WITHIN], 0);
     assert_eq!(entries_and_finishes(&queue), (1, 0));
     worker(&["status"], 0);
-    worker(&["restart", "--timeout", "60"], 0);
+    worker(&["restart", "--timeout", WITHIN], 0);
     assert_eq!(entries_and_finishes(&queue), (2, 1));
 
     // It works.
@@ -61,9 +64,9 @@ fn each_start_is_an_entry_and_each_stop_a_clean_finish() {
         || lines(&queue.join("done").join("one")),
         |done| done == &["4"],
     );
-    worker(&["stop", "--timeout", "60"], 0);
+    worker(&["stop", "--timeout", WITHIN], 0);
     assert_eq!(entries_and_finishes(&queue), (2, 2));
     worker(&["status"], 3);
-    worker(&["uninstall", "--timeout", "60"], 0);
+    worker(&["uninstall", "--timeout", WITHIN], 0);
     worker(&["status"], 4);
 }
