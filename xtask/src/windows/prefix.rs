@@ -15,7 +15,7 @@ const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver64";
 
 /// Changed whenever the template is to be made anew.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// What Wine writes anew when it ends: must not be shared.
 const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
@@ -32,6 +32,13 @@ const SETTINGS: &[(&str, &str, &str, &str)] = &[
         "Auto",
         "REG_SZ",
         "1",
+    ),
+    // Its manager takes a service for dead that has not answered in ten seconds. A busy machine needs longer to load one.
+    (
+        r"HKLM\System\CurrentControlSet\Control",
+        "ServicesPipeTimeout",
+        "REG_SZ",
+        "120000",
     ),
 ];
 
