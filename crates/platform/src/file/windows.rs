@@ -8,8 +8,9 @@ use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATIO
 
 use crate::handle::Handle;
 
-/// How long somebody who has just opened the file to read it may be in the way of its replacement.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long somebody who has just opened the file to read it may be in the way of its replacement: on a busy machine
+/// whoever reads is put aside for seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between two attempts. Closing a file tells nobody.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -30,7 +31,7 @@ pub fn is_same(_: &Handle, _: &Handle) -> bool {
 /// Gives a file the name of another one, whose readers go on with what they have opened.
 ///
 /// A name is given away from under those who share the right to that, by the rules of POSIX (Windows 10, version 1607).
-/// Whoever does not share it is waited for, up to a second: an editor, a virus scanner, anybody before that version.
+/// Whoever does not share it is waited for, up to ten seconds: an editor, a virus scanner, anybody before that version.
 ///
 /// # Errors
 /// Those of the call; then both are as they were.

@@ -23,8 +23,9 @@ use crate::win32::wait;
 /// The first argument of a helper.
 const HELPER: &str = "--be-the-console-helper";
 
-/// Attaching and sending ask the console's host, which answers at once or hangs.
-const AT_MOST: Duration = Duration::from_secs(5);
+/// Attaching and sending ask the console's host, which answers at once or hangs; a busy machine takes a while to load
+/// a helper.
+const AT_MOST: Duration = Duration::from_secs(20);
 
 /// What is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
