@@ -81,6 +81,7 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec, notify_asked_for: 
     }
     match stdin {
         StdinSpec::Null => {}
+        StdinSpec::Pipe => line("stdin", &"pipe"),
     }
     if let Some(memory) = limits.tree.memory {
         line("memory", &memory);

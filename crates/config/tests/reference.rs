@@ -53,6 +53,9 @@ fn in_unit(key: &Key, value: &str) -> Option<String> {
         Table::StopStep if name == "shell" => {
             format!("stop = {{ steps = [{{ command = \"true\", {name} = {value} }}] }}")
         }
+        Table::StopStep if name == "stdin" => {
+            format!("stdin = \"pipe\"\nstop = {{ steps = [{{ {name} = {value} }}] }}")
+        }
         Table::StopStep => {
             format!("stop = {{ steps = [{{ signal = \"INT\", {name} = {value} }}] }}")
         }

@@ -251,6 +251,8 @@ pub enum StdinSpec {
     /// Nothing: `/dev/null`.
     #[default]
     Null,
+    /// A pipe in which nothing comes, and which ends when a stop has it end ([`crate::StopAction::EndOfInput`]).
+    Pipe,
 }
 
 /// Resource limits: of the whole tree where a control group can be had, and of each process.

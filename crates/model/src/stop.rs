@@ -46,6 +46,8 @@ pub enum StopAction {
     Signal(Signal),
     /// Run this command, which asks the program in a way of its own. It is ended with its share of the time.
     Command(Command),
+    /// Have its standard input end, which is a pipe ([`crate::StdinSpec::Pipe`]).
+    EndOfInput,
 }
 
 /// As a report names the step.
@@ -54,6 +56,7 @@ impl fmt::Display for StopAction {
         match self {
             Self::Signal(signal) => signal.fmt(f),
             Self::Command(_) => f.write_str("command"),
+            Self::EndOfInput => f.write_str("end of input"),
         }
     }
 }
@@ -70,7 +73,7 @@ pub struct StopReport {
     pub run_id: u64,
     /// Why it was ended, in words.
     pub why: String,
-    /// The step after which nothing of it was left: a signal's name, `command`, or `kill`. Null while it is under
+    /// The step after which nothing of it was left: a signal's name, `command`, `end of input`, or `kill`. Null while it is under
     /// way, or if it ended before it was asked.
     pub ended_by: Option<String>,
     /// From the first step until nothing was left. Null while it is under way, or if nobody saw the end.
@@ -87,7 +90,7 @@ pub struct StopReport {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub struct StopStepReport {
-    /// A signal's name, `command`, or `kill`.
+    /// A signal's name, `command`, `end of input`, or `kill`.
     pub step: String,
     /// When it was taken, from the first one on.
     pub after_ms: u64,

@@ -6,6 +6,7 @@ mod asked;
 mod everyday;
 #[cfg(windows)]
 mod hosted;
+mod input;
 mod programs;
 mod shop;
 mod stopping;

@@ -1,7 +1,7 @@
 //! The programs of the units: this executable, told what to be by its environment.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use abide_model::Signal;
@@ -35,6 +35,7 @@ fn player() {
     match words[..] {
         ["fragile"] => fragile(),
         ["polite"] => polite(),
+        ["reader"] => read(),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
         ["talker"] => talk(),
         ["parent", child] => {
@@ -157,6 +158,15 @@ fn polite() -> ! {
     while signals.take().is_none() {
         poll.wait(&mut events).expect("waits");
     }
+    note("ends");
+    std::process::exit(0)
+}
+
+/// Ends as it should when its input does, and notes that.
+fn read() -> ! {
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    assert_eq!(read.expect("an end is no error"), 0, "{text}");
     note("ends");
     std::process::exit(0)
 }

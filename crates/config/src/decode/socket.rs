@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use abide_model::{Listen, ListenAddress, SocketGate, SocketPass, SocketSpec, UnitType};
+use abide_model::{Listen, ListenAddress, SocketGate, SocketPass, SocketSpec, StdinSpec, UnitType};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -64,7 +64,11 @@ impl Value for OnConnection {
 }
 
 /// Reads `socket`.
-pub(super) fn socket(reader: &Reader<'_>, unit_type: UnitType) -> Option<Written> {
+pub(super) fn socket(
+    reader: &Reader<'_>,
+    unit_type: UnitType,
+    stdin: StdinSpec,
+) -> Option<Written> {
     let table = reader.top_table("socket", Table::Socket)?;
     let whole = reader.field("socket")?;
     if unit_type == UnitType::Oneshot {
@@ -84,6 +88,11 @@ pub(super) fn socket(reader: &Reader<'_>, unit_type: UnitType) -> Option<Written
         table.wrong(&field, wrong);
     }
     let pass = table.get_or("pass", SocketPass::Fds);
+    if let (Some(field), SocketPass::Stdin, StdinSpec::Pipe) = (table.field("pass"), pass, stdin) {
+        let wrong = Wrong::new("standard input is a pipe already, as `stdin` says")
+            .help("take `stdin = \"pipe\"` out, or write `pass = \"fds\"`");
+        table.wrong(&field, wrong);
+    }
     if let (Some(field), SocketPass::Stdin, [_, _, ..]) = (table.field("pass"), pass, &*listen) {
         let wrong = Wrong::new("there are several sockets, and standard input is one")
             .help("write `pass = \"fds\"`, or name one socket");

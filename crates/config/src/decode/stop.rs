@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide_model::{Signal, StopAction, StopPlan, StopStep};
+use abide_model::{Signal, StdinSpec, StopAction, StopPlan, StopStep};
 use toml::de::DeValue;
 
 use super::command::command;
@@ -10,7 +10,7 @@ use super::probe::Here;
 use super::reader::Field;
 use super::{Reader, hook};
 use crate::keys::Table;
-use crate::values::{Value as _, Wrong, show_duration};
+use crate::values::{Value, Wrong, one_of, show_duration, show_text};
 
 /// `stop` as it is written.
 #[derive(Clone)]
@@ -29,6 +29,31 @@ struct Step {
 enum Action {
     Signal(Signal),
     Command(hook::Written),
+    EndOfInput,
+}
+
+/// `stdin` of a step: there is one thing to do with it.
+#[derive(Clone, Copy)]
+struct Close;
+
+impl Value for Close {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        let theirs = [
+            ("eof", "write \"close\""),
+            ("end", "write \"close\""),
+            (
+                "pipe",
+                "write \"close\" here, and `stdin = \"pipe\"` in the unit",
+            ),
+            ("true", "write \"close\""),
+        ];
+        let words = [("close", Self)];
+        one_of(value, "what a step does to standard input", &words, &theirs)
+    }
+
+    fn show(&self) -> String {
+        show_text("close")
+    }
 }
 
 impl Step {
@@ -42,7 +67,7 @@ impl Step {
 }
 
 /// Reads `stop`: one signal, or steps, under one `within`.
-pub(super) fn stop(reader: &Reader<'_>) -> Written {
+pub(super) fn stop(reader: &Reader<'_>, stdin: StdinSpec) -> Written {
     let table = reader
         .tables("stop", Table::Stop)
         .unwrap_or_else(|| reader.empty("stop", Table::Stop));
@@ -59,14 +84,19 @@ pub(super) fn stop(reader: &Reader<'_>) -> Written {
                 .as_ref()
                 .is_none_or(|signal| signal.kind < steps.kind) =>
         {
-            read_steps(&table, &steps, within)
+            read_steps(&table, &steps, within, stdin)
         }
         _ => vec![Step::signal(table.get_or("signal", Signal::TERM))],
     };
     Written { steps, within }
 }
 
-fn read_steps(table: &Reader<'_>, field: &Field<'_>, within: Duration) -> Vec<Step> {
+fn read_steps(
+    table: &Reader<'_>,
+    field: &Field<'_>,
+    within: Duration,
+    stdin: StdinSpec,
+) -> Vec<Step> {
     let DeValue::Array(items) = field.value.get_ref() else {
         let wrong = Wrong::kind(field.value.get_ref(), "an array of tables")
             .help("such as `steps = [{ signal = \"SIGINT\", within = \"5s\" }, { signal = \"SIGTERM\" }]`");
@@ -88,6 +118,12 @@ fn read_steps(table: &Reader<'_>, field: &Field<'_>, within: Duration) -> Vec<St
         let within: Option<Duration> = step.get("within");
         total += within.unwrap_or_default();
         if let Some(action) = action(table, field, item, &step) {
+            if matches!(action, Action::EndOfInput) && stdin == StdinSpec::Null {
+                let wrong =
+                    Wrong::new("its standard input has no end to come: it is empty from the start")
+                        .help("write `stdin = \"pipe\"` in the unit, beside `stop`");
+                table.wrong_at(field, item.span(), wrong);
+            }
             steps.push(Step { action, within });
         }
     }
@@ -134,9 +170,10 @@ fn action(
     item: &toml::Spanned<DeValue<'_>>,
     step: &Reader<'_>,
 ) -> Option<Action> {
-    let wrong = match (step.field("signal"), step.field("command")) {
-        (Some(_), None) => return step.get("signal").map(Action::Signal),
-        (None, Some(_)) => {
+    let said = ["signal", "command", "stdin"].map(|key| step.field(key).is_some());
+    let wrong = match said {
+        [true, false, false] => return step.get("signal").map(Action::Signal),
+        [false, true, false] => {
             let (command, spans) = command(step)?;
             let program = spans.first().cloned().unwrap_or(item.span());
             return Some(Action::Command(hook::Written::new(
@@ -145,10 +182,11 @@ fn action(
                 command,
             )));
         }
-        (Some(_), Some(_)) => Wrong::new("`signal` and `command` are two steps")
-            .help("such as `[{ command = \"…\", within = \"5s\" }, { signal = \"SIGTERM\" }]`"),
-        (None, None) => Wrong::new("a step without a `signal` or a `command`")
+        [false, false, true] => return step.get("stdin").map(|Close| Action::EndOfInput),
+        [false, false, false] => Wrong::new("a step without a `signal`, a `command` or `stdin`")
             .help("such as `{ signal = \"SIGTERM\" }`"),
+        _ => Wrong::new("`signal`, `command` and `stdin` are a step each")
+            .help("such as `[{ command = \"…\", within = \"5s\" }, { signal = \"SIGTERM\" }]`"),
     };
     table.wrong_at(field, item.span(), wrong);
     None
@@ -163,6 +201,7 @@ impl Written {
                 Action::Command(written) => {
                     StopAction::Command(written.settle(reader, here).command)
                 }
+                Action::EndOfInput => StopAction::EndOfInput,
             },
             within: step.within,
         };
@@ -179,6 +218,7 @@ impl Step {
         let what = match &self.action {
             Action::Signal(signal) => format!("signal = {}", signal.show()),
             Action::Command(written) => written.show_command(),
+            Action::EndOfInput => format!("stdin = {}", Close.show()),
         };
         match self.within {
             Some(within) => format!("{{ {what}, within = {} }}", within.show()),

@@ -23,7 +23,6 @@ use crate::digest::launch_digest;
 use crate::document::{Origin, Resolved, Setting};
 use crate::keys::{self, Table};
 use crate::programs::search_path;
-use crate::source::quoted;
 use crate::values::{Int, Mode, Value as _, Wrong, show_text};
 
 /// All of a unit but what depends on the instance.
@@ -75,7 +74,7 @@ impl Template {
         let oom_score = reader
             .get::<Int<-1000, 1000>>("oom_score")
             .map(|n| narrow(n.0));
-        stdin(reader);
+        let stdin = reader.get_or("stdin", StdinSpec::Null);
         let reload = reload::reload(reader);
         let hooks = hooks(reader);
         let ready = ready::ready(reader);
@@ -87,9 +86,9 @@ impl Template {
             heartbeat.is_some(),
         );
         let health = health::health(reader, reader.field("ready").is_some());
-        let socket = socket::socket(reader, unit_type);
+        let socket = socket::socket(reader, unit_type, stdin);
         clash(reader, ready.as_ref(), socket.as_ref(), notify.fd_store);
-        let stop = stop::stop(reader);
+        let stop = stop::stop(reader, stdin);
         let policy = Policy {
             unit_type,
             enabled,
@@ -118,7 +117,7 @@ impl Template {
             umask,
             priority,
             oom_score,
-            stdin: StdinSpec::Null,
+            stdin,
             limits: limits::limits(reader),
             notify: notify.access,
             fd_store: notify.fd_store,
@@ -404,19 +403,4 @@ fn description(reader: &Reader<'_>) -> Option<String> {
         return None;
     }
     Some(text)
-}
-
-fn stdin(reader: &Reader<'_>) {
-    let text = reader.get_or("stdin", String::from("null"));
-    let Some(field) = reader.field("stdin") else {
-        return;
-    };
-    let wrong = match text.as_str() {
-        "null" => return,
-        "pipe" => Wrong::new("\"pipe\" is not in this version of abide")
-            .help("write \"null\", or take it out"),
-        other => Wrong::new(format!("{} is not a kind of input", quoted(other)))
-            .help("write \"null\", or take it out"),
-    };
-    reader.wrong(&field, wrong);
 }

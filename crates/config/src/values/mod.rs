@@ -14,7 +14,7 @@ pub(crate) use number::{Int, Mode, Percent, Ratio};
 pub(crate) use size::{Size, SizeOrUnlimited, show_size};
 
 use abide_model::{
-    NotifyAccess, ReportStyle, Restart, Signal, SocketPass, Streams, UnitType, WhenFull,
+    NotifyAccess, ReportStyle, Restart, Signal, SocketPass, StdinSpec, Streams, UnitType, WhenFull,
 };
 use toml::de::DeValue;
 
@@ -242,6 +242,16 @@ choice!(NotifyAccess, "whose messages are taken", [
     "none" => "take it out: without `notify` there is no socket",
     "false" => "take it out: without `notify` there is no socket",
     "true" => "write \"main\", \"exec\" or \"all\"",
+]);
+
+choice!(StdinSpec, "a kind of input", [
+    "null" => StdinSpec::Null,
+    "pipe" => StdinSpec::Pipe,
+], foreign: [
+    "none" => "write \"null\"",
+    "false" => "write \"null\"",
+    "true" => "write \"pipe\"",
+    "socket" => "write `socket = { …, pass = \"stdin\" }`",
 ]);
 
 choice!(SocketPass, "a way to hand sockets over", [

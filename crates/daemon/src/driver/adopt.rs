@@ -15,8 +15,8 @@ use abide_platform::{Handle, Lend};
 
 use super::run::Daemon;
 use super::streams::{
-    self, API_SOCKET, API_TCP, BEATS, FIFO, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED, Streams,
-    WRITER,
+    self, API_SOCKET, API_TCP, BEATS, FIFO, INPUT, LISTENER, NOTIFY, READY_PIPE, STAGE, STORED,
+    Streams, WRITER,
 };
 use super::unit::{Run, Unit};
 use crate::store::Image;
@@ -89,7 +89,7 @@ impl Daemon {
                 BEATS => self.adopt_beats(fd),
                 API_SOCKET | API_TCP => self.adopt_door(key, fd),
                 LISTENER => self.adopt_listener(key.sub, fd),
-                NOTIFY | STORED | READY_PIPE if self.units.get(unit).is_some() => {
+                NOTIFY | STORED | READY_PIPE | INPUT if self.units.get(unit).is_some() => {
                     self.adopt_for_unit(unit, key, fd, image);
                 }
                 _ => self.keeper.release(key),
@@ -142,7 +142,8 @@ impl Daemon {
                 };
                 self.adopt_stored(unit, key.sub, name.clone(), fd, true);
             }
-            _ => self.adopt_ready_pipe(unit, RunId(key.sub), fd),
+            READY_PIPE => self.adopt_ready_pipe(unit, RunId(key.sub), fd),
+            _ => self.adopt_input(unit, RunId(key.sub), fd),
         }
     }
 

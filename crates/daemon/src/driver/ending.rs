@@ -34,6 +34,7 @@ impl Daemon {
         }
         self.prober.stop(id);
         self.drop_ready_pipe(id, run);
+        self.drop_input(id, run);
         self.capture.ended(id);
         self.system_logs.ended(id, &self.capture);
         let unit = id;

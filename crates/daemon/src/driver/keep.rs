@@ -13,7 +13,7 @@ use super::run::Daemon;
 use super::streams::STORED;
 use super::unit::Unit;
 use super::watches::Watched;
-use super::{notify, ready};
+use super::{input, notify, ready};
 use crate::store::Entry;
 
 /// One descriptor that a unit left here.
@@ -139,9 +139,11 @@ impl Daemon {
         notify
             .map(move |socket| (notify::key(id), socket.lend()))
             .chain(stored.map(move |stored| (key(id, stored.number), stored.fd.lend())))
-            .chain(run.filter_map(move |run| {
-                let pipe = run.ready_pipe.as_ref()?;
-                Some((ready::key(id, run.run), pipe.lend()))
+            .chain(run.flat_map(move |run| {
+                let ready = run.ready_pipe.iter();
+                let ready = ready.map(move |pipe| (ready::key(id, run.run), pipe.lend()));
+                let input = run.input.iter();
+                ready.chain(input.map(move |pipe| (input::key(id, run.run), pipe.lend())))
             }))
     }
 

@@ -20,6 +20,7 @@ mod ending;
 mod find;
 mod hosting;
 mod inbox;
+mod input;
 mod job;
 mod keep;
 mod leave;

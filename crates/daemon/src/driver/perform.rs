@@ -228,10 +228,13 @@ impl Daemon {
         let ready_fd = self
             .ready_pipe(unit_id, run)
             .map_err(|e| format!("cannot make its readiness pipe: {e}"))?;
+        let input = self
+            .input_pipe(unit_id, run)
+            .map_err(|e| format!("cannot make the pipe of its standard input: {e}"))?;
         Ok(Order {
             variables,
             sockets: passed.named,
-            stdin: passed.stdin,
+            stdin: input.or(passed.stdin),
             ready_fd,
             fifos,
             stages: Stages::from_fn(move || capture.stages_for_run(unit_id)),
@@ -257,6 +260,11 @@ impl Daemon {
             StopAction::Command(command) => {
                 let commands = Some(vec![(command, within)]);
                 return self.assist(effect, unit, run, Purpose::Stop, commands);
+            }
+            StopAction::EndOfInput => {
+                let outcome = self.end_input(unit, run);
+                point("stop.asked");
+                return self.input(Input::Done { effect, outcome });
             }
         };
         let tree = self.units.get(unit).and_then(|u| u.run(run));

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use abide_model::{Launch, LogSpec, Refusal, Spec, Streams as Wanted, UnitId};
+use abide_model::{Launch, LogSpec, Refusal, Spec, StdinSpec, Streams as Wanted, UnitId};
 use abide_platform::spawn::kept_numbers;
 use abide_platform::{machine, pipe};
 
@@ -54,7 +54,8 @@ impl Room {
         let listeners = launch.socket.as_ref().map_or(0, |s| s.listen.len() as u64);
         // Its notify socket or ready pipe.
         let notify = u64::from(launch.notify.is_some());
-        streams * self.stream + notify + listeners + u64::from(launch.fd_store)
+        let input = u64::from(launch.stdin == StdinSpec::Pipe);
+        streams * self.stream + notify + input + listeners + u64::from(launch.fd_store)
     }
 
     /// Besides what the units need.

@@ -424,6 +424,7 @@ impl Daemon {
                 if let Some(current) = self.units.get_mut(unit).and_then(|u| u.run_mut(run)) {
                     current.main = Main::Ended;
                 }
+                self.drop_input(unit, run);
                 let reason = error.to_string();
                 (Outcome::SpawnFailed { reason }, None)
             }

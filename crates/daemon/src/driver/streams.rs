@@ -36,6 +36,9 @@ pub const API_TCP: u32 = 9;
 /// `Key::kind` of the end of a pipe that programs write to, where that is another handle.
 pub const WRITER: u32 = 10;
 
+/// `Key::kind` of what has a run's standard input go on, as long as somebody holds it.
+pub const INPUT: u32 = 11;
+
 /// The streams that a spec asks for.
 pub fn wanted(streams: Wanted) -> &'static [Stream] {
     match streams {

@@ -68,6 +68,8 @@ pub struct Run {
     pub stranger: bool,
     /// Where it says that it is ready, until it has.
     pub ready_pipe: Option<abide_platform::Handle>,
+    /// What has its standard input go on, where that is a pipe and has not ended.
+    pub input: Option<abide_platform::Handle>,
     /// Where its output begins.
     pub mark: Option<LogMark>,
     /// Why it is not ready so far, as its check says.
@@ -102,6 +104,7 @@ impl Run {
             heard: None,
             stranger: false,
             ready_pipe: None,
+            input: None,
             mark: None,
             not_ready: None,
             began: clock::now().mono,

@@ -14,6 +14,7 @@
 //! Windows has nothing that moves bytes without taking them. There they are looked at, written to their place
 //! from a *slot*, and then taken: whoever is killed between two steps is finished by the next one.
 
+mod input;
 mod output;
 
 #[cfg(target_os = "linux")]
@@ -28,6 +29,7 @@ pub use linux::{
 #[cfg(windows)]
 mod windows;
 
+pub use input::Input;
 #[cfg(windows)]
 pub use output::ignore_file_size_signal;
 pub use output::{End, ForRuns, Output, left_with, lets_stages_be_taken, take_now};
