@@ -14,6 +14,7 @@ use crate::args::{LineCount, LogFormat, LogsArgs, parse_when};
 use crate::client::{Client, Error, Query};
 use crate::failure::{Code, Failure};
 use crate::render::line::{Lines, LogLine};
+use crate::term::Signals;
 
 pub(super) use follower::{Follower, Told};
 
@@ -57,7 +58,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &LogsArgs) -> Answer {
             let widths = units.iter().map(|unit| crate::term::width(&unit.name));
             lines.width = widths.max().unwrap_or(0).min(24);
             if wanted.follow {
-                follow(context, &client, &wanted, &mut lines).await
+                until_asked(context, &client, &wanted, &mut lines).await
             } else {
                 show(context, &client, &wanted, &mut lines).await
             }
@@ -172,6 +173,22 @@ async fn show(
             context.out.write_all(b"\n")?;
         }
     }
+}
+
+/// Lines as they come, until Ctrl-C: what was written then is whole.
+async fn until_asked(
+    context: &mut Context<'_>,
+    client: &Client,
+    wanted: &Wanted<'_>,
+    lines: &mut Lines,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        ended = follow(context, client, wanted, lines) => return ended,
+        () = signals.leave() => {}
+    }
+    context.out.flush()?;
+    Err(Failure::silent(Code::Interrupted))
 }
 
 /// Lines as they come, whichever daemon tells them.

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use abide_model::Signal;
@@ -36,6 +37,7 @@ fn player() {
         ["fragile"] => fragile(),
         ["polite"] => polite(),
         ["reader"] => read(),
+        ["follower", ..] => follow(part["follower ".len()..].as_ref()),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
         ["talker"] => talk(),
         ["parent", child] => {
@@ -160,6 +162,15 @@ fn polite() -> ! {
     }
     note("ends");
     std::process::exit(0)
+}
+
+/// Follows a log by a command.
+fn follow(abide: &Path) -> ! {
+    let mut command = Command::new(abide);
+    command
+        .args(["logs", "-f", "said"])
+        .env("ABIDE_HOME", "home");
+    system::become_program(&mut command)
 }
 
 /// Ends as it should when its input does, and notes that.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::shop::{Shop, Unit, running, wait_until};
+use crate::shop::{Shop, Unit, abide, running, wait_until};
 use crate::system::HOW_INT_IS_SENT;
 
 /// A signal that the program may heed, then another one.
@@ -117,5 +117,24 @@ fn an_exit_is_acted_on_at_once_whatever_the_program_has_left_behind() {
         none_is_left(&shop, unit);
         assert!(gone["last_stop"].is_null(), "nobody stopped it: {gone:#}");
     }
+    shop.ask(&["down"]);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_follows_a_log_with_whole_lines_and_its_code() {
+    let shop = Shop::new();
+    let follower = format!("follower {}", abide().display());
+    let stop = "stop = { signal = \"INT\", within = \"100s\" }\nrestart = \"never\"";
+    shop.configure(&[("said", "idle", ""), ("follows", &follower, stop)]);
+    shop.ask(&["up"]);
+    let log = || shop.ask(&["logs", "follows", "--format", "raw"]);
+    wait_until("what it follows", || {
+        log().contains("here is idle").then_some(())
+    });
+    shop.ask(&["stop", "follows"]);
+    let unit = shop.unit("follows");
+    assert_eq!(unit["last_stop"]["ended_by"], "SIGINT", "{unit:#}");
+    assert_eq!(unit["last_exit"]["code"], 130, "{unit:#}");
+    assert!(log().ends_with('\n'), "{:?}", log());
     shop.ask(&["down"]);
 }

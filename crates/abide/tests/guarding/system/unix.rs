@@ -23,6 +23,11 @@ pub fn become_deaf() {
     }
 }
 
+/// From now on this process is that program.
+pub fn become_program(command: &mut Command) -> ! {
+    panic!("cannot execute it: {}", command.exec())
+}
+
 /// Starts it out of its process group.
 pub fn breaking_away(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).spawn()

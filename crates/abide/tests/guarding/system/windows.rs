@@ -20,6 +20,14 @@ pub fn become_deaf() {
     Signals::new(&[Signal::INT, Signal::TERM]).expect("signals");
 }
 
+/// From now on this process does nothing but wait for that program, and ends as it does. Who asks one of them to end
+/// asks both.
+pub fn become_program(command: &mut Command) -> ! {
+    become_deaf();
+    let status = command.status().expect("it can be run");
+    std::process::exit(status.code().unwrap_or(1))
+}
+
 /// Starts it out of its job, if that lets it.
 pub fn breaking_away(command: &mut Command) -> io::Result<Child> {
     /// `CREATE_BREAKAWAY_FROM_JOB`
