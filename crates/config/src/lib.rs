@@ -41,6 +41,7 @@ mod version;
 pub use caller::{Accounts, Caller, SystemFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Note, Severity, Snippet};
 pub use document::{DaemonSettings, Document, Loaded, Origin, Resolved, Setting};
+pub use programs::split as split_command;
 pub use run::{RunOptions, render_run};
 
 use std::collections::BTreeSet;

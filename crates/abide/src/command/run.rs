@@ -222,7 +222,7 @@ pub(super) fn ready(ready: &ReadyArgs, directory: &Path) -> Result<Option<ProbeK
     let Some(command) = &ready.ready_exec else {
         return Ok(None);
     };
-    match shlex::split(command) {
+    match abide_config::split_command(command) {
         Some(words) if !words.is_empty() => Ok(Some(ProbeKind::Exec(words))),
         _ => Err(Failure::usage(format!(
             "cannot use --ready-exec {command:?}: a quote is not closed, or it is empty"
@@ -312,6 +312,32 @@ mod tests {
             assert_eq!(base_name(program), name);
             assert!(name.parse::<UnitName>().is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_command_that_asks_is_split_as_those_of_a_configuration_are() {
+        let split = |line: &str| {
+            let ready = ReadyArgs {
+                ready_exec: Some(line.to_owned()),
+                ..ReadyArgs::default()
+            };
+            super::ready(&ready, Path::new("."))
+        };
+        let words = |words: &[&str]| {
+            let words = words.iter().map(|&word| word.to_owned());
+            Some(ProbeKind::Exec(words.collect()))
+        };
+        assert_eq!(
+            split("ask --now 'a b'").expect("it is one"),
+            words(&["ask", "--now", "a b"])
+        );
+        if cfg!(windows) {
+            assert_eq!(
+                split(r"C:\shop\ask.exe C:\data").expect("it is one"),
+                words(&[r"C:\shop\ask.exe", r"C:\data"])
+            );
+        }
+        assert_eq!(split("ask 'a").expect_err("not closed").code, Code::Usage);
     }
 
     #[test]
