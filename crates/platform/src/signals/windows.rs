@@ -78,13 +78,40 @@ unsafe extern "system" fn came(kind: u32) -> BOOL {
         // SAFETY: the event is there for ever.
         unsafe { SetEvent(raw(event)) };
     }
-    // Heard: this process goes on, and ends when it is done. (After the closing of the window and at the end of the
-    // system it has a few seconds.)
-    1
+    if matches!(kind, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
+        return 1;
+    }
+    // After the closing of the window and at the end of the system this process ends when this returns, or after some
+    // seconds, which it needs to end as it should. This thread is the system's, and made for this call.
+    loop {
+        std::thread::park();
+    }
 }
 
 impl AsHandle for Signals {
     fn as_handle(&self) -> BorrowedHandle<'_> {
         self.0.as_handle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::win32::wait;
+
+    #[test]
+    fn the_closing_of_the_window_is_told_and_the_system_waits_for_what_comes_of_it() {
+        let signals = Signals::new(&[Signal::TERM]).expect("heard");
+        // SAFETY: it takes a number.
+        let system = std::thread::spawn(|| unsafe { came(CTRL_CLOSE_EVENT) });
+        assert!(wait(&signals, Some(Duration::from_secs(60))).expect("waited"));
+        assert_eq!(signals.take(), Some(Signal::TERM));
+        assert_eq!(signals.take(), None);
+        assert!(!system.is_finished(), "then this process would be ended");
+        // SAFETY: as above.
+        assert_eq!(unsafe { came(CTRL_C_EVENT) }, 1);
+        assert_eq!(signals.take(), Some(Signal::INT));
     }
 }
