@@ -10,7 +10,7 @@ use abide_model::{ExitStatus, RunId, UnitId, UnitName};
 use abide_platform::clock;
 use abide_platform::exit::is_shortage;
 use abide_platform::identity::{self, Handle, Probe, Record};
-use abide_platform::keeper::{Key, RunEntry, RunState, Table};
+use abide_platform::keeper::{self, Key, RunEntry, RunState, Table};
 use abide_platform::pipe::{self, Output};
 use abide_platform::tree::{RunTree, Trees};
 
@@ -109,8 +109,11 @@ impl Found {
             }
             // Another process had taken its place, and that was not written down.
             (RunState::Running, None) => Handle::open(entry.pid).ok(),
-            // Ended, perhaps this instant: then the keeper will say so.
-            _ => None,
+            // It ended this instant, and there is a keeper that says nothing but holds what does.
+            (RunState::Running, Some(Probe::Gone(_) | Probe::NotOurs)) => {
+                keeper::main_process(unit.id, entry.run).ok().flatten()
+            }
+            (RunState::Ended { .. } | RunState::ExecFailed { .. } | RunState::Vanished, _) => None,
         };
         tree.change_main(entry.pid);
         // While another process is its parent, the keeper is not told of its end.

@@ -42,8 +42,8 @@ pub(crate) mod wire;
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    KeeperSocket, Link, Starting, Successor, become_keeper, enter, hand_over, start_detached,
-    tell_starter,
+    KeeperSocket, Link, Starting, Successor, become_keeper, enter, hand_over, main_process,
+    start_detached, tell_starter,
 };
 
 #[cfg(windows)]

@@ -5,6 +5,12 @@ mod socket;
 mod start;
 mod successor;
 
+use std::io;
+
+use abide_model::{RunId, UnitId};
+
+use crate::identity::Handle;
+
 pub use link::{KeeperSocket, Link, tell_starter};
 pub use start::{Starting, become_keeper, enter, hand_over, start_detached};
 pub use successor::Successor;
@@ -23,3 +29,12 @@ const SAFE_MODE: &str = "ABIDE_SAFE_MODE";
 const SUCCESSOR: &str = "ABIDE_SUCCESSOR";
 /// The table that a keeper left to the file that it executed, as a descriptor number.
 const TABLE_FD: &str = "ABIDE_TABLE_FD";
+
+/// The main process of a run, where the keeper holds it so that a daemon can ask it how it ended: not here, where
+/// the keeper reaps it and tells.
+///
+/// # Errors
+/// None here.
+pub fn main_process(_unit: UnitId, _run: RunId) -> io::Result<Option<Handle>> {
+    Ok(None)
+}
