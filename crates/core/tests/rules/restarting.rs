@@ -1,7 +1,7 @@
 use abide_core::{Command, Effect, Input};
 use abide_model::{
     ActualState, Backoff, EventKind, ExitStatus, GiveUp, Policy, ProbeKind, Ready, Restart,
-    UnitType,
+    UnitType, Wall,
 };
 
 use crate::bench::{Bench, SECOND, policy, seconds};
@@ -26,6 +26,40 @@ fn the_first_restart_is_immediate_and_the_backoff_begins_with_the_second() {
     }
     let view = bench.core.unit(bench.id("web")).expect("known");
     assert_eq!((view.restarts, view.row, view.crash_looping), (5, 5, true));
+}
+
+#[test]
+fn a_clock_that_is_set_changes_what_is_shown_and_no_wait() {
+    const YEAR: i64 = 365 * 86_400 * 1_000_000_000;
+    for (jump, told) in [(YEAR, true), (-YEAR, true), (YEAR, false), (-YEAR, false)] {
+        let mut bench = Bench::with(&[("web", policy())]);
+        for _ in 0..4 {
+            bench.exit("web", 1);
+            bench.pass(SECOND);
+        }
+        bench.exit("web", 1);
+        assert_eq!(next_start_in(&bench, "web"), 800);
+        bench.now.wall = Wall(bench.now.wall.0 + jump);
+        // Where nobody tells of it, the next thing that happens brings the new time.
+        if told {
+            bench.input(Input::ClockChanged);
+        }
+        assert_eq!(next_start_in(&bench, "web"), 800);
+        bench.pass(SECOND / 2);
+        assert_eq!(bench.state("web"), ActualState::Backoff, "too early");
+        bench.pass(SECOND);
+        assert_eq!(bench.state("web"), ActualState::Running);
+        let view = bench.core.unit(bench.id("web")).expect("known");
+        let started = view.started.expect("it runs");
+        let ago = bench.now.mono.since(started.mono);
+        assert_eq!(started.wall, bench.now.wall_at(started.mono));
+        assert!(ago < SECOND, "{ago:?}");
+        // And the run is as old as it is: not stable because of the jump.
+        bench.now.wall = Wall(bench.now.wall.0 + jump);
+        bench.exit("web", 1);
+        assert_eq!(bench.state("web"), ActualState::Backoff);
+        assert_eq!(next_start_in(&bench, "web"), 1600);
+    }
 }
 
 #[test]
