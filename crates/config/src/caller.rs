@@ -65,6 +65,28 @@ pub trait Accounts {
     fn has_user(&self, name: &str) -> bool;
     /// Whether there is a group of this name.
     fn has_group(&self, name: &str) -> bool;
+    /// Why no unit can have another account than abide's own, and the way out; `None`: it can.
+    fn refused(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// No unit can have another account, for this reason.
+#[derive(Clone, Copy, Debug)]
+pub struct NoAccounts(pub &'static str);
+
+impl Accounts for NoAccounts {
+    fn has_user(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn has_group(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn refused(&self) -> Option<&str> {
+        Some(self.0)
+    }
 }
 
 /// The accounts of `/etc/passwd` and `/etc/group`: no directory services.

@@ -38,7 +38,7 @@ mod syntax;
 mod values;
 mod version;
 
-pub use caller::{Accounts, Caller, SystemFiles};
+pub use caller::{Accounts, Caller, NoAccounts, SystemFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Note, Severity, Snippet};
 pub use document::{DaemonSettings, Document, Loaded, Origin, Resolved, Setting};
 pub use programs::split as split_command;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
+use abide_config::{Caller, Document, NoAccounts, Origin, Resolved, inherits, load, parse};
 use abide_model::{
     Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress, LogSync,
     MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction, ReportSpec,
@@ -1056,4 +1056,37 @@ fn system_logs_are_named_by_one_word_or_described() {
         shown.contains("`system_log` of [daemon] is in two files"),
         "{shown}"
     );
+}
+
+#[test]
+fn where_no_unit_can_have_another_account_that_is_what_is_said_of_names_and_numbers() {
+    let caller = Caller {
+        accounts: Box::new(NoAccounts("everybody is the same here")),
+        ..Caller::default()
+    };
+    for line in ["user = \"root\"", "user = 0", "group = \"root\""] {
+        let text = format!("[service.a]\ncommand = \"cargo\"\n{line}\n");
+        let mistakes = parse(&text, Path::new("/x.toml"), &caller).expect_err(line);
+        let shown = mistakes.to_string();
+        assert!(shown.contains("everybody is the same here"), "{shown}");
+        assert!(shown.contains("x.toml:3"), "{shown}");
+    }
+}
+
+#[test]
+fn an_input_that_ends_at_a_step_needs_a_new_process_and_the_step_alone_does_not() {
+    let unit = |more: &str| {
+        let spec = one(&format!("[service.a]\ncommand = \"cargo\"\n{more}\n"));
+        (
+            spec.policy.stop.steps[0].action.clone(),
+            spec.policy.launch_digest,
+        )
+    };
+    let steps = "stop.steps = [{ stdin = \"close\", within = \"1s\" }, { signal = \"INT\" }]";
+    let (_, plain) = unit("");
+    assert_eq!(unit("stdin = \"null\"").1, plain);
+    let (_, pipe) = unit("stdin = \"pipe\"");
+    assert_ne!(pipe, plain);
+    let both = unit(&format!("stdin = \"pipe\"\n{steps}"));
+    assert_eq!(both, (StopAction::EndOfInput, pipe));
 }

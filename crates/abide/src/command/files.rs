@@ -60,7 +60,7 @@ pub(super) fn caller() -> Result<Caller, Failure> {
         .map_err(|e| Failure::new(format!("cannot tell the working directory: {e}")))?;
     Ok(Caller {
         directory,
-        ..Caller::default()
+        ..abide_daemon::handle::caller()
     })
 }
 

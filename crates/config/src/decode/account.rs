@@ -39,6 +39,10 @@ fn one(
     help: &str,
 ) -> Option<String> {
     let field = reader.field(key)?;
+    if let Some(reason) = reader.context.caller.accounts.refused() {
+        reader.wrong(&field, Wrong::new(reason));
+        return None;
+    }
     let name = match field.value.get_ref() {
         DeValue::Integer(number) => number.to_string(),
         other => match String::read(other) {

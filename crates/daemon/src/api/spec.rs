@@ -76,7 +76,7 @@ fn caller(board: &Board, unit: &UnitEntry) -> Caller {
         .map(|other| other.name.clone());
     let mut caller = Caller {
         known: known.collect(),
-        ..Caller::default()
+        ..crate::handle::caller()
     };
     if let Some(source) = source {
         caller.environment = source.environment;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded};
+use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded, NoAccounts};
 use abide_model::UnitName;
+use abide_platform::account::others_refused;
 
 use super::ConfigSource;
 use crate::board::{Board, SourceInfo};
@@ -25,7 +26,7 @@ pub fn load_files(
         environment,
         known: known(board, &daemon.sources, files),
         origins: false,
-        ..Caller::default()
+        ..caller()
     };
     let mut sources = sources(board, abide_config::load(files, &caller), &caller)?;
     // A file that is no longer in a directory: its units go, as those of a file that lost them do.
@@ -55,7 +56,7 @@ pub fn load_remembered(
     environment: &BTreeMap<String, String>,
 ) -> Result<Vec<ConfigSource>, Diagnostics> {
     let remembered = board.daemon().sources;
-    let mut together = Caller::default();
+    let mut together = caller();
     let mut agree = true;
     for source in &remembered {
         for (name, value) in &source.environment {
@@ -79,7 +80,7 @@ pub fn load_remembered(
         let mut caller = Caller {
             scale: together.scale.clone(),
             known: known(board, &remembered, std::slice::from_ref(&argument)),
-            ..Caller::default()
+            ..caller()
         };
         for source in remembered
             .iter()
@@ -107,7 +108,7 @@ pub fn load_scaled(
         environment: source.environment.clone(),
         scale,
         known: known(board, &[], std::slice::from_ref(&source.file)),
-        ..Caller::default()
+        ..caller()
     };
     let mut loaded = sources(
         board,
@@ -133,11 +134,23 @@ pub fn load_text(
     let caller = Caller {
         environment,
         known: known(board, &[], &[file.to_owned()]),
-        ..Caller::default()
+        ..caller()
     };
     let mut document = abide_config::parse(text, file, &caller)?;
     document.argument = file.to_owned();
     Ok(source(document, &caller))
+}
+
+/// Brings along what this system knows.
+#[must_use]
+pub fn caller() -> Caller {
+    match others_refused() {
+        None => Caller::default(),
+        Some(absent) => Caller {
+            accounts: Box::new(NoAccounts(absent.reason)),
+            ..Caller::default()
+        },
+    }
 }
 
 fn sources(

@@ -7,7 +7,7 @@ mod request;
 
 pub use beats::{BeatCounts, BeatDesk, GATHER, Noted};
 
-pub use load::{load_files, load_remembered, load_scaled, load_text};
+pub use load::{caller, load_files, load_remembered, load_scaled, load_text};
 pub use request::{ConfigSource, Replacement, Reply, Request};
 
 use std::collections::{BTreeMap, VecDeque};

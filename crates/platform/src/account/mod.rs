@@ -3,11 +3,13 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Account, is_administrator};
+pub use linux::{Account, is_administrator, others_refused};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{ADMINISTRATORS, SYSTEM, text_of};
 #[cfg(windows)]
-pub use windows::{Account, is_administrator, let_be_service, may_be_service, sid_of};
+pub use windows::{
+    Account, is_administrator, let_be_service, may_be_service, others_refused, sid_of,
+};

@@ -21,6 +21,7 @@ use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken,
 };
 
+use crate::absent::{self, Absent};
 use crate::win32::{checked, owned, raw};
 
 /// The security identifier of the system itself.
@@ -28,6 +29,12 @@ pub(crate) const SYSTEM: &str = "S-1-5-18";
 
 /// That of the machine's administrators.
 pub(crate) const ADMINISTRATORS: &str = "S-1-5-32-544";
+
+/// Why no unit can have another account than abide's own.
+#[must_use]
+pub fn others_refused() -> Option<&'static Absent> {
+    Some(&absent::ACCOUNTS)
+}
 
 /// A user of the system: a security identifier, and whether they act as an administrator.
 #[derive(Clone, PartialEq, Eq, Debug)]
