@@ -55,6 +55,53 @@ fn a_program_is_installed_changed_and_removed() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!Path::new(r"C:\ProgramData\abide\services\shop").exists());
+    // Another account is given its home, which is there before it is started.
+    let local = ["--account", "LocalService", "--control", "128=reload"];
+    let text = said(&install(&[&local[..], &["--dry-run"]].concat()));
+    for part in [
+        "directory C:\\ProgramData\\abide\\hosted\\shop\n",
+        "    ObjectName = NT AUTHORITY\\LocalService\n",
+        "    right of NT AUTHORITY\\LocalService = change C:\\ProgramData\\abide\\hosted\\shop\n",
+        "    right of NT AUTHORITY\\LocalService = read C:\\ProgramData\\abide\\services\\shop\n",
+        " --control 128=reload ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("log on as a service"), "{text}");
+    assert!(!Path::new(r"C:\ProgramData\abide\hosted\shop").exists());
+    let made = install(&local);
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    assert!(Path::new(r"C:\ProgramData\abide\hosted\shop").is_dir());
+    let changed = said(&install(&[&local[..3], &["255=read-files"]].concat()));
+    assert!(
+        changed.contains("--control 128=reload") && changed.contains("--control 255=read-files"),
+        "{changed}"
+    );
+    let changed = said(&install(&[]));
+    assert!(
+        changed.contains(r"- right of NT AUTHORITY\LocalService = change")
+            && changed.contains("+ ObjectName = LocalSystem"),
+        "{changed}"
+    );
+    let gone = abide(&["uninstall", "shop"]);
+    assert_eq!(gone.status.code(), Some(0), "{}", said(&gone));
+    assert!(!Path::new(r"C:\ProgramData\abide\hosted\shop").exists());
+    for (control, why) in [
+        ("127=reload", "128 to 255"),
+        ("256=reload", "128 to 255"),
+        ("128=dance", "none of reload, restart, read-files"),
+        ("reload", "CODE=COMMAND"),
+    ] {
+        let refused = install(&["--control", control]);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+    }
+    let twice = install(&["--control", "128=reload", "--control", "128=restart"]);
+    assert_eq!(twice.status.code(), Some(2), "{}", said(&twice));
+    // All of the machine's services are noted in the usual home.
+    let own = abide(&["install", "--account", "LocalService"]);
+    assert_eq!(own.status.code(), Some(2), "{}", said(&own));
+    assert!(said(&own).contains("--home DIR"), "{}", said(&own));
 
     let made = install(&[]);
     assert_eq!(made.status.code(), Some(0), "{}", said(&made));

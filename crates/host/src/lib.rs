@@ -36,10 +36,10 @@ pub mod service;
 mod shell;
 
 pub use error::Error;
-pub use manager::needs_password;
 pub use manager::{Change, Exit, Installed, Kind, Manager, Scope, State, Status};
+pub use manager::{needs_password, needs_rights};
 pub use plan::Plan;
 pub use service::{
-    NotifyFrom, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Sandbox,
-    ScmSettings, Service, ServiceSid, Start, StopTo,
+    Access, NotifyFrom, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Right,
+    Sandbox, ScmSettings, Service, ServiceSid, Start, StopTo,
 };

@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here decides. When to start, stop or restart is the core's business.
 
 pub mod absent;
+pub mod access;
 pub mod account;
 pub mod clock;
 pub mod control;

@@ -1,6 +1,7 @@
 //! Arguments of `install`, `uninstall` and `host`.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -177,21 +178,38 @@ pub struct ServiceControl {
     pub signal: Signal,
 }
 
-fn parse_control(text: &str) -> Result<ServiceControl, String> {
+/// What controls can mean, by the words for it.
+const CONTROLS: [(&str, Signal); 3] = [
+    ("reload", REQUEST_RELOAD),
+    ("restart", REQUEST_RESTART),
+    ("read-files", Signal::HUP),
+];
+
+/// As it is written on a command line.
+impl fmt::Display for ServiceControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = CONTROLS.iter().find(|(_, signal)| *signal == self.signal);
+        write!(f, "{}={}", self.code, word.map_or("", |(word, _)| word))
+    }
+}
+
+/// `128=reload`.
+///
+/// # Errors
+/// Why that cannot be.
+pub fn parse_control(text: &str) -> Result<ServiceControl, String> {
     let (code, command) = text
         .split_once('=')
         .ok_or("write CODE=COMMAND, such as 128=reload")?;
     let code = code.parse().ok().filter(|code| *code >= 128);
     let code = code.ok_or("a service's own controls are 128 to 255")?;
-    let signal = match command {
-        "reload" => REQUEST_RELOAD,
-        "restart" => REQUEST_RESTART,
-        "read-files" => Signal::HUP,
-        _ => {
-            return Err(format!(
-                "{command:?} is none of reload, restart, read-files"
-            ));
-        }
-    };
-    Ok(ServiceControl { code, signal })
+    let meant = CONTROLS.iter().find(|(word, _)| *word == command);
+    let (_, signal) = meant.ok_or_else(|| {
+        let words = CONTROLS.map(|(word, _)| word).join(", ");
+        format!("{command:?} is none of {words}")
+    })?;
+    Ok(ServiceControl {
+        code,
+        signal: *signal,
+    })
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use abide_config::{RunOptions, render_run};
 use abide_host::plan::File;
 use abide_host::{
-    Change, Kind, Manager, NotifyFrom, Plan, Ready, Restart, Scope, Service, Start, StopTo,
+    Access, Change, Kind, Manager, NotifyFrom, Plan, Ready, Restart, Right, Scope, Service, Start,
+    StopTo,
 };
 use abide_model::UnitName;
 use abide_model::api::UpRequest;
@@ -38,17 +39,21 @@ struct Order {
 pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer {
     let manager = manager(&args.at, args.dry_run)?;
     let mut order = order(context.client.home(), args, &manager)?;
+    let shelf = installed::shelf(manager.scope())?;
     if manager.kind() == Kind::Scm {
-        of_windows(&mut order.service, args)?;
+        of_windows(&mut order, args, &shelf)?;
     } else if args.program.account.is_some() && args.command.is_empty() {
         return Err(Failure::usage(
             "cannot say here which account it runs as: that stands in the unit's file, as `user`"
                 .to_owned(),
         ));
     }
-    let shelf = installed::shelf(manager.scope())?;
     let mut plan = manager.plan_install(&order.service).map_err(refused)?;
     add_notes(&mut plan, &order, &shelf)?;
+    if !order.service.scm.rights.is_empty() {
+        // It must be there for rights to it to be given.
+        plan.directories.push(order.note.home.clone());
+    }
     if args.dry_run {
         manager.check(&order.service).map_err(refused)?;
         return show_plan(context, args, &manager, &order, &plan);
@@ -91,15 +96,50 @@ pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer
 }
 
 /// What the Service Control Manager is told besides. There the service itself has the account.
-fn of_windows(service: &mut Service, args: &InstallArgs) -> Result<(), Failure> {
-    service.user.clone_from(&args.program.account);
-    let mut settings = args.scm.settings(args.program.account.as_deref())?;
+fn of_windows(order: &mut Order, args: &InstallArgs, shelf: &Shelf) -> Result<(), Failure> {
+    let account = args.program.account.as_deref();
+    let mut settings = args.scm.settings(account)?;
+    if let Some(account) = account.filter(|account| abide_host::needs_rights(account)) {
+        settings.rights = rights(order, shelf, account)?;
+        if !args.dry_run {
+            args.scm.check_home(&order.note, shelf, account)?;
+        }
+    }
+    let service = &mut order.service;
+    service.user = account.map(str::to_owned);
     // abide is its own message file.
     settings.event_messages = Some(text(&service.program)?);
     service.scm = settings;
     // It knows no signals.
     service.reload_signal = None;
     Ok(())
+}
+
+/// What an account that is not the machine's must be given, so that abide can keep as it: its home; what was noted of the
+/// service; and the file of the unit.
+fn rights(order: &Order, shelf: &Shelf, account: &str) -> Result<Vec<Right>, Failure> {
+    let home = &order.note.home;
+    let right = |path: &Path, access| Right {
+        path: path.to_owned(),
+        access,
+    };
+    // Names of Windows's files are the same in capitals.
+    let folded = |path: &Path| PathBuf::from(path.to_string_lossy().to_lowercase());
+    let holds = |path: &Path| folded(path).starts_with(folded(home));
+    if holds(&shelf.notes) || holds(&shelf.homes) {
+        return Err(Failure::usage(format!(
+            "cannot give {} to {account}: the machine's services are noted in it, which {account} could then change",
+            home.display()
+        ))
+        .help("give this abide a home of its own with --home DIR"));
+    }
+    let notes = shelf.notes.join(&order.service.name);
+    let mut rights = vec![right(home, Access::Change), right(&notes, Access::Read)];
+    let file = order.note.unit.as_ref().map(|unit| &unit.file);
+    if let Some(file) = file.filter(|file| !file.starts_with(&notes)) {
+        rights.push(right(file, Access::Read));
+    }
+    Ok(rights)
 }
 
 /// The daemon of this home reads its files again if it has the unit, and then has it no more: it would run twice.
@@ -204,6 +244,7 @@ fn of_daemon(
     let directory = text(&home.directory)?;
     let mut arguments = ["--home", &directory, "daemon"].map(str::to_owned).to_vec();
     arguments.extend(managed(manager));
+    arguments.extend(args.scm.controls()?);
     let mut service = abide_as(abide, name, arguments, args, manager);
     service
         .display_name
@@ -321,6 +362,7 @@ fn hosted(
     let target = format!("{}:{}", text(&unit.file)?, unit.name);
     let mut arguments = vec!["--home".to_owned(), text(&home)?, "host".to_owned()];
     arguments.extend(managed(manager));
+    arguments.extend(args.scm.controls()?);
     arguments.push(target);
     let mut service = abide_as(abide, name, arguments, args, manager);
     service.start_timeout = ready_within

@@ -26,7 +26,7 @@ pub use kind::{Kind, Scope};
 pub use places::Surroundings;
 #[cfg(feature = "doctor")]
 pub(crate) use scm::Examined;
-pub use scm::{Registration, needs_password};
+pub use scm::{Registration, needs_password, needs_rights};
 pub use status::{Exit, State, Status};
 
 use crate::plan::{Call, Plan};

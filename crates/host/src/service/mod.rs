@@ -2,7 +2,9 @@
 
 mod scm;
 
-pub use scm::{Password, Recovery, RecoveryAction, RecoveryKind, ScmSettings, ServiceSid};
+pub use scm::{
+    Access, Password, Recovery, RecoveryAction, RecoveryKind, Right, ScmSettings, ServiceSid,
+};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

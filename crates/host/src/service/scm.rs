@@ -1,6 +1,7 @@
 //! What only the Service Control Manager of Windows can be told of a service.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings that other managers do not have. They pass over them.
@@ -26,6 +27,27 @@ pub struct ScmSettings {
     /// The file whose message table has the texts of what it reports to the Event Log; names of variables
     /// (`%SystemRoot%`) are replaced. A source of the service's name is registered; `None`: none is.
     pub event_messages: Option<String>,
+    /// What the account is to be able to do with folders and files of the service's: given when it is installed, taken away
+    /// when it is removed. `LocalSystem` needs none.
+    pub rights: Vec<Right>,
+}
+
+/// What an account may do with a folder and all that is in it, or with a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Right {
+    /// With which.
+    pub path: PathBuf,
+    /// What.
+    pub access: Access,
+}
+
+/// What can be done with a folder or a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Reading, writing, executing, removing.
+    Change,
+    /// Reading and executing.
+    Read,
 }
 
 /// Whether a service's own identifier is in its token.

@@ -18,7 +18,7 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use crate::account::{ADMINISTRATORS, Account, SYSTEM};
-use crate::private::{Descriptor, Owned, owner_of};
+use crate::private::{Descriptor, Owned, may_add, owner_of};
 use crate::win32::{checked, code, owned, raw, wide};
 
 /// How much may wait in each direction.
@@ -202,8 +202,8 @@ fn instances(pipe: &OwnedHandle) -> io::Result<u32> {
     Ok(count)
 }
 
-/// Refuses a pipe whose owner is neither this account, nor the home's owner, nor the machine's: a stranger could
-/// have made one of that name while there was no daemon.
+/// Refuses a pipe whose owner is neither this account, nor the home's owner, nor the machine's, nor an account that was
+/// given the home: a stranger could have made one of that name while there was no daemon.
 ///
 /// # Errors
 /// `PermissionDenied`: it is a stranger's.
@@ -211,6 +211,7 @@ pub fn check_server(pipe: &impl AsHandle, home: &Path) -> io::Result<()> {
     let owner = owner_of(&Owned::Pipe(pipe))?;
     if [Account::own()?.sid(), ADMINISTRATORS, SYSTEM].contains(&&*owner)
         || owner_of::<OwnedHandle>(&Owned::File(home))? == owner
+        || may_add(home, &owner)?
     {
         return Ok(());
     }

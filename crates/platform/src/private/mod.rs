@@ -14,11 +14,11 @@ pub use linux::{check_directory, create_directory, create_file, restrict_file};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{Descriptor, Owned, owner_of};
+pub(crate) use windows::{Descriptor, Owned, may_add, owner_of};
 #[cfg(windows)]
 pub use windows::{check_directory, create_directory, create_file, restrict_file};
 #[cfg(windows)]
-pub use windows::{create_machine_directory, who_may_change};
+pub use windows::{check_directory_for, create_machine_directory, who_may_change};
 
 /// A refusal that reads after "cannot".
 fn refused(path: &Path, why: &str) -> io::Error {

@@ -113,6 +113,10 @@ fn text(sid: &str, inherited: &str) -> String {
 /// # Errors
 /// Those of CreateDirectoryW.
 pub fn create_directory(path: &Path) -> io::Result<()> {
+    // Before those above it are looked at, which this account may not.
+    if path.is_dir() {
+        return Ok(());
+    }
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
@@ -149,12 +153,21 @@ fn make_directory(path: &Path, descriptor: &Descriptor) -> io::Result<()> {
 /// Why, after "cannot", and the way out.
 pub fn check_directory(path: &Path) -> io::Result<()> {
     let own = Account::own()?;
-    let is_trusted = |sid: &str| [own.sid(), ADMINISTRATORS, SYSTEM].contains(&sid);
+    check_directory_for(path, own.sid())
+}
+
+/// As [`check_directory`], for the account with this identifier.
+///
+/// # Errors
+/// As there.
+pub fn check_directory_for(path: &Path, account: &str) -> io::Result<()> {
+    let is_trusted = |sid: &str| [account, ADMINISTRATORS, SYSTEM].contains(&sid);
     let security = Security::of_file(path)?;
     let owner = security.owner()?;
     if !is_trusted(&owner) {
-        let why =
-            format!("it belongs to account {owner}, and this is {own}; choose another --home");
+        let why = format!(
+            "it belongs to account {owner}, and this is account {account}; choose another --home"
+        );
         return Err(refused(path, &why));
     }
     for (sid, rights) in security.allowed()? {
@@ -199,6 +212,15 @@ pub fn who_may_change(path: &Path, replacing: bool) -> io::Result<Vec<String>> {
     who.sort();
     who.dedup();
     Ok(who)
+}
+
+/// Whether this account's own entry lets it put something into a folder.
+pub(crate) fn may_add(path: &Path, account: &str) -> io::Result<bool> {
+    let allowed = Security::of_file(path)?.allowed()?;
+    let adds = |(sid, rights): &(Arc<str>, u32)| {
+        &**sid == account && rights & (FILE_WRITE_DATA | GENERIC_WRITE | GENERIC_ALL) != 0
+    };
+    Ok(allowed.iter().any(adds))
 }
 
 fn usual_name(sid: &str) -> &str {

@@ -1,3 +1,4 @@
+use abide_daemon::installed::{Note, Shelf};
 use abide_host::ScmSettings;
 use clap::Args;
 
@@ -14,5 +15,21 @@ impl ScmArgs {
     /// Never.
     pub fn settings(&self, _account: Option<&str>) -> Result<ScmSettings, Failure> {
         Ok(ScmSettings::default())
+    }
+
+    /// None: controls are a matter of services of Windows.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn controls(&self) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// No home of this system can be one that an account of Windows is given.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn check_home(&self, _: &Note, _: &Shelf, _: &str) -> Result<(), Failure> {
+        Ok(())
     }
 }

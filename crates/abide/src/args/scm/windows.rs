@@ -2,9 +2,12 @@ use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use abide_daemon::installed::{Note, Shelf};
 use abide_host::{Password, Recovery, RecoveryAction, RecoveryKind, ScmSettings, ServiceSid};
+use abide_platform::{account, private};
 use clap::{Args, ValueEnum};
 
+use crate::args::install::{ServiceControl, parse_control};
 use crate::args::parse_duration;
 use crate::failure::Failure;
 
@@ -48,6 +51,10 @@ pub struct ScmArgs {
     /// A privilege of the account that it keeps, such as SeChangeNotifyPrivilege; may be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     pub privilege: Vec<String>,
+    /// What a control of the service means (sc control NAME CODE), such as 128=reload: reload or restart all units, or
+    /// read-files again; may be repeated
+    #[arg(long, value_name = "CODE=COMMAND", value_parser = parse_control)]
+    pub control: Vec<ServiceControl>,
 }
 
 /// Whether a service's own identifier is in its token.
@@ -115,6 +122,45 @@ impl ScmArgs {
             },
             privileges: self.privilege.clone(),
             event_messages: None,
+            rights: Vec::new(),
+        })
+    }
+
+    /// The arguments of the abide that is the service, for what its controls mean.
+    ///
+    /// # Errors
+    /// One code means two things.
+    pub fn controls(&self) -> Result<Vec<String>, Failure> {
+        let mut controls = self.control.clone();
+        controls.sort_by_key(|control| control.code);
+        if let Some(two) = controls.windows(2).find(|two| two[0].code == two[1].code) {
+            return Err(Failure::usage(format!(
+                "cannot give the control {} two meanings",
+                two[0].code
+            )));
+        }
+        Ok(controls
+            .iter()
+            .flat_map(|control| ["--control".to_owned(), control.to_string()])
+            .collect())
+    }
+
+    /// Whether this account could keep in this home, if it is there already. The one of a hosted unit is the machine's.
+    ///
+    /// # Errors
+    /// Somebody else has it, or may write to it; after "cannot".
+    pub fn check_home(&self, note: &Note, shelf: &Shelf, account: &str) -> Result<(), Failure> {
+        if note.home.starts_with(&shelf.homes) || !note.home.exists() {
+            return Ok(());
+        }
+        // Of one that is not there it is said elsewhere.
+        let Ok(Some(sid)) = account::sid_of(account) else {
+            return Ok(());
+        };
+        private::check_directory_for(&note.home, &sid).map_err(|error| {
+            let mut failure = Failure::usage(format!("cannot {error}"));
+            failure.split_help();
+            failure
         })
     }
 

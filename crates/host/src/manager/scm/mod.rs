@@ -10,6 +10,7 @@ mod calls;
 mod command_line;
 mod explain;
 mod registration;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -26,7 +27,7 @@ use crate::process::pause;
 use crate::{Error, Service};
 use act::Limit;
 use calls::Calls;
-use registration::without_password;
+use registration::{looked_up, without_password};
 
 /// Between two looks at whether a name is gone.
 const LOOK: Duration = Duration::from_millis(25);
@@ -53,6 +54,12 @@ pub(crate) struct Examined {
 #[must_use]
 pub fn needs_password(account: &str) -> bool {
     !without_password(&registration::account(account))
+}
+
+/// Whether an account of Windows must be given the right to what is the machine's: every one but the machine's own.
+#[must_use]
+pub fn needs_rights(account: &str) -> bool {
+    registration::account(account) != registration::LOCAL_SYSTEM
 }
 
 /// The Service Control Manager of some machine.
@@ -92,8 +99,7 @@ impl Scm {
         if made_by_windows {
             return Ok(());
         }
-        let plain = account.strip_prefix(r".\").unwrap_or(account);
-        let there = self.calls.account_exists(plain).map_err(|e| {
+        let there = self.calls.account_exists(looked_up(account)).map_err(|e| {
             explain::error(
                 &format!("look for the account {account}"),
                 &service.name,
@@ -192,8 +198,7 @@ impl Scm {
         let account = if account.eq_ignore_ascii_case(registration::LOCAL_SYSTEM) {
             Some(true)
         } else {
-            let plain = account.strip_prefix(r".\").unwrap_or(account);
-            self.calls.account_exists(plain).ok()
+            self.calls.account_exists(looked_up(account)).ok()
         };
         let services = registration.dependencies.iter();
         let missing = services
@@ -231,11 +236,19 @@ impl Scm {
     pub(super) fn remove(&self, name: &str, within: Duration) -> Result<(), Error> {
         let limit = Limit::new(within);
         act::stop(&*self.calls, name, &limit)?;
+        // While its account is known: a virtual one goes with it.
+        let left = rights::take_away(&*self.calls, name);
         let removed = write::remove(&*self.calls, name);
         removed.map_err(|e| explain::error(&format!("remove {name}"), name, &e))?;
         loop {
             match self.calls.state(name) {
-                Err(error) if explain::not_there(&error) => return Ok(()),
+                Err(error) if explain::not_there(&error) && left.is_empty() => return Ok(()),
+                Err(error) if explain::not_there(&error) => {
+                    return Err(Error::NotUp {
+                        action: format!("take away what was given with {name}, which is gone"),
+                        why: left.join("; "),
+                    });
+                }
                 // Marked for deletion, or a moment before that.
                 _ if limit.over() => {
                     let why = explain::meaning(1072).unwrap_or_default();

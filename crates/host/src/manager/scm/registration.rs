@@ -3,10 +3,11 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::command_line;
+use super::{command_line, rights};
 use crate::Error;
 use crate::service::{
-    Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Service, ServiceSid, Start,
+    Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Right, Service, ServiceSid,
+    Start,
 };
 
 /// `SERVICE_WIN32_OWN_PROCESS`.
@@ -54,6 +55,8 @@ pub struct Registration {
     pub environment: Vec<String>,
     /// `EventMessageFile` of the source.
     pub event_messages: Option<String>,
+    /// What its account may do with its folders and files because of it; `LocalSystem` may do everything anyway.
+    pub rights: Vec<Right>,
     /// The account's password; never read back, and in no text.
     pub password: Option<Password>,
 }
@@ -65,6 +68,10 @@ impl Registration {
     /// [`Error::Invalid`]: what cannot be written.
     pub(super) fn of(service: &Service) -> Result<Self, Error> {
         let scm = &service.scm;
+        let account = service
+            .user
+            .as_deref()
+            .map_or_else(|| LOCAL_SYSTEM.to_owned(), account);
         let groups = scm.groups.iter().map(|group| Self::group(group));
         let variables = service.environment.iter();
         Ok(Self {
@@ -85,10 +92,12 @@ impl Registration {
                 Start::Disabled => 4,
             },
             delayed: service.start == Start::Delayed,
-            account: service
-                .user
-                .as_deref()
-                .map_or_else(|| LOCAL_SYSTEM.to_owned(), account),
+            rights: if account == LOCAL_SYSTEM {
+                Vec::new()
+            } else {
+                scm.rights.clone()
+            },
+            account,
             dependencies: service.dependencies.iter().cloned().chain(groups).collect(),
             recovery: scm
                 .recovery
@@ -136,6 +145,11 @@ impl Registration {
         format!(r"SYSTEM\CurrentControlSet\Services\{name}")
     }
 
+    /// The key of what is noted with it, and goes with it.
+    pub(super) fn parameters(name: &str) -> String {
+        format!(r"{}\Parameters", Self::key(name))
+    }
+
     /// The key of its source in the Event Log.
     pub(super) fn source_key(name: &str) -> String {
         format!(r"SYSTEM\CurrentControlSet\Services\EventLog\Application\{name}")
@@ -162,6 +176,19 @@ pub(super) fn without_password(account: &str) -> bool {
         || lower.starts_with(r"nt authority\")
         || lower.starts_with(r"nt service\")
         || lower.ends_with('$')
+}
+
+/// Whether accounts of this kind must have been given the right to log on as a service: Windows's own have it.
+pub(super) fn logs_on_by_right(account: &str) -> bool {
+    let lower = account.to_lowercase();
+    !(lower == "localsystem"
+        || lower.starts_with(r"nt authority\")
+        || lower.starts_with(r"nt service\"))
+}
+
+/// The name by which Windows finds an account: `.` stands for this machine for the manager alone.
+pub(super) fn looked_up(account: &str) -> &str {
+    account.strip_prefix(r".\").unwrap_or(account)
 }
 
 fn recovery(restart: Restart, delay: Duration) -> Recovery {
@@ -244,6 +271,12 @@ impl fmt::Display for Registration {
         if let Some(file) = &self.event_messages {
             let key = Self::source_key(&self.name);
             line(&format!(r"{key}\EventMessageFile"), file);
+        }
+        if logs_on_by_right(&self.account) {
+            line(&format!("right of {}", self.account), "log on as a service");
+        }
+        for right in &self.rights {
+            line(&format!("right of {}", self.account), &rights::text(right));
         }
         f.write_str(&lines)
     }

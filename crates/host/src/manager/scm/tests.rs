@@ -1,3 +1,5 @@
+mod rights;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +9,8 @@ use super::calls::fake::Fake;
 use super::registration::Registration;
 use crate::manager::Change;
 use crate::{
-    Error, Exit, Password, Recovery, RecoveryAction, RecoveryKind, Restart, Service, ServiceSid,
-    Start, State,
+    Access, Error, Exit, Password, Recovery, RecoveryAction, RecoveryKind, Restart, Right, Service,
+    ServiceSid, Start, State,
 };
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -58,6 +60,15 @@ fn everything() -> Service {
     service.scm.sid = ServiceSid::Restricted;
     service.scm.privileges = vec!["SeChangeNotifyPrivilege".into()];
     service.scm.event_messages = Some(r"%SystemRoot%\System32\EventCreate.exe".into());
+    service.scm.rights = [
+        (r"C:\homes\web", Access::Change),
+        (r"C:\notes\web", Access::Read),
+    ]
+    .map(|(path, access)| Right {
+        path: path.into(),
+        access,
+    })
+    .into();
     service
 }
 
@@ -111,6 +122,10 @@ fn every_option_reaches_the_call_that_is_for_it() {
             r#"write SYSTEM\CurrentControlSet\Services\EventLog\Application\web\TypesSupported Number(31)"#,
             r#"write SYSTEM\CurrentControlSet\Services\EventLog\Application\web\InstalledBy Text("abide-host")"#,
             r"log on as a service SHOP\web true",
+            r#"write SYSTEM\CurrentControlSet\Services\web\Parameters\LogOnRightGivenTo Text("SHOP\\web")"#,
+            r"let SHOP\web change C:\homes\web",
+            r"let SHOP\web read C:\notes\web",
+            r#"write SYSTEM\CurrentControlSet\Services\web\Parameters\Rights Texts(["change C:\\homes\\web", "read C:\\notes\\web"])"#,
         ]
     );
 }
@@ -138,6 +153,9 @@ fn a_dry_run_shows_every_value_and_no_password() {
     Environment = GREETING=a b
     Environment = PORT=80
     SYSTEM\CurrentControlSet\Services\EventLog\Application\web\EventMessageFile = %SystemRoot%\System32\EventCreate.exe
+    right of SHOP\web = log on as a service
+    right of SHOP\web = change C:\homes\web
+    right of SHOP\web = read C:\notes\web
 "#
     );
     assert!(!format!("{:?}", everything()).contains("geheim"));
@@ -155,7 +173,12 @@ fn one_of_ours_is_changed_in_place_and_the_difference_is_shown() {
     );
     fake.log();
     install(&scm, &service).expect("it is so");
-    assert_eq!(fake.log(), [""; 0]);
+    // A folder may have been made anew.
+    let given = [
+        r"let SHOP\web change C:\homes\web",
+        r"let SHOP\web read C:\notes\web",
+    ];
+    assert_eq!(fake.log(), given);
     service.arguments = vec!["--port".into(), "81".into()];
     service.scm.sid = ServiceSid::None;
     let Change::Changed(changes) = scm.compare(&registration(&service)).expect("ours") else {
@@ -173,6 +196,8 @@ fn one_of_ours_is_changed_in_place_and_the_difference_is_shown() {
         [
             r#"change without account web type 0x10 start 2 path "C:\Program Files\shop\web.exe" --port 81 dependencies ["db", "+TDI"] account SHOP\web password none display name Shop"#,
             "set web Sid(None)",
+            given[0],
+            given[1],
         ]
     );
 }
@@ -191,7 +216,16 @@ fn a_service_that_others_made_is_left_alone() {
 
 #[test]
 fn an_installation_that_fails_is_taken_back_whichever_call_fails() {
-    for call in ["write", "set web Delayed", "set web Privileges", "log on"] {
+    for call in [
+        "write",
+        "set web Delayed",
+        "set web Privileges",
+        "log on",
+        r"write SYSTEM\CurrentControlSet\Services\web\Parameters\LogOn",
+        r"let SHOP\web change",
+        r"let SHOP\web read",
+        r"write SYSTEM\CurrentControlSet\Services\web\Parameters\Rights",
+    ] {
         let (fake, scm) = fake();
         fake.inner().refused.push((call, 87));
         install(&scm, &everything()).expect_err("a call is refused");
@@ -199,6 +233,7 @@ fn an_installation_that_fails_is_taken_back_whichever_call_fails() {
         assert!(inner.services.is_empty(), "{call}");
         assert!(inner.registry.is_empty(), "{call}: {:?}", inner.registry);
         assert!(inner.may_be_service.is_empty(), "{call}");
+        assert!(inner.rights.is_empty(), "{call}: {:?}", inner.rights);
     }
 }
 
@@ -208,6 +243,7 @@ fn a_change_that_fails_leaves_what_was() {
     install(&scm, &everything()).expect("it is installed");
     let services = fake.inner().services.clone();
     let registry = fake.inner().registry.clone();
+    let rights = fake.inner().rights.clone();
     fake.inner().refused.push(("set web Privileges", 5));
     let mut service = plain();
     service.scm.event_messages = Some("other.exe".into());
@@ -216,6 +252,21 @@ fn a_change_that_fails_leaves_what_was() {
     fake.inner().refused.clear();
     assert_eq!(fake.inner().services, services);
     assert_eq!(fake.inner().registry, registry);
+    assert_eq!(fake.inner().rights, rights);
+    // The account's rights are the last thing that is changed.
+    let mut service = everything();
+    service.user = Some(r"SHOP\other".into());
+    service.scm.rights.truncate(1);
+    for call in [
+        "no more let",
+        r"let SHOP\other",
+        r"write SYSTEM\CurrentControlSet\Services\web\Parameters",
+    ] {
+        fake.inner().refused = vec![(call, 87)];
+        install(&scm, &service).expect_err("a call is refused");
+        fake.inner().refused.clear();
+        assert_eq!(fake.inner().rights.len(), 2, "{call}");
+    }
 }
 
 #[test]
@@ -395,6 +446,8 @@ fn it_is_gone_with_its_source_when_it_is_removed() {
     scm.remove("web", WITHIN).expect("it is removed");
     assert!(fake.inner().services.is_empty());
     assert!(fake.inner().registry.is_empty());
+    assert!(fake.inner().rights.is_empty());
+    assert!(fake.inner().may_be_service.is_empty());
     assert_eq!(
         scm.status("web").expect("it says").state,
         State::NotInstalled

@@ -4,12 +4,12 @@ use std::io;
 
 use super::calls::{Calls, Setting, Value};
 use super::explain;
-use super::registration::{Registration, without_password};
+use super::registration::Registration;
+use super::rights;
 use crate::Error;
-use crate::service::{Recovery, ServiceSid};
+use crate::service::{Recovery, Right, ServiceSid};
 
-/// Below the service's key: who has made it. It goes with the key.
-const PARAMETERS: &str = "Parameters";
+/// Below the service's key, in that of its parameters: who has made it. It goes with the key.
 const MARK: &str = "InstalledBy";
 const MARKED: &str = "abide-host";
 
@@ -44,17 +44,18 @@ pub(super) fn read(calls: &dyn Calls, name: &str) -> Result<Option<(Registration
     {
         found.event_messages = Some(file);
     }
+    found.rights = rights::noted(calls, name).map_err(failed)?;
     Ok(Some((found, is_ours(calls, name))))
 }
 
 /// Whether this library has made it.
 pub(super) fn is_ours(calls: &dyn Calls, name: &str) -> bool {
-    let key = format!(r"{}\{PARAMETERS}", Registration::key(name));
+    let key = Registration::parameters(name);
     matches!(calls.value(&key, MARK), Ok(Some(Value::Text(who))) if who == MARKED)
 }
 
 /// How something that was done is taken back.
-enum Undo {
+pub(super) enum Undo {
     /// The service was made.
     Delete,
     /// It was changed.
@@ -67,13 +68,21 @@ enum Undo {
     RestoreEnvironment(Vec<String>),
     /// Its account was given the right to log on.
     Forbid(String),
+    /// That right was taken from an account that has it no more.
+    Permit(String),
+    /// An account was given a right to something of the service's.
+    Disallow(String, Right),
+    /// It was taken away from one that has it no more.
+    Allow(String, Right),
+    /// A value among its parameters was set.
+    RestoreParameter(&'static str, Option<Value>),
 }
 
 /// A registration that is being written.
-struct Writing<'a> {
-    calls: &'a dyn Calls,
-    wanted: &'a Registration,
-    undo: Vec<Undo>,
+pub(super) struct Writing<'a> {
+    pub calls: &'a dyn Calls,
+    pub wanted: &'a Registration,
+    pub undo: Vec<Undo>,
     notes: Vec<String>,
 }
 
@@ -107,7 +116,7 @@ impl Writing<'_> {
             None => {
                 calls.create(wanted)?;
                 self.undo.push(Undo::Delete);
-                let key = format!(r"{}\{PARAMETERS}", Registration::key(&wanted.name));
+                let key = Registration::parameters(&wanted.name);
                 calls.set_value(&key, MARK, &Value::Text(MARKED.to_owned()))?;
                 true
             }
@@ -133,14 +142,8 @@ impl Writing<'_> {
         }
         self.environment(before)?;
         self.source(before)?;
-        if account
-            && !without_password(&wanted.account)
-            && !calls.may_be_service(&wanted.account)?
-        {
-            calls.let_be_service(&wanted.account, true)?;
-            self.undo.push(Undo::Forbid(wanted.account.clone()));
-        }
-        Ok(())
+        self.log_on(before, account)?;
+        self.rights(before)
     }
 
     fn environment(&mut self, before: Option<&Registration>) -> io::Result<()> {
@@ -276,6 +279,21 @@ fn take_back(calls: &dyn Calls, name: &str, undo: Vec<Undo>) -> Vec<String> {
             Undo::Forbid(account) => (
                 "its account's right to log on as a service",
                 calls.let_be_service(&account, false),
+            ),
+            Undo::Permit(account) => (
+                "the right to log on as a service of the account that it had",
+                calls.let_be_service(&account, true),
+            ),
+            Undo::Disallow(account, right) => {
+                ("what its account was given", calls.forbid(&account, &right))
+            }
+            Undo::Allow(account, right) => (
+                "what the account that it had was given",
+                calls.allow(&account, &right),
+            ),
+            Undo::RestoreParameter(value, old) => (
+                "what is noted with it",
+                rights::put(calls, &Registration::parameters(name), value, old.as_ref()),
             ),
             Undo::Restore(before) => ("its settings", restore(calls, &before)),
         };

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::registration::Registration;
+use crate::service::Right;
+
 use super::{Calls, RunState, Setting, Value};
 
 /// A machine without this manager: nothing is asked of it, as [`crate::Manager::of`] does not give it out.
@@ -73,6 +75,12 @@ impl Calls for Absent {
         absent()
     }
     fn let_be_service(&self, _: &str, _: bool) -> io::Result<()> {
+        absent()
+    }
+    fn allow(&self, _: &str, _: &Right) -> io::Result<()> {
+        absent()
+    }
+    fn forbid(&self, _: &str, _: &Right) -> io::Result<()> {
         absent()
     }
 }

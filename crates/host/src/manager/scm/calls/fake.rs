@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::registration::Registration;
+use super::super::rights;
 use super::{Calls, RunState, Setting, Value};
+use crate::service::Right;
 
 #[derive(Default)]
 pub(in super::super) struct Fake(Mutex<Inner>);
@@ -18,6 +20,8 @@ pub(in super::super) struct Inner {
     pub registry: BTreeMap<(String, String), Value>,
     pub accounts: BTreeSet<String>,
     pub may_be_service: BTreeSet<String>,
+    /// What accounts were given, as it is logged.
+    pub rights: BTreeSet<String>,
     /// What each look at a service's state finds; the last one stays.
     pub states: VecDeque<RunState>,
     /// The calls so far that change something.
@@ -99,6 +103,7 @@ impl Calls for Fake {
                 privileges: Vec::new(),
                 environment: Vec::new(),
                 event_messages: None,
+                rights: Vec::new(),
                 password: None,
                 ..service.clone()
             };
@@ -205,6 +210,12 @@ impl Calls for Fake {
     }
 
     fn value(&self, key: &str, name: &str) -> io::Result<Option<Value>> {
+        if name == "ObjectName" {
+            let service = key.rsplit('\\').next().unwrap_or_default();
+            let inner = self.inner();
+            let account = inner.services.get(service).map(|found| &found.account);
+            return Ok(account.map(|account| Value::Text(account.clone())));
+        }
         let at = (key.to_owned(), name.to_owned());
         Ok(self.inner().registry.get(&at).cloned())
     }
@@ -255,5 +266,21 @@ impl Calls for Fake {
                 Ok(())
             },
         )
+    }
+
+    fn allow(&self, account: &str, right: &Right) -> io::Result<()> {
+        let entry = format!("{account} {}", rights::text(right));
+        self.change(format!("let {entry}"), |inner| {
+            inner.rights.insert(entry);
+            Ok(())
+        })
+    }
+
+    fn forbid(&self, account: &str, right: &Right) -> io::Result<()> {
+        let entry = format!("{account} {}", rights::text(right));
+        self.change(format!("no more let {entry}"), |inner| {
+            inner.rights.remove(&entry);
+            Ok(())
+        })
     }
 }

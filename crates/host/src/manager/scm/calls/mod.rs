@@ -18,7 +18,7 @@ use std::io;
 use std::time::Duration;
 
 use super::registration::Registration;
-use crate::service::{Recovery, ServiceSid};
+use crate::service::{Recovery, Right, ServiceSid};
 
 /// One setting of ChangeServiceConfig2W.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,4 +108,8 @@ pub(super) trait Calls: Send + Sync {
     fn may_be_service(&self, account: &str) -> io::Result<bool>;
     /// LsaAddAccountRights, LsaRemoveAccountRights.
     fn let_be_service(&self, account: &str, allowed: bool) -> io::Result<()>;
+    /// SetNamedSecurityInfoW: an entry for the account in the access list of a folder or file. It may be there.
+    fn allow(&self, account: &str, right: &Right) -> io::Result<()>;
+    /// SetNamedSecurityInfoW, without that entry. Entry and file may be gone.
+    fn forbid(&self, account: &str, right: &Right) -> io::Result<()>;
 }

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_platform::service_manager::{self as manager, Configuration};
-use abide_platform::{account, registry};
+use abide_platform::{access, account, registry};
 
 use super::super::explain;
-use super::super::registration::Registration;
+use super::super::registration::{Registration, looked_up};
 use super::{Calls, RunState, Setting, Value};
-use crate::service::{Password, Recovery, RecoveryAction, RecoveryKind, ServiceSid};
+use crate::service::{Access, Password, Recovery, RecoveryAction, RecoveryKind, Right, ServiceSid};
 
 struct Machine;
 
@@ -84,6 +84,18 @@ fn known<T: Default>(answer: io::Result<T>) -> io::Result<T> {
     }
 }
 
+fn identifier(account: &str) -> io::Result<String> {
+    let found = account::sid_of(looked_up(account))?;
+    found.ok_or_else(|| io::Error::other("there is no such account"))
+}
+
+fn as_platform(access: Access) -> access::Access {
+    match access {
+        Access::Change => access::Access::Change,
+        Access::Read => access::Access::Read,
+    }
+}
+
 impl Calls for Machine {
     fn create(&self, service: &Registration) -> io::Result<()> {
         let password = service.password.as_ref().map(Password::reveal);
@@ -140,6 +152,7 @@ impl Calls for Machine {
             privileges: known(manager::privileges(name))?,
             environment: Vec::new(),
             event_messages: None,
+            rights: Vec::new(),
             password: None,
         })
     }
@@ -212,10 +225,26 @@ impl Calls for Machine {
     }
 
     fn may_be_service(&self, name: &str) -> io::Result<bool> {
-        account::may_be_service(name)
+        account::may_be_service(looked_up(name))
     }
 
     fn let_be_service(&self, name: &str, allowed: bool) -> io::Result<()> {
-        account::let_be_service(name, allowed)
+        account::let_be_service(looked_up(name), allowed)
+    }
+
+    fn allow(&self, account: &str, right: &Right) -> io::Result<()> {
+        access::allow(
+            &right.path,
+            &identifier(account)?,
+            as_platform(right.access),
+        )
+    }
+
+    fn forbid(&self, account: &str, right: &Right) -> io::Result<()> {
+        access::forbid(
+            &right.path,
+            &identifier(account)?,
+            as_platform(right.access),
+        )
     }
 }
