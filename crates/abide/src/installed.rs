@@ -2,13 +2,43 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use abide_daemon::installed::{Installed, Shelf};
 use abide_host::{Error, Kind, Manager, Scope};
 
 use crate::failure::Failure;
 use crate::home::Home;
+
+/// The file in which a service of Windows that could not begin says why: in the folder of its note, or in its home.
+pub const WHY_NOT: &str = "why-not.txt";
+
+/// Longer reasons are cut.
+const LONGEST_REASON: usize = 4096;
+
+/// Why the service could not begin when it was last started, if it said that.
+#[must_use]
+pub fn why_not(service: &Installed) -> Option<String> {
+    let text = places_of_reason(service)
+        .iter()
+        .find_map(|place| fs::read(place).ok())?;
+    let text = text.get(..LONGEST_REASON).unwrap_or(&text);
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// It is started anew: what it said before is no more so.
+pub fn forget_why_not(service: &Installed) {
+    for place in places_of_reason(service) {
+        // Mostly there is none. Who may not remove it may not start the service either.
+        let _none = fs::remove_file(place);
+    }
+}
+
+fn places_of_reason(service: &Installed) -> [PathBuf; 2] {
+    [&service.directory, &service.note.home].map(|folder| folder.join(WHY_NOT))
+}
 
 /// Where services of this scope are noted.
 ///

@@ -30,6 +30,7 @@ mod why;
 
 use std::future::Future;
 use std::io::Write;
+use std::path::Path;
 
 use abide_model::api::Verb;
 use clap::CommandFactory as _;
@@ -72,13 +73,16 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
             } else {
                 None
             };
-            return keeping(&args.managed, |manager| host::run(home, args, manager));
+            let directory = home.as_ref().map(|home| home.directory.clone());
+            return keeping(&args.managed, directory.as_deref(), |manager| {
+                host::run(home, args, manager)
+            });
         }
         _ => {}
     }
     let home = Home::resolve(&Surroundings::of_this_process(cli.common.home)?)?;
     if let Command::Daemon(args) = &command {
-        return keeping(&args.managed, |manager| {
+        return keeping(&args.managed, Some(&home.directory), |manager| {
             launch::foreground(&home, args, manager)
         });
     }
@@ -90,11 +94,15 @@ pub fn dispatch(cli: Cli, out: &mut Output) -> Answer {
 }
 
 /// The commands that become the keeper, which return only when they cannot: then whoever started this is told.
-fn keeping(args: &ManagedArgs, keep: impl FnOnce(&Manager) -> Answer) -> Answer {
+fn keeping(
+    args: &ManagedArgs,
+    home: Option<&Path>,
+    keep: impl FnOnce(&Manager) -> Answer,
+) -> Answer {
     let manager = Manager::meet(args)?;
     let answer = keep(&manager);
     if let Err(failure) = &answer {
-        manager.failed(failure.code);
+        manager.failed(failure, home);
     }
     answer
 }

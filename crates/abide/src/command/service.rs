@@ -114,6 +114,14 @@ impl Target {
         }
     }
 
+    /// What it has said of why it could not begin.
+    fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Ours(service) => installed::why_not(service),
+            Self::Other(..) => None,
+        }
+    }
+
     async fn act(&self, act: Act, within: Duration) -> Result<(), Failure> {
         let owned;
         let manager = match self {
@@ -125,6 +133,9 @@ impl Target {
         };
         let name = self.name();
         let begun = Instant::now();
+        if let (Self::Ours(service), Act::Start | Act::Restart) = (self, act) {
+            installed::forget_why_not(service);
+        }
         match act {
             Act::Start => manager.start(name, within),
             Act::Stop => manager.stop(name, within),
@@ -133,18 +144,38 @@ impl Target {
             Act::Disable => manager.disable(name),
         }
         .map_err(|error| match act {
-            Act::Start | Act::Restart => doctor::explained(error, manager, name),
+            Act::Start | Act::Restart => match self.why_not() {
+                Some(why) => with_its_words(refused(error), &why),
+                None => doctor::explained(error, manager, name),
+            },
             Act::Stop | Act::Enable | Act::Disable => refused(error),
         })?;
         match self {
             Self::Ours(service) if matches!(act, Act::Start | Act::Restart) => {
                 let left = within.saturating_sub(begun.elapsed());
                 let up = ready(service, manager, left).await;
-                up.map_err(|failure| doctor::looked_at(failure, manager, name))
+                up.map_err(|failure| match self.why_not() {
+                    Some(why) => with_its_words(failure, &why),
+                    None => doctor::looked_at(failure, manager, name),
+                })
             }
             _ => Ok(()),
         }
     }
+}
+
+/// A failure to start, with what the service itself has said of it.
+fn with_its_words(mut failure: Failure, why: &str) -> Failure {
+    for line in why.lines() {
+        if let Some(help) = line.strip_prefix("help: ") {
+            failure.help = Some(help.to_owned());
+        } else {
+            failure.message.push_str("\nit says: ");
+            let words = line.strip_prefix("error: ").unwrap_or(line);
+            failure.message.push_str(words);
+        }
+    }
+    failure
 }
 
 /// The services that are meant; `None`: units are.
@@ -295,6 +326,12 @@ fn element(service: &Installed, said: &Result<Status, abide_host::Error>) -> Uni
         }
     };
     let manager = &service.note.manager;
+    let down = matches!(state, ActualState::Failed | ActualState::Stopped);
+    let words = if down {
+        installed::why_not(service)
+    } else {
+        None
+    };
     let reason = match said {
         Err(error) => Some(format!("{manager} does not say how it is: {error}")),
         Ok(status) if status.state == State::NotInstalled => Some(format!(
@@ -305,6 +342,14 @@ fn element(service: &Installed, said: &Result<Status, abide_host::Error>) -> Uni
             Some(detail) => format!("{manager}: {}, {detail}", status.state),
             None => format!("{manager}: {}", status.state),
         }),
+    };
+    let reason = match (reason, words) {
+        (Some(reason), Some(words)) => {
+            let first = words.lines().next().unwrap_or_default();
+            let first = first.strip_prefix("error: ").unwrap_or(first);
+            Some(format!("{reason}; it could not begin: {first}"))
+        }
+        (reason, _) => reason,
     };
     let status = said.as_ref().ok();
     UnitStatus {

@@ -6,7 +6,7 @@ use abide_platform::keeper::{Launch, become_keeper};
 
 use crate::args::ManagedArgs;
 use crate::daemon::Role;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 
 /// Whoever started this process; it is spoken to by the daemon.
 #[derive(Debug)]
@@ -38,6 +38,6 @@ impl Manager {
         })
     }
 
-    /// It came to nothing: the exit code says so.
-    pub fn failed(&self, _code: Code) {}
+    /// It came to nothing: the exit code says so, and standard error, which is the manager's.
+    pub fn failed(&self, _failure: &Failure, _home: Option<&Path>) {}
 }

@@ -1,3 +1,5 @@
+mod not_begun;
+
 use std::io;
 use std::path::Path;
 use std::process::exit;
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use abide_host::scm::{self, Asked, Connection, Ending, Said, Settings};
 use abide_model::Signal;
-use abide_platform::keeper::{self, Launch, become_keeper};
+use abide_platform::keeper::{self, Kept, Launch, become_keeper};
 use abide_platform::notify::{Notice, NotifySocket, parse};
 use abide_platform::poll::{Events, Interest, Poll};
 use abide_platform::{random, service_control};
@@ -15,7 +17,8 @@ use abide_platform::{random, service_control};
 use crate::args::ManagedArgs;
 use crate::args::install::ServiceControl;
 use crate::daemon::Role;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
+use crate::term::Palette;
 
 /// Whoever started this process.
 #[derive(Debug)]
@@ -61,8 +64,12 @@ impl Manager {
         let Some(scm) = &self.scm else {
             return become_keeper(&launch(role));
         };
+        not_begun::forget(scm.name(), &role.home);
         match serve(scm, &self.controls, role.clone(), log) {
-            Ok(code) => {
+            Ok(Kept { code, refused }) => {
+                if let Some(why) = refused {
+                    not_begun::tell(scm.name(), Some(&role.home), &why);
+                }
                 scm.end(Ending::Code(code.cast_unsigned()));
                 exit(code)
             }
@@ -75,10 +82,11 @@ impl Manager {
         }
     }
 
-    /// It came to nothing.
-    pub fn failed(&self, code: Code) {
+    /// It came to nothing: the administrator is told why, and the manager that it is so.
+    pub fn failed(&self, failure: &Failure, home: Option<&Path>) {
         if let Some(scm) = &self.scm {
-            scm.end(Ending::Code(code as u32));
+            not_begun::tell(scm.name(), home, &failure.render(Palette::plain()));
+            scm.end(Ending::Code(failure.code as u32));
         }
     }
 }
@@ -90,13 +98,13 @@ fn launch(role: &Role) -> Launch {
     }
 }
 
-/// Keeps until all is over; returns the code to end with.
+/// Keeps until all is over.
 fn serve(
     scm: &Arc<Connection>,
     controls: &[ServiceControl],
     mut role: Role,
     log: &Path,
-) -> io::Result<i32> {
+) -> io::Result<Kept> {
     let mut number = [0; 8];
     random::fill(&mut number)?;
     let name = format!("abide-scm-{:016x}", u64::from_ne_bytes(number));

@@ -17,6 +17,12 @@ const RUNNING: u32 = 4;
 /// `SERVICE_CONTROL_STOP`.
 const STOP: u32 = 1;
 
+/// `SERVICE_CONTROL_PAUSE`.
+const PAUSE: u32 = 2;
+
+/// `ERROR_INVALID_SERVICE_CONTROL`.
+const NOT_TAKEN: i32 = 1052;
+
 /// `ERROR_SERVICE_SPECIFIC_ERROR`.
 const OWN: u32 = 1066;
 
@@ -125,6 +131,10 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     assert_eq!(service.state(), running);
     assert_eq!(shop.starts("web").len(), 1);
 
+    // It does not rest.
+    let paused = service_manager::control(service.name, PAUSE).expect_err("it takes no pause");
+    assert_eq!(paused.raw_os_error(), Some(NOT_TAKEN));
+
     // It fails for good, and so does the service.
     shop.write("crash now", "3");
     let ended = service.is(STOPPED);
@@ -141,6 +151,55 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     let left = shop.alive("web");
     assert!(left.is_empty(), "stopped before the service is: {left:?}");
     wait_until("the keeper's end", || (!keeper.alive()).then_some(()));
+}
+
+#[test]
+fn a_service_that_cannot_begin_says_why() {
+    let Some(_alone) = may_make_services("a_service_that_cannot_begin") else {
+        return;
+    };
+    let shop = Shop::new();
+    shop.configure(&[("web", "idle", "")]);
+    let file = shop.path().join("abide.toml");
+    let line = format!("host \"{}:web\"", file.display());
+    let service = Made::new("abide-cannot", &shop, &line);
+    let why = || std::fs::read_to_string(shop.path().join("home").join("why-not.txt"));
+    let ended = || {
+        service.start();
+        wait_until("its end", || {
+            Some(service.state()).filter(|seen| seen.state == STOPPED && seen.exit == OWN)
+        })
+    };
+
+    // It begins, which makes its home.
+    service.start();
+    service.is(RUNNING);
+    service_manager::control(service.name, STOP).expect("it takes it");
+    service.is(STOPPED);
+    assert!(why().is_err(), "there is nothing to say");
+
+    // Its file has a mistake.
+    let sound = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, sound.replace("command", "comand")).expect("it is written");
+    assert_eq!(ended().own_exit, 2);
+    let text = why().expect("it is said");
+    assert!(text.contains("comand"), "{text}");
+    std::fs::write(&file, sound).expect("it is written");
+
+    // Somebody else has its home.
+    shop.ask(&["up"]);
+    assert_ne!(ended().own_exit, 0);
+    let text = why().expect("it is said");
+    assert!(
+        text.starts_with("cannot ") && !text.contains("comand"),
+        "{text}"
+    );
+    shop.ask(&["down"]);
+
+    // What was said is forgotten when it begins.
+    service.start();
+    service.is(RUNNING);
+    assert!(why().is_err());
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub const SOURCE: &str = "abide";
 /// The id of a line that a program wrote is this and its severity (0 to 7).
 pub const OUTPUT: u32 = 900;
 
+/// The id of the event that abide could not begin as a service.
+pub const NOT_BEGUN: u32 = 950;
+
 /// The longest string, in UTF-16 units (ReportEventW).
 const LONGEST: usize = 31_839;
 
@@ -58,6 +61,20 @@ pub fn report(entry: &Entry<'_>) -> Report {
                 (id & 0xffff) as u32
             }),
         strings: vec![message, fields],
+    }
+}
+
+/// That abide could not begin as the service of this name, and why.
+#[must_use]
+pub fn not_begun(service: &str, why: &str) -> Report {
+    let why = cut(plain(why.trim()), ALL / 2);
+    Report {
+        kind: kind(Severity::Error),
+        id: NOT_BEGUN,
+        strings: vec![
+            format!("abide could not begin as the service {service}.\r\n{why}"),
+            format!("service_name={}\r\nevent_severity=3", plain(service)),
+        ],
     }
 }
 
@@ -154,6 +171,23 @@ mod tests {
         ];
         assert_eq!(all, ids);
         assert!(all.iter().all(|(_, id)| IDS.contains(id)));
+    }
+
+    #[test]
+    fn why_abide_could_not_begin_is_an_error_with_an_id_of_its_own() {
+        let report = not_begun(
+            "web",
+            "error: cannot use C:\\web\nhelp: choose another --home\n",
+        );
+        assert_eq!((report.kind, report.id), (1, 950));
+        assert!(IDS.contains(&report.id));
+        assert_eq!(
+            report.strings,
+            [
+                "abide could not begin as the service web.\r\nerror: cannot use C:\\web\nhelp: choose another --home",
+                "service_name=web\r\nevent_severity=3",
+            ]
+        );
     }
 
     #[test]

@@ -117,3 +117,46 @@ impl Drop for Source {
         unsafe { DeregisterEventSource(self.0) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windows_sys::Win32::System::EventLog::{
+        CloseEventLog, GetNumberOfEventLogRecords, GetOldestEventLogRecord, OpenEventLogW,
+    };
+
+    /// The number of the newest record of the log of applications, which is 0 for ever under Wine.
+    fn newest() -> u32 {
+        let name = wide("Application").expect("a name");
+        let (mut oldest, mut count) = (0, 0);
+        // SAFETY: the name ends with a zero; the numbers go to locals; the log is closed once.
+        unsafe {
+            let log = OpenEventLogW(null(), name.as_ptr());
+            assert!(!log.is_null(), "{}", io::Error::last_os_error());
+            assert_ne!(GetNumberOfEventLogRecords(log, &mut count), 0);
+            // An empty log has no oldest one.
+            let _none = GetOldestEventLogRecord(log, &mut oldest);
+            CloseEventLog(log);
+        }
+        oldest + count
+    }
+
+    #[test]
+    fn an_event_is_reported_with_its_strings() {
+        let before = newest();
+        let source = Source::open("abide").expect("it is opened");
+        let strings = [
+            "a text of abide's tests: 50% of \u{fc}".to_owned(),
+            String::new(),
+        ];
+        source.report(4, 906, &strings).expect("it is taken");
+        if std::env::var_os("ABIDE_UNDER_WINE").is_none() {
+            assert!(newest() > before);
+        }
+        let zero = source.report(4, 906, &["a\0b".to_owned()]);
+        assert_eq!(
+            zero.expect_err("it would be cut").kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+}

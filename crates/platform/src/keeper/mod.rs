@@ -52,7 +52,7 @@ mod windows;
 pub(crate) use windows::kept;
 #[cfg(windows)]
 pub use windows::{
-    KeeperSocket, Link, Starting, Successor, ask, be_keeper, become_keeper, enter, hand_over,
+    KeeperSocket, Kept, Link, Starting, Successor, ask, be_keeper, become_keeper, enter, hand_over,
     main_process, start_detached, tell_starter,
 };
 

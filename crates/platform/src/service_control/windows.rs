@@ -55,12 +55,21 @@ pub trait Service: Send + Sync {
 
 /// Where the manager is told how the service is.
 #[derive(Debug)]
-pub struct Line(SERVICE_STATUS_HANDLE);
+pub struct Line {
+    handle: SERVICE_STATUS_HANDLE,
+    name: OsString,
+}
 
 // SAFETY: any thread may use it (SetServiceStatus); it need not be closed.
 unsafe impl Send for Line {}
 
 impl Line {
+    /// The name under which the manager has this service.
+    #[must_use]
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// Tells it.
     ///
     /// # Errors
@@ -76,7 +85,7 @@ impl Line {
             dwWaitHint: status.hint,
         };
         // SAFETY: the handle is that of this process's service, the status a local.
-        checked(unsafe { SetServiceStatus(self.0, &status) })
+        checked(unsafe { SetServiceStatus(self.handle, &status) })
     }
 }
 
@@ -117,17 +126,17 @@ pub fn serve(service: Box<dyn Service>) -> io::Result<bool> {
 unsafe extern "system" fn main(count: u32, arguments: *mut windows_sys::core::PWSTR) {
     let Some(service) = SERVICE.get() else { return };
     // SAFETY: the function lives as long as the program, and wants no context; the name is not looked at.
-    let line = unsafe { RegisterServiceCtrlHandlerExW([0].as_ptr(), Some(control), null()) };
-    if line.is_null() {
+    let handle = unsafe { RegisterServiceCtrlHandlerExW([0].as_ptr(), Some(control), null()) };
+    if handle.is_null() {
         // The manager hears of it by the end of this process, as nothing was reported.
         return;
     }
-    // The first one is the service's name.
-    let words = (1..count as usize)
+    let mut words =
         // SAFETY: the system gives as many texts as it says, each with a zero at its end.
-        .map(|index| unsafe { text(*arguments.add(index)) })
-        .collect();
-    service.run(words, Line(line));
+        (0..count as usize).map(|index| unsafe { text(*arguments.add(index)) });
+    // The first one is the service's name.
+    let name = words.next().unwrap_or_default();
+    service.run(words.collect(), Line { handle, name });
 }
 
 /// # Safety

@@ -1,6 +1,6 @@
 //! The machine, the system's threads and the program, put together.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// This process as a service that the manager has started.
 #[derive(Debug)]
 pub struct Connection {
+    name: OsString,
     arguments: Vec<OsString>,
     to: Sender<Message>,
     /// Disconnected when the manager was told that the service has stopped.
@@ -53,7 +54,8 @@ pub fn connect(settings: Settings) -> io::Result<Option<Connection>> {
             let _begun = begun.send(served.map(|_| None));
         })?;
     let first = beginning.recv().map_err(io::Error::other)?;
-    Ok(first?.map(|arguments| Connection {
+    Ok(first?.map(|(name, arguments)| Connection {
+        name,
         arguments,
         to,
         stopped: Mutex::new(stopped),
@@ -61,6 +63,12 @@ pub fn connect(settings: Settings) -> io::Result<Option<Connection>> {
 }
 
 impl Connection {
+    /// The name under which the manager has this service.
+    #[must_use]
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// The arguments that the service was started with (`sc start NAME ARGUMENTS`), which are not those of the process.
     #[must_use]
     pub fn arguments(&self) -> &[OsString] {
@@ -87,6 +95,9 @@ impl Connection {
     }
 }
 
+/// The service's name, and the arguments of its start.
+type Start = (OsString, Vec<OsString>);
+
 /// What the system's threads have.
 struct Process {
     settings: Settings,
@@ -96,7 +107,7 @@ struct Process {
 
 struct Once {
     inbox: Receiver<Message>,
-    begun: Sender<io::Result<Option<Vec<OsString>>>>,
+    begun: Sender<io::Result<Option<Start>>>,
     /// Dropped when the service has stopped.
     _running: Sender<()>,
 }
@@ -111,7 +122,8 @@ impl Service for Process {
         // The system calls it once.
         let Some(once) = once else { return };
         // Whoever waits for it is there until it has come.
-        let _waiting = once.begun.send(Ok(Some(arguments)));
+        let begun = (line.name().to_owned(), arguments);
+        let _waiting = once.begun.send(Ok(Some(begun)));
         drive(self.settings.clone(), &mut Manager(line), &once.inbox);
     }
 

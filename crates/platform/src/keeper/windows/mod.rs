@@ -30,7 +30,7 @@ mod successor;
 pub use asked::ask;
 pub use kept::main_process;
 pub use link::{KeeperSocket, Link, tell_starter};
-pub use start::{Starting, be_keeper, become_keeper, enter, hand_over, start_detached};
+pub use start::{Kept, Starting, be_keeper, become_keeper, enter, hand_over, start_detached};
 pub use successor::Successor;
 
 /// The first argument of a keeper; then home, number of the starter's pipe, number of a handing-over

@@ -176,15 +176,52 @@ pub fn become_keeper(launch: &Launch) -> io::Error {
     exit(keep(&launch.home, None, None, launch.daemon.clone()))
 }
 
-/// Has this process be the keeper until all is over, on this thread, while others of it do something else: returns the
-/// code to exit with. `log`: what the daemon says on standard error goes to the end of this file.
+/// How keeping has ended.
+#[derive(Debug)]
+pub struct Kept {
+    /// The code to exit with.
+    pub code: i32,
+    /// Why it has not begun, if it has not: what keeper or daemon say of that.
+    pub refused: Option<String>,
+}
+
+/// Has this process be the keeper until all is over, on this thread, while others of it do something else. `log`: what
+/// the daemon says on standard error goes to the end of this file.
 ///
 /// # Errors
-/// Those of opening it.
-pub fn be_keeper(launch: &Launch, log: &Path) -> io::Result<i32> {
+/// Those of opening it, and of making a pipe.
+pub fn be_keeper(launch: &Launch, log: &Path) -> io::Result<Kept> {
     let stderr = OpenOptions::new().append(true).create(true).open(log)?;
     super::process::set_stderr(stderr.into())?;
-    Ok(keep(&launch.home, None, None, launch.daemon.clone()))
+    let (reader, writer) = pair()?;
+    let code = keep(&launch.home, Some(writer), None, launch.daemon.clone());
+    let refused = refusal(&Arc::new(reader));
+    let refused = refused.map(|words| {
+        if words.starts_with("cannot ") {
+            // The daemon's, which stand in the log.
+            return words;
+        }
+        say(None, &words);
+        format!("cannot {words}")
+    });
+    Ok(Kept { code, refused })
+}
+
+/// What was said to a starter that did not wait for it, if that is why something was refused.
+fn refusal(pipe: &Arc<OwnedHandle>) -> Option<String> {
+    let mut reading = Operation::new(pipe).ok()?;
+    let mut text = Vec::new();
+    // What was said is there; nobody is left who would say more.
+    while reading.read().is_ok() && reading.wait(Some(Duration::ZERO)).ok()? {
+        match reading.done() {
+            Ok(Some(length)) => text.extend_from_slice(reading.bytes(length)),
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+    let text = String::from_utf8_lossy(&text);
+    let words = text.trim_end().strip_prefix("error: ")?;
+    Some(words.to_owned())
 }
 
 /// A daemon on its way up.
