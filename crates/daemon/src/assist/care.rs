@@ -67,8 +67,17 @@ pub struct Care {
     state: Mutex<State>,
     /// A command is gone.
     fewer: Condvar,
-    /// What an earlier daemon left behind is gone.
-    swept: watch::Sender<bool>,
+    leftovers: watch::Sender<Leftovers>,
+}
+
+/// What an earlier daemon left behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leftovers {
+    /// Nobody has looked yet: what is begun now would be taken for a part of it.
+    Unknown,
+    /// Known, with its numbers, and about to end.
+    Ending,
+    Gone,
 }
 
 #[derive(Default)]
@@ -112,7 +121,7 @@ impl Care {
             lanes: [HOLD_UP, BACKGROUND, PROBES].map(|n| Arc::new(Semaphore::new(n))),
             state: Mutex::default(),
             fewer: Condvar::new(),
-            swept: watch::channel(false).0,
+            leftovers: watch::channel(Leftovers::Unknown).0,
         })
     }
 
@@ -254,11 +263,12 @@ impl Care {
             Lane::Background => &self.lanes[1],
             Lane::Probe => &self.lanes[2],
         };
-        let mut swept = self.swept.subscribe();
-        if !*swept.borrow() {
-            // Processes that cannot be ended must not hold up everything.
-            let _ = tokio::time::timeout(STUCK, swept.wait_for(|swept| *swept)).await;
-        }
+        let mut leftovers = self.leftovers.subscribe();
+        // Its sender is ours.
+        let _ = leftovers.wait_for(|left| *left != Leftovers::Unknown).await;
+        // Processes that cannot be ended must not hold up everything.
+        let gone = leftovers.wait_for(|left| *left == Leftovers::Gone);
+        let _ = tokio::time::timeout(STUCK, gone).await;
         Arc::clone(lane).acquire_owned().await.ok()
     }
 
@@ -343,7 +353,7 @@ impl Care {
             .stack_size(256 << 10);
         if let Err(error) = thread.spawn(move || care.hunt_leftovers()) {
             tracing::warn!(%error, "cannot look for what hooks of an earlier daemon left");
-            self.swept.send_replace(true);
+            self.leftovers.send_replace(Leftovers::Gone);
         }
     }
 
@@ -368,9 +378,10 @@ impl Care {
                 }
             }
         }
-        if state.leftovers == 0 {
-            self.swept.send_replace(true);
-        }
+        self.leftovers.send_replace(match state.leftovers {
+            0 => Leftovers::Gone,
+            _ => Leftovers::Ending,
+        });
     }
 
     fn on_empty(&self, unit: UnitId, run: RunId) {
@@ -385,7 +396,7 @@ impl Care {
                 state.numbers.free(tree.auxiliary_number());
                 state.leftovers -= 1;
                 if state.leftovers == 0 {
-                    self.swept.send_replace(true);
+                    self.leftovers.send_replace(Leftovers::Gone);
                 }
             }
             None => {}

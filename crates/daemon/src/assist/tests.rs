@@ -1,5 +1,5 @@
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use abide_model::{
 };
 use abide_platform::tree::Trees;
 
-use super::{Assistants, Job, Purpose, Report};
+use super::{Assistants, Care, Job, Purpose, Report, STUCK};
 
 /// Long enough for a machine that is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -309,6 +309,32 @@ fn many_commands_at_once_are_all_answered_once() {
         .collect();
     answered.sort_unstable();
     assert!(answered.into_iter().eq(0..300));
+}
+
+#[test]
+fn nothing_is_begun_before_it_is_known_what_an_earlier_daemon_left() {
+    let bench = Bench::new(false);
+    let (tell, told) = channel();
+    let tell = Mutex::new(tell);
+    let report = move |report| {
+        let _ = tell.lock().expect("nobody panics with it").send(report);
+    };
+    // As on a machine that has no time for the look: it would take what is begun for a part of what was left.
+    let trees = Trees::without_groups(bench.home.path());
+    let care = Care::new(trees, None, Box::new(report));
+    let late = Assistants {
+        care: Arc::clone(&care),
+    };
+    late.run(bench.job(1, &["true"], PATIENCE));
+    let nothing = told.recv_timeout(STUCK + Duration::from_secs(1));
+    assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
+    care.end_leftovers();
+    let done = Report::Done {
+        effect: EffectId(1),
+        result: Ok(()),
+    };
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(done));
+    late.finish(PATIENCE);
 }
 
 #[test]
