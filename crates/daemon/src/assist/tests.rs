@@ -356,7 +356,10 @@ fn what_an_earlier_daemon_left_is_ended_before_anything_is_run() {
         let next = Assistants::new(trees, None, move |report| {
             let _ = tell.lock().expect("nobody panics with it").send(report);
         });
-        next.run(bench.job(2, &["true"], PATIENCE));
+        // Of another unit: the earlier one, which has not died, ends what has the numbers of its own.
+        let mut job = bench.job(2, &["true"], PATIENCE);
+        job.unit = UnitId(8);
+        next.run(job);
         let done = told.recv_timeout(PATIENCE).expect("an answer");
         let effect = EffectId(2);
         assert_eq!(
