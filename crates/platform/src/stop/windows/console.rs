@@ -18,6 +18,7 @@ use windows_sys::Win32::System::Console::{
 use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 use windows_sys::core::BOOL;
 
+use crate::identity::{Handle, Identity};
 use crate::win32::wait;
 
 /// The first argument of a helper.
@@ -70,10 +71,10 @@ impl ConsoleHelper {
     }
 
     /// Sends to all consoles of these processes, but to none that this process is attached to; to how many.
-    pub(super) fn send(&self, event: Event, pids: &[u32]) -> io::Result<usize> {
+    pub(super) fn send(&self, event: Event, processes: &[Handle]) -> io::Result<usize> {
         let mut child = Command::new(&self.program)
             .args([HELPER, event.word(), &std::process::id().to_string()])
-            .args(pids.iter().map(u32::to_string))
+            .args(processes.iter().map(|process| told(&process.identity())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -111,9 +112,8 @@ pub fn enter() -> Option<i32> {
     }
     let event = arguments.next()?;
     let event = Event::ALL.into_iter().find(|known| known.word() == event)?;
-    let mut numbers = arguments.map_while(|argument| argument.parse().ok());
-    let spared = numbers.next()?;
-    let reached = help(event, spared, numbers);
+    let spared = arguments.next()?.parse().ok()?;
+    let reached = help(event, spared, arguments.filter_map(|word| find(&word)));
     Some(i32::try_from(reached.min(MOST)).unwrap_or(0))
 }
 
@@ -122,7 +122,20 @@ unsafe extern "system" fn ignore(_: u32) -> BOOL {
     1
 }
 
-fn help(event: Event, spared: u32, pids: impl Iterator<Item = u32>) -> usize {
+/// A process, as the helper is told of it. Its number alone may be somebody else's when the helper has been loaded:
+/// whoever sends may be gone by then, and its processes too.
+fn told(process: &Identity) -> String {
+    format!("{}:{}", process.pid, process.start.unwrap_or_default())
+}
+
+/// That very process, if it is still there; as long as it is held its number is nobody else's.
+fn find(word: &str) -> Option<Handle> {
+    let (pid, _) = word.split_once(':')?;
+    let found = Handle::open(pid.parse().ok()?).ok()?;
+    (told(&found.identity()) == word).then_some(found)
+}
+
+fn help(event: Event, spared: u32, processes: impl Iterator<Item = Handle>) -> usize {
     let (mut reached, mut seen) = (0, BTreeSet::new());
     // SAFETY: the handler does nothing; the others take numbers.
     unsafe {
@@ -130,7 +143,8 @@ fn help(event: Event, spared: u32, pids: impl Iterator<Item = u32>) -> usize {
         SetConsoleCtrlHandler(Some(ignore), 1);
         FreeConsole();
     }
-    for pid in pids {
+    for process in processes {
+        let pid = process.identity().pid;
         // Several processes on one console are reached at once.
         if seen.contains(&pid) {
             continue;

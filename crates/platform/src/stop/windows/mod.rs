@@ -9,6 +9,7 @@ use abide_model::Signal;
 
 use super::plan::{Outcome, Plan, Report, Step, Target, follow};
 use crate::absent;
+use crate::identity::Handle;
 use crate::tree::{RunTree, TERMINATED};
 
 use console::Event;
@@ -30,8 +31,8 @@ pub const ASKING_BLOCKS: bool = true;
 /// Nobody of it can be asked in this way; `Unsupported` for any other signal.
 pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
     let consoles = |event| {
-        let pids = tree.processes()?;
-        ConsoleHelper::own()?.send(event, &pids)
+        let processes = held(tree)?;
+        ConsoleHelper::own()?.send(event, &processes)
     };
     let windows = || window::close(&tree.processes()?);
     let done = match signal {
@@ -71,6 +72,16 @@ pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
     Ok(Some(done.join(", ")))
 }
 
+/// The processes of a run that there are now. While they are held their numbers are nobody else's.
+fn held(tree: &RunTree) -> io::Result<Vec<Handle>> {
+    let there = tree.processes()?.into_iter();
+    let mut held: Vec<Handle> = there.filter_map(|pid| Handle::open(pid).ok()).collect();
+    // One that ended before it was held may have left its number to a stranger, which is not in this tree.
+    let there = tree.processes()?;
+    held.retain(|process| there.contains(&process.identity().pid));
+    Ok(held)
+}
+
 /// "Ctrl-C in 2 consoles"; nothing if it reached nobody.
 fn sent(what: &str, consoles: usize) -> Option<String> {
     match consoles {
@@ -108,6 +119,14 @@ pub fn stop(
     follow(plan, &mut run)
 }
 
+fn outcome(asked: io::Result<usize>) -> Outcome {
+    match asked {
+        Ok(0) => Outcome::Nobody,
+        Ok(asked) => Outcome::Asked(asked),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
 struct Run<'a> {
     tree: &'a RunTree,
     input: Option<OwnedHandle>,
@@ -116,13 +135,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Asks all processes that there are now.
-    fn ask(&self, ask: impl FnOnce(&[u32]) -> std::io::Result<usize>) -> Outcome {
-        match self.tree.processes().and_then(|pids| ask(&pids)) {
-            Ok(0) => Outcome::Nobody,
-            Ok(asked) => Outcome::Asked(asked),
-            Err(error) => Outcome::Failed(error.to_string()),
-        }
+    /// Asks all consoles that there are now.
+    fn send(&self, event: Event) -> Outcome {
+        outcome(held(self.tree).and_then(|processes| self.helper.send(event, &processes)))
     }
 }
 
@@ -136,9 +151,9 @@ impl Target for Run<'_> {
                 }
                 None => Outcome::Nobody,
             },
-            Step::CtrlC => self.ask(|pids| self.helper.send(Event::CtrlC, pids)),
-            Step::CtrlBreak => self.ask(|pids| self.helper.send(Event::CtrlBreak, pids)),
-            Step::Close => self.ask(window::close),
+            Step::CtrlC => self.send(Event::CtrlC),
+            Step::CtrlBreak => self.send(Event::CtrlBreak),
+            Step::Close => outcome(self.tree.processes().and_then(|pids| window::close(&pids))),
             Step::Terminate => match self.tree.terminate(TERMINATED) {
                 Ok(()) => Outcome::Asked(1),
                 Err(error) => Outcome::Failed(error.to_string()),
