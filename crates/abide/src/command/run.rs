@@ -331,12 +331,6 @@ mod tests {
             split("ask --now 'a b'").expect("it is one"),
             words(&["ask", "--now", "a b"])
         );
-        if cfg!(windows) {
-            assert_eq!(
-                split(r"C:\shop\ask.exe C:\data").expect("it is one"),
-                words(&[r"C:\shop\ask.exe", r"C:\data"])
-            );
-        }
         assert_eq!(split("ask 'a").expect_err("not closed").code, Code::Usage);
     }
 
