@@ -7,3 +7,7 @@ pub mod progress;
 pub mod status;
 pub mod unit;
 pub mod words;
+
+// What the system has elsewhere.
+#[cfg(all(test, windows))]
+mod zones;
