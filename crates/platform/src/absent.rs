@@ -83,10 +83,11 @@ pub const STOP_SIGNALS: Absent = Absent::new(
      SIGKILL terminates",
 );
 
-/// An executable that takes over from a daemon.
-pub const UPGRADE: Absent = Absent::new(
-    "upgrade",
-    "on Windows the keeper cannot replace its daemon yet; `abide down`, put the new file in place, then `abide up`",
+/// Another file that a keeper executes in its own place.
+pub const KEEPER_RENEWAL: Absent = Absent::new(
+    "keeper-renewal",
+    "on Windows no process can go on with another file: the keeper is renewed when it is started next; leave `--keeper` out, \
+     or `abide down`, then `abide up`",
 );
 
 /// All of it.
@@ -101,5 +102,5 @@ pub const ON_WINDOWS: &[Absent] = &[
     LOSS,
     SIGNALS,
     STOP_SIGNALS,
-    UPGRADE,
+    KEEPER_RENEWAL,
 ];

@@ -10,6 +10,8 @@ pub use linux::{Executable, own};
 mod windows;
 #[cfg(windows)]
 pub use windows::{Executable, own};
+#[cfg(windows)]
+pub(crate) use windows::{hold, note_own, path_of};
 
 use std::path::PathBuf;
 

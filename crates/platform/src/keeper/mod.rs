@@ -21,10 +21,7 @@
 //! in [`Successor`], if no other daemon is left.
 
 mod launch;
-// Nobody upgrades on Windows yet, and there is one version of the keeper there.
-#[cfg_attr(windows, allow(dead_code))]
 mod told;
-#[cfg_attr(windows, allow(dead_code))]
 mod upgrade;
 
 // What runs in the keeper cannot panic.
@@ -64,8 +61,9 @@ pub use launch::{Launch, StartError};
 pub use upgrade::UpgradeFailure;
 
 /// Of the keeper's own code: to be raised with every change of it that is worth its re-execution. After
-/// an upgrade, a keeper of another version executes the new file, in place.
-pub const KEEPER_VERSION: u32 = 1;
+/// an upgrade, a keeper of another version executes the new file, in place; on Windows, where no process can,
+/// it is renewed when it is started next.
+pub const KEEPER_VERSION: u32 = if cfg!(windows) { 2 } else { 1 };
 
 /// What the daemon's exit code says to its keeper, once it has been ready: do not start me again,
 /// I refuse to run (`EX_CONFIG` of sysexits.h). Code 0 says the same without a complaint. Until the

@@ -1,12 +1,20 @@
 //! What can go wrong when another executable is to be the daemon.
 
-use abide_model::Signal;
+use std::time::Duration;
+
+use abide_model::{ExitStatus, Signal};
+
+/// How long a successor may take until it is prepared.
+pub(super) const PREPARED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the old daemon may take to let go, and then the new one to be ready.
+pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a new daemon did not take over. Reads after "cannot upgrade: ".
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UpgradeFailure {
     /// It ended.
-    #[error("the new daemon ended with code {code} before it was {}", state(*.turn))]
+    #[error("the new daemon ended with code {} before it was {}", words(*.code), state(*.turn))]
     Ended {
         /// Its exit code.
         code: i32,
@@ -43,11 +51,23 @@ pub enum UpgradeFailure {
     Busy,
 }
 
+/// A code that is a crash on Windows, in words.
+fn words(code: i32) -> String {
+    let text = ExitStatus::Code(code).to_string();
+    text.strip_prefix("exit ").unwrap_or(&text).to_owned()
+}
+
 fn state(turn: bool) -> &'static str {
     if turn { "ready" } else { "prepared" }
 }
 
 impl UpgradeFailure {
+    /// It said nothing until the end of its time.
+    pub(super) fn late(within: Duration, turn: bool) -> Self {
+        let seconds = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
+        Self::Late { seconds, turn }
+    }
+
     /// As a frame has it.
     pub(super) fn to_numbers(self) -> [u32; 4] {
         let (kind, detail, turn) = match self {

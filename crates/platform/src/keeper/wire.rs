@@ -78,7 +78,8 @@ impl Kind {
     pub const STOPPED: Self = Self(11);
     /// Keeper: it goes on.
     pub const CONTINUED: Self = Self(12);
-    /// Daemon: this file is to be the daemon. `unit`: and the keeper, whatever its version.
+    /// Daemon: this file is to be the daemon. `unit`: and the keeper, whatever its version. On Windows the
+    /// second number is the file's handle in the keeper.
     pub const UPGRADE: Self = Self(13 | Self::WITH_DESCRIPTOR);
     /// Successor: all is done that can be done beside the old daemon. `unit`: the keeper's version of
     /// its file; the first number: the newest [`TABLE`] that it reads.

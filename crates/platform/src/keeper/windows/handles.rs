@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::{
     DuplicateHandle, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
 };
 
-use crate::win32::{checked, owned, put_into};
+use crate::win32::{checked, owned, put_into, take_out_of};
 
 /// Puts a duplicate into another process; its number there. All numbers of handles fit into 32 bits
 /// ("Interprocess communication between 32-bit and 64-bit applications" in Microsoft's documentation).
@@ -44,6 +44,14 @@ pub(super) fn inherited(number: &str) -> Option<OwnedHandle> {
     let handle = received(number.parse().ok()?)?;
     no_more_inherited(&handle);
     Some(handle)
+}
+
+/// A duplicate of a handle that this process was started with, which goes on being there.
+pub(super) fn duplicate(number: &str) -> Option<OwnedHandle> {
+    let number: u32 = number.parse().ok()?;
+    // SAFETY: this names the process itself, for ever.
+    let own = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
+    take_out_of(&own, number.into()).ok()
 }
 
 /// The number of a handle that a process inherits, as text.

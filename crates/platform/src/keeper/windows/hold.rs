@@ -2,8 +2,8 @@
 //! holding. For want of memory it ends as any program here does, and its daemon makes another one.
 //!
 //! ```text
-//!  daemon's line ─┐
-//!  daemon's end ──┼─► hear, start what is due ──► the daemon: the table, when it asks
+//!  daemon's line ─┐                            ┌─► the daemon: the table, when it asks
+//!  daemon's end ──┼─► hear, start what is due ─┴─► one that is to follow it, beside it
 //!  old daemon's ──┘
 //! ```
 
@@ -12,9 +12,11 @@
 #![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
 
 mod console;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::sync::Arc;
@@ -27,16 +29,19 @@ use super::channel::{Channel, Received, pair};
 use super::handles::{give, number, own_process, received};
 use super::kept::{JOB, PROCESS, key};
 use super::process::{Order, Variables, create};
-use super::{KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE};
+use super::{KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE, SUCCESSOR};
 use crate::clock::now;
+use crate::executable;
 use crate::identity::Handle;
 use crate::keeper::restarts::{Ending, Restarts};
 use crate::keeper::wire::{Frame, Kind, VERSION};
 use crate::keeper::{
     EXIT_FAILED, EXIT_REFUSED, EXIT_SHORT, EXIT_YIELDED, KEEPER_VERSION, Key, RunEntry, RunState,
+    UpgradeFailure,
 };
 use crate::lock::Lock;
 use crate::win32::{inheritable, wait_any};
+use upgrade::Upgrade;
 
 /// The lowest NTSTATUS that is an error: what a crash leaves as exit code.
 const CRASHED: u32 = 0xC000_0000;
@@ -50,7 +55,7 @@ pub(super) struct Program {
     pub variables: Variables,
 }
 
-/// The daemon that works, and our end of the line to it.
+/// A daemon, and our end of the line to it.
 struct Daemon {
     process: Handle,
     line: Channel,
@@ -58,6 +63,8 @@ struct Daemon {
 
 pub(super) struct Keeper {
     program: Program,
+    /// The daemon's file, whatever it is called by now. `None`: it has to be found by its name.
+    exe: Option<File>,
     /// The keeper's own lock of the home.
     _lock: Lock,
     /// Where the starter waits for "ready"; dropped when that was said.
@@ -68,6 +75,9 @@ pub(super) struct Keeper {
     adopt: Option<Channel>,
     daemon: Option<Daemon>,
     restarts: Restarts,
+    upgrade: Option<Upgrade>,
+    /// Why the last daemon is none of the executable that was to follow it, until one was ready.
+    rolled_back: Option<UpgradeFailure>,
     /// Somebody asked for everything to go down: each daemon is told until one has done it.
     to_leave: bool,
 }
@@ -81,14 +91,18 @@ impl Keeper {
     ) -> io::Result<Self> {
         super::process::leave_directory();
         console::ignore_ctrl_c()?;
+        let exe = std::env::current_exe().and_then(|path| executable::hold(&path));
         Ok(Self {
             program,
+            exe: exe.ok(),
             _lock: lock,
             starter,
             held: BTreeMap::new(),
             adopt,
             daemon: None,
             restarts: Restarts::default(),
+            upgrade: None,
+            rolled_back: None,
             to_leave: false,
         })
     }
@@ -99,26 +113,35 @@ impl Keeper {
             self.hear_the_old();
             self.pass_on();
             if let Some(code) = self.attend() {
+                self.give_up_successor();
                 return code;
             }
+            self.attend_successor();
+            self.watch_upgrade();
             self.start_when_due();
+            self.tell();
             self.wait();
         }
     }
 
     /// Sleeps until a message, the daemon's end or a deadline.
     fn wait(&self) {
-        let lines = self.daemon.iter().map(|daemon| &daemon.line);
+        let successor = self.upgrade.as_ref().and_then(Upgrade::successor);
+        let daemons = self.daemon.iter().chain(successor);
+        let lines = daemons.clone().map(|daemon| &daemon.line);
         let lines = lines.chain(&self.adopt);
         let readable = lines.clone().filter(|line| !line.ended());
         let readable = readable.map(Channel::readable);
         let writable = lines.filter_map(Channel::writable);
-        let process = self.daemon.iter().map(|daemon| daemon.process.as_handle());
+        let processes = daemons.map(|daemon| daemon.process.as_handle());
         let asked = asked::came().ok();
-        let all = process.chain(readable).chain(writable).chain(asked);
+        let all = processes.chain(readable).chain(writable).chain(asked);
         let all: Vec<_> = all.collect();
         let start = self.daemon.is_none() && self.adopt.is_none();
-        let at_most = start.then(|| self.restarts.due.since(now().mono));
+        let start = start.then_some(self.restarts.due);
+        let late = self.upgrade.as_ref().and_then(|upgrade| upgrade.until);
+        let due = start.into_iter().chain(late).min();
+        let at_most = due.map(|due| due.since(now().mono));
         // A wait that failed is a short one.
         let _ = wait_any(&all, at_most);
     }
@@ -148,7 +171,15 @@ impl Keeper {
         }
     }
 
-    /// Hears the daemon and writes to it. `Some`: it has ended and is to stay away.
+    /// Writes what the daemon is to be told.
+    fn tell(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            // One that is gone is seen by its end.
+            let _ = daemon.line.flush();
+        }
+    }
+
+    /// Hears the daemon. `Some`: it has ended and is to stay away.
     fn attend(&mut self) -> Option<i32> {
         let daemon = self.daemon.as_mut()?;
         // Before it is read: what it has written until its end is there then.
@@ -163,14 +194,11 @@ impl Keeper {
                 Received::Nothing | Received::End => break,
             }
         }
-        let daemon = self.daemon.as_mut()?;
-        if let Ok(Some(status)) = ended {
-            self.daemon = None;
-            return self.daemon_ended(&status);
-        }
-        // One that is gone is seen by its end.
-        let _ = daemon.line.flush();
-        None
+        let Ok(Some(status)) = ended else {
+            return None;
+        };
+        self.daemon = None;
+        self.daemon_ended(&status)
     }
 
     fn daemon_ended(&mut self, status: &ExitStatus) -> Option<i32> {
@@ -178,6 +206,9 @@ impl Keeper {
             ExitStatus::Code(code) => *code,
             _ => 0,
         };
+        if !self.restarts.leaving && self.after_the_daemon(status) {
+            return None;
+        }
         let ending = ending(code, self.restarts.is_ready);
         let stay_away = self.restarts.ended(now().mono, code, ending);
         // Ctrl-C: nobody can be asked to stop anything, since no daemon has ever worked.
@@ -200,18 +231,20 @@ impl Keeper {
                     self.held.remove(&key(kind, frame.id()));
                 }
             }
-            Kind::HELLO => self.welcome(),
+            Kind::HELLO => self.welcome(frame.unit.min(VERSION)),
             Kind::READY => {
                 self.restarts.ready();
                 self.starter = None;
+                self.upgraded();
             }
+            Kind::UPGRADE => self.begin_upgrade(number),
             Kind::LEAVING => self.restarts.leaving = true,
             _ => {}
         }
     }
 
-    /// The daemon has asked for the table.
-    fn welcome(&mut self) {
+    /// The daemon has asked for the table; both speak this version.
+    fn welcome(&mut self, version: u32) {
         let Some(daemon) = &mut self.daemon else {
             return;
         };
@@ -224,11 +257,15 @@ impl Keeper {
         ];
         daemon
             .line
-            .push(Frame::new(Kind::WELCOME, VERSION, numbers));
+            .push(Frame::new(Kind::WELCOME, version, numbers));
         if let Some((at, status)) = self.restarts.died {
             let numbers = [self.restarts.deaths, 0, 0, 0];
             let frame = Frame::new(Kind::DIED, status.cast_unsigned(), numbers);
             daemon.line.push(Frame { run: at.0, ..frame });
+        }
+        if let Some(why) = self.rolled_back {
+            let frame = Frame::of_failure(Kind::ROLLED_BACK, why);
+            daemon.line.push(frame);
         }
         for (key, handle) in &self.held {
             // What it cannot be given it hears of as missing, and refuses.
@@ -250,7 +287,7 @@ impl Keeper {
         if self.daemon.is_some() || self.adopt.is_some() || now().mono < self.restarts.due {
             return;
         }
-        match self.start() {
+        match self.start(self.exe.as_ref(), false) {
             Ok(daemon) => {
                 self.daemon = Some(daemon);
                 self.restarts.started();
@@ -260,10 +297,17 @@ impl Keeper {
         }
     }
 
-    fn start(&self) -> io::Result<Daemon> {
+    /// Starts a daemon from this file; one that is to follow another waits until that has let go.
+    fn start(&self, exe: Option<&File>, to_follow: bool) -> io::Result<Daemon> {
+        let program = match exe.map(executable::path_of).transpose() {
+            // There are disks whose files tell no name: then it is the name that this process was started by.
+            Err(_) if !to_follow => None,
+            program => program?,
+        };
         let (ours, theirs) = pair()?;
         let (theirs, own) = (inheritable(&theirs)?, own_process()?);
-        let starter = self.starter.as_ref().map(inheritable).transpose()?;
+        let starter = self.starter.as_ref().filter(|_| !to_follow);
+        let starter = starter.map(inheritable).transpose()?;
         let mut variables = self.program.variables.clone();
         let mut set = |name: &str, value: OsString| {
             variables.insert(name.into(), (name.into(), value));
@@ -273,10 +317,13 @@ impl Keeper {
         if let Some(starter) = &starter {
             set(READY_FD, number(starter));
         }
-        if self.restarts.safe_mode() {
+        if to_follow {
+            set(SUCCESSOR, "1".into());
+        } else if self.restarts.safe_mode() {
             set(SAFE_MODE, "1".into());
         }
         let (process, _) = create(&Order {
+            program,
             arguments: self.program.arguments.clone(),
             variables,
             handles: [&theirs, &own].into_iter().chain(&starter).collect(),

@@ -26,6 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for those who have to be answered at once.
 const MOMENT: Duration = Duration::from_millis(200);
 
+/// The first version of what is spoken that has upgrades, and the first
+/// [`crate::keeper::KEEPER_VERSION`] that can do them here.
+const UPGRADES: u32 = 2;
+const REPLACES_ITS_DAEMON: u32 = 2;
+
 /// The daemon's end of the line to its keeper. Nothing here blocks but [`Link::connect`] and
 /// [`Link::leaving`]: what is said waits here until [`Link::flush`], to be called when nothing else is
 /// to be done for now, and again, while [`Link::wants_write`], when something was read or a moment has passed.
@@ -36,6 +41,8 @@ pub struct Link {
     socket: KeeperSocket,
     events: VecDeque<KeeperEvent>,
     lost: bool,
+    /// The keeper knows how to replace its daemon.
+    upgrades: bool,
 }
 
 /// What [`crate::spawn`] needs of the link. Cheap to clone.
@@ -134,6 +141,7 @@ impl Link {
             socket: KeeperSocket(Arc::new(Ends { pipe, keeper })),
             events: VecDeque::new(),
             lost: false,
+            upgrades: false,
         };
         link.push(Frame::new(Kind::HELLO, VERSION, [0; 4]));
         link.flush();
@@ -149,6 +157,7 @@ impl Link {
         }
         table.descriptors = held;
         if complete {
+            link.upgrades &= table.keeper_version >= REPLACES_ITS_DAEMON;
             return Ok((link, table));
         }
         let held = table.descriptors.iter();
@@ -176,9 +185,9 @@ impl Link {
                 }
                 let [_, number, ..] = frame.numbers;
                 let handle = (frame.kind == Kind::HOLD).then(|| received(number));
-                // There is one version of the keeper on Windows.
                 match table.take(&frame, handle.flatten())? {
-                    Told::Version(_) | Told::Entry => {}
+                    Told::Version(version) => self.upgrades = version >= UPGRADES,
+                    Told::Entry => {}
                     Told::All => complete = true,
                     Told::Other => self.events.extend(event(&frame)),
                 }
@@ -253,12 +262,26 @@ impl Link {
         }
     }
 
-    /// Asks for the executable `exe` to be the daemon.
+    /// Asks for the executable `exe`, an open file, to be the daemon: the keeper starts it beside this one. What
+    /// becomes of it is told as [`KeeperEvent::Yield`] or [`KeeperEvent::UpgradeFailed`].
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`]: not there on Windows yet.
-    pub fn upgrade(&mut self, _exe: BorrowedHandle<'_>, _renew: bool) -> io::Result<()> {
-        Err(absent::UPGRADE.error())
+    /// [`io::ErrorKind::Unsupported`] with a keeper that is too old for it, or if the keeper is to be renewed, which
+    /// Windows cannot do; those of DuplicateHandle.
+    pub fn upgrade(&mut self, exe: BorrowedHandle<'_>, renew: bool) -> io::Result<()> {
+        if renew {
+            return Err(absent::KEEPER_RENEWAL.error());
+        }
+        if !self.upgrades {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the keeper is of a version that cannot replace its daemon; `abide down`, then `abide up`",
+            ));
+        }
+        let number = give(&exe, &self.socket.0.keeper)?;
+        self.push(Frame::new(Kind::UPGRADE, 0, [0, number, 0, 0]));
+        self.flush();
+        Ok(())
     }
 
     /// The next event, if there is one. To be called until `None` whenever the handle is

@@ -43,5 +43,7 @@ const KEEPER_FD: &str = "ABIDE_KEEPER_FD";
 const KEEPER_PROCESS: &str = "ABIDE_KEEPER_PROCESS";
 /// Where "ready", or why not, is written to, as the number of a handle.
 const READY_FD: &str = "ABIDE_READY_FD";
+/// Set for a daemon that is to take over from another one.
+const SUCCESSOR: &str = "ABIDE_SUCCESSOR";
 /// Set when the last daemons died quickly.
 const SAFE_MODE: &str = "ABIDE_SAFE_MODE";

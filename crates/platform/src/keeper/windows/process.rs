@@ -34,6 +34,8 @@ pub(super) fn variables(keep: impl Fn(&OsStr) -> bool) -> Variables {
 
 /// What a process of ours is made with.
 pub(super) struct Order<'a> {
+    /// The file; `None`: that of this process.
+    pub program: Option<PathBuf>,
     /// Its arguments, without the program's name.
     pub arguments: Vec<OsString>,
     pub variables: Variables,
@@ -50,7 +52,10 @@ pub(super) struct Order<'a> {
 /// # Errors
 /// Those of CreateProcess.
 pub(super) fn create(order: &Order<'_>) -> io::Result<(OwnedHandle, u32)> {
-    let program = std::env::current_exe()?;
+    let program = match &order.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()?,
+    };
     let line = words(program.as_os_str(), &order.arguments)?;
     let block = block(&order.variables);
     let streams = Streams::new(order)?;

@@ -14,7 +14,8 @@ use super::handles::{close_to_children, give, inherited, number as number_of};
 use super::hold::{Keeper, Program};
 use super::link::{take_starter, tell};
 use super::process::{Order, Variables, create, has_console, variables};
-use super::{KEEPER, KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE, kept};
+use super::{KEEPER, KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE, SUCCESSOR, kept};
+use crate::executable;
 use crate::keeper::wire::{Frame, Kind, VERSION};
 use crate::keeper::{Key, Launch, StartError};
 use crate::win32::{inheritable, wait};
@@ -55,7 +56,7 @@ const KEPT_VARIABLES: [&str; 30] = [
 ];
 
 /// What is set anew for each process of ours.
-const OWN_VARIABLES: [&str; 4] = [KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE];
+const OWN_VARIABLES: [&str; 5] = [KEEPER_FD, KEEPER_PROCESS, READY_FD, SAFE_MODE, SUCCESSOR];
 
 /// First of all in `main`, before arguments are parsed: if this process was started as a keeper,
 /// be one, and return the code to exit with when all is over. `None`: it was not.
@@ -68,6 +69,9 @@ pub fn enter() -> Option<i32> {
             if let Ok(number) = std::env::var(name) {
                 close_to_children(&number);
             }
+        }
+        if std::env::var_os(KEEPER_FD).is_some() {
+            executable::note_own();
         }
         return None;
     }
@@ -156,6 +160,7 @@ pub fn start_detached(launch: &Launch, log: &Path) -> Result<Starting, StartErro
     let writer = inheritable(&writer)?;
     let stderr = OpenOptions::new().append(true).create(true).open(log)?;
     let (_, keeper) = create(&Order {
+        program: None,
         arguments: arguments(launch, Some(&writer), None),
         variables: kept_variables(),
         handles: vec![&writer],
@@ -294,6 +299,7 @@ pub fn hand_over(launch: &Launch, descriptors: &[(Key, BorrowedHandle<'_>)]) -> 
     let (ours, theirs) = pair()?;
     let theirs = inheritable(&theirs)?;
     let (process, _) = create(&Order {
+        program: None,
         arguments: arguments(launch, starter.as_ref(), Some(&theirs)),
         variables: variables(is_not_own),
         handles: starter.iter().chain([&theirs]).collect(),

@@ -17,7 +17,8 @@ use abide_model::{ExitStatus, Launch, RunId, UnitId};
 use abide_platform::Handle;
 use abide_platform::identity::{self, Probe, Record};
 use abide_platform::keeper::{
-    self, EXIT_REFUSED, KeeperEvent, Key, Link, LinkError, Table, tell_starter,
+    self, EXIT_REFUSED, EXIT_YIELDED, KeeperEvent, Key, Link, LinkError, Successor, Table,
+    tell_starter,
 };
 use abide_platform::lock;
 use abide_platform::spawn::{Order, Spawned, spawn};
@@ -60,6 +61,14 @@ pub enum Ask {
         key: u64,
     },
     Start,
+    /// Asks the keeper for this file as the daemon, and waits for what becomes of it.
+    Upgrade {
+        file: std::path::PathBuf,
+    },
+    /// The file that this daemon runs.
+    File,
+    /// Why this is the daemon of before, if an upgrade failed.
+    RolledBack,
     /// Writes a file, and then neither answers nor hears anything.
     Hang,
     End {
@@ -119,6 +128,9 @@ pub fn main(home: &Path) -> ! {
         _ => {}
     }
     let launch = launch_of(home);
+    if let Some(successor) = Successor::here() {
+        follow(successor, home, &launch);
+    }
     let _lock = match lock::acquire(home, LONG) {
         Ok(lock) => lock,
         Err(error) => {
@@ -126,11 +138,7 @@ pub fn main(home: &Path) -> ! {
             exit(EXIT_REFUSED);
         }
     };
-    let (link, table) = match Link::connect(&launch) {
-        Ok(connected) => connected,
-        Err(LinkError::Replaced) => exit(0),
-        Err(error) => panic!("cannot {error}"),
-    };
+    let (link, table) = unless_replaced(Link::connect(&launch));
     let mut daemon = Daemon {
         link,
         trees: Trees::reporting().expect("a port"),
@@ -153,14 +161,57 @@ pub fn main(home: &Path) -> ! {
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
             let ask = serde_json::from_str(&line).expect("a question");
+            let upgrade = matches!(ask, Ask::Upgrade { .. });
             let tell = daemon.lock().expect("no panic").answer(ask);
+            let yields = upgrade && tell == Tell::Done;
             let mut tell = serde_json::to_string(&tell).expect("json");
             tell.push('\n');
             if reader.get_mut().write_all(tell.as_bytes()).is_err() {
                 break;
             }
+            if yields {
+                pause(home, "linger");
+                exit(EXIT_YIELDED);
+            }
             line.clear();
         }
+    }
+}
+
+/// Ends if another daemon is to go on.
+fn unless_replaced<T>(result: Result<T, LinkError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(LinkError::Replaced) => exit(0),
+        Err(error) => panic!("cannot {error}"),
+    }
+}
+
+/// Says that it is there, and waits for the test to take its word back.
+fn pause(home: &Path, name: &str) {
+    let asked = home.join(name);
+    if asked.exists() {
+        super::programs::say(
+            home.join(format!("{name}-there")),
+            &std::process::id().to_string(),
+        );
+        while asked.exists() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Takes over from another daemon, or fails as the test wants.
+fn follow(successor: Successor, home: &Path, launch: &keeper::Launch) {
+    if home.join("fail-early").exists() {
+        exit(3);
+    }
+    pause(home, "hesitate");
+    unless_replaced(successor.prepared(launch));
+    super::programs::say(home.join("prepared"), &std::process::id().to_string());
+    unless_replaced(successor.turn(launch));
+    if home.join("fail-late").exists() {
+        exit(4);
     }
 }
 
@@ -179,7 +230,8 @@ fn watch_keeper(daemon: Arc<Mutex<Daemon>>, launch: keeper::Launch) {
             let mut daemon = daemon.lock().expect("no panic");
             while let Some(event) = daemon.link.recv() {
                 if event == KeeperEvent::Lost {
-                    std::fs::remove_file(daemon.home.join("ctl")).expect("it is there");
+                    // Unless the test did.
+                    let _ = std::fs::remove_file(daemon.home.join("ctl"));
                     let held = daemon.table.descriptors.iter();
                     let held: Vec<_> = held.map(|(key, h)| (*key, h.as_handle())).collect();
                     keeper::hand_over(&launch, &held).expect("a new keeper");
@@ -275,6 +327,21 @@ impl Daemon {
                 safe_mode: self.table.safe_mode,
                 died: self.table.died.as_ref().map(|death| death.status.clone()),
             },
+            Ask::Upgrade { file } => {
+                let file = std::fs::File::open(file).expect("a file");
+                let asked = self.link.upgrade(file.as_handle(), false);
+                asked.expect("it is asked");
+                match self.told() {
+                    KeeperEvent::Yield => Tell::Done,
+                    KeeperEvent::UpgradeFailed(why) => Tell::Refused(why.to_string()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            Ask::File => {
+                let file = std::env::current_exe().expect("it has one");
+                Tell::Content(Some(file.display().to_string()))
+            }
+            Ask::RolledBack => Tell::Content(self.table.rolled_back.map(|why| why.to_string())),
             Ask::Hang => {
                 super::programs::say(self.home.join("hangs"), "now");
                 loop {
@@ -289,6 +356,18 @@ impl Daemon {
         };
         self.link.flush();
         told
+    }
+
+    /// What the keeper says next.
+    fn told(&mut self) -> KeeperEvent {
+        loop {
+            if let Some(event) = self.link.recv() {
+                return event;
+            }
+            let event = self.link.as_handle().as_raw_handle();
+            // SAFETY: the link, whose handle this is, is here.
+            unsafe { WaitForSingleObject(event, INFINITE) };
+        }
     }
 
     fn spawn(&mut self, run: u64, launch: Launch) -> Result<u32, String> {

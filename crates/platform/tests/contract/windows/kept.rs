@@ -43,12 +43,13 @@ pub const ALL: &[Test] = &[
 
 /// A keeper and a daemon with a home of their own.
 pub struct Kept {
-    home: tempfile::TempDir,
-    keeper: Option<Child>,
-    stream: Option<BufReader<TcpStream>>,
+    pub home: tempfile::TempDir,
+    /// Started by this test; `None`: by a daemon.
+    pub keeper: Option<Child>,
+    pub stream: Option<BufReader<TcpStream>>,
 }
 
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -69,7 +70,7 @@ fn act_keeper(home: &Path) -> Command {
     command
 }
 
-fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     let process = Handle::open(pid).expect("it lives");
     process.terminate(1).expect("it ends");
     process.exit(Some(LONG)).expect("asked").expect("it ended");
@@ -88,7 +89,7 @@ impl Kept {
         kept
     }
 
-    fn connect(&mut self) {
+    pub fn connect(&mut self) {
         let file = self.home.path().join("ctl");
         self.stream = eventually("a daemon", || {
             let keeper = self.keeper.as_mut();
@@ -100,7 +101,7 @@ impl Kept {
         });
     }
 
-    fn say(&mut self, ask: &Ask) -> Option<Tell> {
+    pub fn say(&mut self, ask: &Ask) -> Option<Tell> {
         let stream = self.stream.as_mut().expect("connected");
         let mut line = serde_json::to_string(ask).expect("json");
         line.push('\n');
@@ -110,21 +111,21 @@ impl Kept {
         serde_json::from_str(&answer).ok()
     }
 
-    fn ask(&mut self, ask: &Ask) -> Tell {
+    pub fn ask(&mut self, ask: &Ask) -> Tell {
         self.say(ask)
             .unwrap_or_else(|| panic!("the daemon died of {ask:?}"))
     }
 
     /// So that the next connection is to the next daemon.
-    fn forget_daemon(&mut self) {
+    pub fn forget_daemon(&mut self) {
         std::fs::remove_file(self.home.path().join("ctl")).expect("it is there");
     }
 
-    fn daemon_pid(&self) -> u32 {
+    pub fn daemon_pid(&self) -> u32 {
         lock::holder(self.home.path()).expect("a daemon has the home")
     }
 
-    fn keeper_pid(&self) -> u32 {
+    pub fn keeper_pid(&self) -> u32 {
         lock::keeper(self.home.path()).expect("a keeper has the home")
     }
 

@@ -8,6 +8,7 @@ mod real;
 mod slot;
 mod starts;
 mod stops;
+mod upgrades;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,7 +80,14 @@ fn run(filter: Option<&String>) -> ! {
             Needs::Signals => Err(Skipped("nothing dies by signals on Windows")),
         });
     }
-    let own = [starts::ALL, lives::ALL, stops::ALL, kept::ALL, slot::ALL];
+    let own = [
+        starts::ALL,
+        lives::ALL,
+        stops::ALL,
+        kept::ALL,
+        upgrades::ALL,
+        slot::ALL,
+    ];
     for (name, test) in own.into_iter().flatten() {
         run(format!("windows::{name}"), &|| {
             test();

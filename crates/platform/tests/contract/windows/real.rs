@@ -7,7 +7,10 @@ use abide_platform::stop::{ConsoleHelper, Plan, Share, Step, stop};
 use abide_platform::tree::Trees;
 use abide_platform::usage::{Figures, sample};
 
+use super::kept::Kept;
+use super::upgrades::{file, same, upgraded};
 use super::{LONG, in_directory, launch, start, wait_for};
+use crate::platform::Platform;
 
 /// A test, and what Wine does instead.
 pub type Test = (&'static str, &'static str, fn());
@@ -37,6 +40,11 @@ pub const ALL: &[Test] = &[
         "a_program_that_ignores_ctrl_c_ends_by_ctrl_break",
         "Wine 8 delivers none",
         ctrl_break,
+    ),
+    (
+        "a_daemon_whose_file_was_renamed_is_brought_back_from_it",
+        "Wine tells the name from before",
+        renamed,
     ),
 ];
 
@@ -113,4 +121,18 @@ fn ctrl_break() {
     let helper = ConsoleHelper::own().expect("our file");
     let report = stop(&tree, None, &helper, &plan);
     assert_eq!(report.ended_by, Some(Step::CtrlBreak), "{report:?}");
+}
+
+/// What has the name by then is another file.
+fn renamed() {
+    let mut kept = Kept::start();
+    let (name, new) = ("abide.exe", "abide-old.exe");
+    let [name, new] = [name, new].map(|name| kept.home.path().join(name));
+    let own = std::env::current_exe().expect("our file");
+    std::fs::copy(own, &name).expect("a copy");
+    upgraded(&mut kept, &name);
+    std::fs::rename(&name, &new).expect("what runs can be renamed");
+    std::fs::write(&name, "no program").expect("the name is free");
+    kept.daemon_dies();
+    same(&file(&mut kept), &new);
 }

@@ -8,24 +8,17 @@
 //!        UPGRADE_FAILED                        the old file again
 //! ```
 
-use std::os::fd::OwnedFd;
-use std::time::Duration;
-
 use abide_model::{Mono, Signal};
 use rustix::io::Errno;
+use std::os::fd::OwnedFd;
 
 use super::program::{How, cause};
 use super::system::{self, now};
 use super::{Keeper, start};
 use crate::fault::point;
+use crate::keeper::upgrade::{PREPARED_WITHIN, TURN_WITHIN};
 use crate::keeper::wire::{Frame, Kind, TABLE};
 use crate::keeper::{KEEPER_VERSION, UpgradeFailure};
-
-/// How long a successor may take until it is prepared.
-const PREPARED_WITHIN: Duration = Duration::from_secs(30);
-
-/// How long the old daemon may take to let go, and then the new one to be ready.
-const TURN_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
@@ -56,11 +49,6 @@ fn failure(wait_status: i32, turn: bool) -> UpgradeFailure {
         Ok(code) => UpgradeFailure::Ended { code, turn },
         Err(signal) => UpgradeFailure::Killed { signal, turn },
     }
-}
-
-fn late(within: Duration, turn: bool) -> UpgradeFailure {
-    let seconds = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
-    UpgradeFailure::Late { seconds, turn }
 }
 
 impl Keeper {
@@ -203,12 +191,12 @@ impl Keeper {
         }
         let whom = match upgrade.stage {
             Stage::Beside => {
-                upgrade.failed = Some(late(PREPARED_WITHIN, false));
+                upgrade.failed = Some(UpgradeFailure::late(PREPARED_WITHIN, false));
                 Some(upgrade.pid)
             }
             Stage::Yielding => self.daemon,
             Stage::Trial => {
-                upgrade.failed = Some(late(TURN_WITHIN, true));
+                upgrade.failed = Some(UpgradeFailure::late(TURN_WITHIN, true));
                 self.daemon
             }
         };
