@@ -16,9 +16,8 @@ pub fn make(packages: &[&str]) -> Result<(), String> {
     cargo.arg("--no-run");
     tests::choose(&mut cargo, packages);
     let mut built = build(&mut cargo)?;
-    if packages.contains(&tests::WITH_EXAMPLES) {
-        let mut cargo = toolchain::cargo("build")?;
-        cargo.args(["--examples", "--package", tests::WITH_EXAMPLES]);
+    let mut cargo = toolchain::cargo("build")?;
+    if tests::choose_examples(&mut cargo, packages) {
         built += &build(&mut cargo)?;
     }
     let bundle = folder().join("verify");

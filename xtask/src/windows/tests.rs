@@ -68,14 +68,22 @@ pub fn lints(packages: &[&str]) -> Result<(), String> {
     command::run(cargo.args(["-A", "clippy::zombie-processes"]))
 }
 
-/// The examples of this crate, which its tests drive.
-pub const WITH_EXAMPLES: &str = "abide-service";
+/// The crates whose tests drive examples.
+const WITH_EXAMPLES: [&str; 2] = ["abide-service", "abide"];
+
+/// Has the examples built that tests of these crates drive; whether there are any.
+pub fn choose_examples(cargo: &mut Command, packages: &[&str]) -> bool {
+    let mut with = WITH_EXAMPLES.to_vec();
+    with.retain(|package| packages.contains(package));
+    with_packages(cargo.arg("--examples"), &with);
+    !with.is_empty()
+}
 
 /// All tests, each program in a prefix of its own.
 pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String> {
-    if packages.contains(&WITH_EXAMPLES) {
-        let mut cargo = toolchain::cargo("build")?;
-        command::run(cargo.args(["--quiet", "--examples", "--package", WITH_EXAMPLES]))?;
+    let mut cargo = toolchain::cargo("build")?;
+    if choose_examples(cargo.arg("--quiet"), packages) {
+        command::run(&mut cargo)?;
     }
     let mut cargo = toolchain::cargo("test")?;
     cargo.arg("--no-fail-fast");

@@ -6,11 +6,14 @@ mod asked;
 mod everyday;
 #[cfg(windows)]
 mod hosted;
+#[cfg(windows)]
+mod impostors;
 mod input;
 mod programs;
 mod shop;
 mod stopping;
 mod survival;
 mod system;
+mod upgrading;
 #[cfg(windows)]
 mod window;

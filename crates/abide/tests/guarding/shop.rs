@@ -81,6 +81,7 @@ pub struct Shop {
     folder: tempfile::TempDir,
     /// Where its daemon listens, if the configuration says so.
     address: SocketAddr,
+    abide: PathBuf,
 }
 
 impl Shop {
@@ -91,7 +92,29 @@ impl Shop {
         Self {
             folder: folder.expect("a directory"),
             address: free.and_then(|free| free.local_addr()).expect("a port"),
+            abide: abide(),
         }
+    }
+
+    /// One with an executable of its own, which may be renamed and replaced.
+    pub fn with_its_own_abide() -> Self {
+        let mut shop = Self::new();
+        shop.abide = shop.bring(&abide(), "abide");
+        shop
+    }
+
+    /// Copies a program into the shop, under another name.
+    pub fn bring(&self, program: &Path, name: &str) -> PathBuf {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let copy = self.path().join("bin").join(name);
+        let copied = std::fs::create_dir_all(self.path().join("bin"))
+            .and_then(|()| std::fs::copy(program, &copy));
+        copied.expect("copied");
+        // As the system writes it.
+        abide_platform::executable::Executable::open(&copy)
+            .expect("a program")
+            .path()
+            .to_owned()
     }
 
     pub fn path(&self) -> &Path {
@@ -125,7 +148,7 @@ impl Shop {
 
     /// A command of its home.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(abide());
+        let mut command = Command::new(&self.abide);
         command
             .args(arguments)
             .current_dir(self.path())
@@ -231,6 +254,31 @@ impl Shop {
         let units = self.status();
         let found = units.into_iter().find(|unit| unit["name"] == name);
         found.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// What the counter has written by the time in which it has enough: the number of its last line, how many of
+    /// them are missing, and how many there are twice.
+    pub fn lines(&self) -> (u64, u64, u64) {
+        self.write("enough", "");
+        let last = wait_until("the last line", || {
+            self.read("written")?.parse::<u64>().ok()
+        });
+        let end = format!("{last:07} is the last one\n");
+        let log = wait_until("the last line's way to the log", || {
+            let log = self.run(&["logs", "counter", "-n", "10000000", "--format", "raw"]);
+            let log = String::from_utf8_lossy(&log.stdout).into_owned();
+            log.ends_with(&end).then_some(log)
+        });
+        let (mut lost, mut doubled, mut next) = (0, 0, 1);
+        for line in log.lines() {
+            let Some(number) = line.get(..7).and_then(|text| text.parse::<u64>().ok()) else {
+                continue;
+            };
+            lost += number.saturating_sub(next);
+            doubled += u64::from(number < next);
+            next = next.max(number + 1);
+        }
+        (last, lost, doubled)
     }
 
     /// The unit, as soon as it is so.

@@ -167,32 +167,6 @@ impl Trial {
             kill(victim);
         }
     }
-
-    /// What the counter has written: how many of its lines are missing, and how many there are twice.
-    fn lines(&self) -> (u64, u64, u64) {
-        self.shop.write("enough", "");
-        let last = wait_until("the last line", || {
-            self.shop.read("written")?.parse::<u64>().ok()
-        });
-        let end = format!("{last:07} is the last one\n");
-        let log = wait_until("the last line's way to the log", || {
-            let log = self
-                .shop
-                .run(&["logs", "counter", "-n", "10000000", "--format", "raw"]);
-            let log = String::from_utf8_lossy(&log.stdout).into_owned();
-            log.ends_with(&end).then_some(log)
-        });
-        let (mut lost, mut doubled, mut next) = (0, 0, 1);
-        for line in log.lines() {
-            let Some(number) = line.get(..7).and_then(|text| text.parse::<u64>().ok()) else {
-                continue;
-            };
-            lost += number.saturating_sub(next);
-            doubled += u64::from(number < next);
-            next = next.max(number + 1);
-        }
-        (last, lost, doubled)
-    }
 }
 
 fn number(value: &Value) -> u32 {
@@ -208,7 +182,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing() {
         trial.kill_the_daemon();
     }
     trial.expect_one_copy_of_each();
-    let (lines, lost, doubled) = trial.lines();
+    let (lines, lost, doubled) = trial.shop.lines();
     println!(
         "{kills} deaths of the daemon: {lines} lines, {lost} lost, {doubled} doubled; {} exits known",
         trial.crashes
@@ -244,7 +218,7 @@ fn what_runs_on_while_keeper_and_daemon_are_both_gone_is_kept_with_its_output() 
     trial.expect_another_fragile();
     trial.expect_one_copy_of_each();
 
-    let (lines, lost, doubled) = trial.lines();
+    let (lines, lost, doubled) = trial.shop.lines();
     println!(
         "{} deaths of both: {lines} lines, {lost} lost, {doubled} doubled",
         deaths + 1

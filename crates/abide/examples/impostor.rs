@@ -1,14 +1,15 @@
-//! What `abide upgrade` may be pointed at by mistake, or what a release may turn out to be. Which of them it is
+//! For tests: what `abide upgrade` may be pointed at by mistake, or what a release may turn out to be. Which of them it is
 //! says its own file's name; a real `abide` lies beside it.
 //!
 //! - `hangs`: never says anything.
+//! - `mute`: ends with 1 whatever it is asked.
 //! - `older`, `newer`: reads other formats of the state only.
 //! - `unable`: reads the format, and cannot make sense of this state.
 //! - `stillborn`: says that it can, and ends at once when it is to.
-//! - `sleeper`: says that it can, and then hangs beside the daemon that it is to follow.
+//! - `sleeper`: says that it can, and then hangs beside the daemon that it is to follow; its process stands in
+//!   `sleeper.pid` beside its file.
 //! - `short-lived`: takes over, and ends before it is ready.
 
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use abide_platform::keeper::{Launch, Successor};
@@ -17,21 +18,27 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
     let own = std::env::current_exe()?;
-    let name = own.file_name().unwrap_or_default().to_string_lossy();
+    let name = own.file_stem().unwrap_or_default().to_string_lossy();
     let asked = std::env::args().nth(1).as_deref() == Some("__upgrade-check");
     match (&*name, asked) {
-        ("hangs", _) | ("sleeper", false) => loop {
-            std::thread::park();
-        },
+        ("hangs", _) => sleep(),
+        ("mute", _) => std::process::exit(1),
+        ("sleeper", false) => {
+            let note = own.with_extension("pid");
+            let part = own.with_extension("part");
+            std::fs::write(&part, std::process::id().to_string())?;
+            std::fs::rename(part, note)?;
+            sleep()
+        }
         ("older", true) => say("[1, 2]", "true"),
         ("newer", true) => say("[900, 901]", "true"),
         ("unable", true) => say("[1, 900]", "false, \"reason\": \"it is in verse\""),
         (_, true) => {
-            let real = own.with_file_name("abide");
-            Err(Command::new(real)
+            let real = own.with_file_name(format!("abide{}", std::env::consts::EXE_SUFFIX));
+            let answered = Command::new(real)
                 .args(std::env::args_os().skip(1))
-                .exec()
-                .into())
+                .status()?;
+            std::process::exit(answered.code().unwrap_or(1))
         }
         ("short-lived", false) => {
             let successor = Successor::here().ok_or("nobody to follow")?;
@@ -45,6 +52,12 @@ fn main() -> Outcome {
             std::process::exit(3)
         }
         _ => std::process::exit(3),
+    }
+}
+
+fn sleep() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 
