@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::shop::{Shop, abide};
+use crate::shop::{Shop, abide, wait_until};
 
 /// How many times in a row.
 const TIMES: usize = 4;
@@ -23,8 +23,7 @@ pub fn pids(shop: &Shop) -> Vec<(Value, Value)> {
 
 /// What `GET /v1/daemon` says.
 pub fn daemon(shop: &Shop) -> Value {
-    let said = shop.get("/v1/daemon");
-    said.unwrap_or_else(|| panic!("no daemon\n{}", shop.daemon_log()))
+    wait_until("a daemon that answers", || shop.get("/v1/daemon"))
 }
 
 /// All events of this kind.

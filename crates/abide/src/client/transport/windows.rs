@@ -18,9 +18,9 @@ pub fn kill(pid: u32) -> String {
 /// `ERROR_PIPE_BUSY`: the pipe is there, and nobody takes connections just now.
 const BUSY: i32 = 231;
 
-/// How long such a one is waited for. Who serves makes a new instance at once; a daemon that died is brought
-/// back in less.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long such a one is waited for: its name is held, so a daemon is on its way, which may take as long as the
+/// keeper gives one that takes over.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two tries: nothing tells that an instance is there, but for a call that blocks.
 const PAUSE: Duration = Duration::from_millis(5);
