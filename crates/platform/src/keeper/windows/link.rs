@@ -266,15 +266,14 @@ impl Link {
     /// becomes of it is told as [`KeeperEvent::Yield`] or [`KeeperEvent::UpgradeFailed`].
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`] with a keeper that is too old for it, or if the keeper is to be renewed, which
-    /// Windows cannot do; those of DuplicateHandle.
+    /// The keeper is too old for it; [`io::ErrorKind::Unsupported`]: it is to be renewed, which Windows cannot do;
+    /// those of DuplicateHandle.
     pub fn upgrade(&mut self, exe: BorrowedHandle<'_>, renew: bool) -> io::Result<()> {
         if renew {
             return Err(absent::KEEPER_RENEWAL.error());
         }
         if !self.upgrades {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
+            return Err(io::Error::other(
                 "the keeper is of a version that cannot replace its daemon; `abide down`, then `abide up`",
             ));
         }
