@@ -11,8 +11,10 @@ use std::os::unix::fs::FileExt as _;
 
 /// Blocks from this size on are mapped by themselves, and gone when they are freed. Said so that it
 /// stays: by itself glibc raises it with every such block that is freed, up to 32 MiB.
+#[cfg(target_env = "gnu")]
 const MAPPED: c_int = 128 << 10;
 /// So much free memory at the heap's end is kept for what comes next.
+#[cfg(target_env = "gnu")]
 const SPARE: c_int = 128 << 10;
 
 /// Of every program that this crate is part of.
