@@ -16,6 +16,7 @@ use abide_platform::usage::{Figures, sample};
 use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle};
 use windows_sys::Win32::System::Threading::{CREATE_SUSPENDED, GetCurrentProcess};
 
+use super::kept::eventually;
 use super::programs::say;
 use super::{LONG, Test, launch, name, order, start, wait_for};
 
@@ -55,6 +56,13 @@ pub fn guard(record: &Path, file: &Path) -> ! {
     }
 }
 
+/// Waits until a run is these processes. The host of a console that was made just now counts, until it is known as one.
+fn settles(tree: &RunTree, pids: &[u32]) {
+    eventually("that nobody else is in it", || {
+        (tree.processes().expect("counted") == pids).then_some(())
+    });
+}
+
 fn outlives() {
     let place = tempfile::tempdir().expect("a directory");
     let (path, file) = (place.path().join("record"), place.path().join("pid"));
@@ -76,7 +84,7 @@ fn outlives() {
     let trees = Trees::reporting().expect("a port");
     assert!(record.job.is_some());
     let tree = trees.adopt(&name(), &record);
-    assert_eq!(tree.processes().expect("counted"), [pid]);
+    settles(&tree, &[pid]);
     assert!(tree.kill(LONG).expect("ended"));
     let ended = main.exit(Some(LONG)).expect("asked");
     assert_eq!(ended, Some(ExitStatus::Code(TERMINATED.cast_signed())));
@@ -173,7 +181,9 @@ fn grandchild() {
     wait_for(&ready);
     let ended = spawned.handle.exit(Some(LONG)).expect("asked");
     assert_eq!(ended, Some(ExitStatus::Code(9)));
-    assert_eq!(order.tree.processes().expect("counted").len(), 1);
+    eventually("that only the grandchild is left", || {
+        (order.tree.processes().expect("counted").len() == 1).then_some(())
+    });
     assert!(!order.tree.wait_empty(Duration::ZERO).expect("asked"));
     assert!(order.tree.kill(LONG).expect("ended"));
     drop(order);
@@ -185,7 +195,8 @@ fn grandchild() {
 
 fn measured() {
     let trees = Trees::reporting().expect("a port");
-    let (_spawned, tree) = start(&trees, 1, launch(&["idle"]));
+    let (spawned, tree) = start(&trees, 1, launch(&["idle"]));
+    settles(&tree, &[spawned.pid]);
     let usage = sample(std::slice::from_ref(&tree), Figures::ALL);
     assert_eq!(usage.len(), 1);
     assert_eq!(usage[0].processes, 1);
