@@ -32,10 +32,21 @@ pub fn number(stream: Stream) -> u32 {
     }
 }
 
+/// A folder for slots that nobody keeps, of one capture alone: a process may have several, and two that move by one
+/// slot lose what both move. What is there is of a process that had this one's number.
+fn unkept() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("abide-slots-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    // Usually there is none.
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
 impl Keeper {
     pub fn new(holder: Box<dyn Holder>) -> Self {
-        let own = || std::env::temp_dir().join(format!("abide-slots-{}", std::process::id()));
-        let folder = holder.slots().map_or_else(own, Path::to_owned);
+        let folder = holder.slots().map_or_else(unkept, Path::to_owned);
         let keeper = Self {
             folder,
             last: AtomicUsize::new(0),
