@@ -59,6 +59,14 @@ pub(crate) fn checked(answer: BOOL) -> io::Result<()> {
     }
 }
 
+/// The answer of a call that returns its error.
+pub(crate) fn answered(error: u32) -> io::Result<()> {
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error.cast_signed())),
+    }
+}
+
 /// A handle that was just made; null and `INVALID_HANDLE_VALUE` as the error of the calling thread.
 ///
 /// # Safety

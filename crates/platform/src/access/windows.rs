@@ -19,7 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::SystemServices::{ACCESS_ALLOWED_ACE_TYPE, ACCESS_DENIED_ACE_TYPE};
 
-use crate::win32::{checked, long, wide};
+use crate::win32::{answered, checked, long, wide};
 
 /// The longest path that is asked about without the prefix that lifts the limit.
 const LONGEST_PATH: usize = 247;
@@ -273,13 +273,6 @@ fn write(path: &Path, entries: &[Vec<u8>], protected: bool) -> io::Result<()> {
             null_mut(),
         )
     })
-}
-
-fn answered(error: u32) -> io::Result<()> {
-    match error {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error.cast_signed())),
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
 
 use super::refused;
 use crate::account::{ADMINISTRATORS, Account, SYSTEM, is_administrator, text_of};
-use crate::win32::{checked, code, long, raw, wide};
+use crate::win32::{answered, checked, code, long, raw, wide};
 
 /// Rights with which somebody can put something into a folder, or take it over.
 const CHANGING: u32 = FILE_WRITE_DATA
@@ -361,13 +361,6 @@ impl Security {
             }
         }
         Ok(allowed)
-    }
-}
-
-fn answered(error: u32) -> io::Result<()> {
-    match error {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error.cast_signed())),
     }
 }
 
