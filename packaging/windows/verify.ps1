@@ -84,14 +84,14 @@ if ($Abide) {
         Invoke-Program $Abide @('uninstall', 'abide-verify') | Add-Content -Path $report
         $checks['it is gone'] = $LASTEXITCODE -eq 0 -and -not (Test-Path $key)
         # Another account: its own identifier may change the home, and may do nothing any more when the service is gone.
-        & $Abide install --name abide-verify --account 'NT SERVICE\abide-verify' --control 128=reload --now `
-            -- "$env:SystemRoot\System32\ping.exe" -t 127.0.0.1 2>&1 | Add-Content -Path $report
+        Invoke-Program $Abide @('install', '--name', 'abide-verify', '--account', 'NT SERVICE\abide-verify', '--control', '128=reload', '--now',
+            '--', "$env:SystemRoot\System32\ping.exe", '-t', '127.0.0.1') | Add-Content -Path $report
         $checks['a virtual account keeps in its home'] = $LASTEXITCODE -eq 0
         $folder = "$env:ProgramData\abide\hosted\abide-verify"
         $checks['it was given its home'] = (icacls $folder) -join "`n" -match 'NT SERVICE\\abide-verify:\(OI\)\(CI\)\(M\)'
-        & sc.exe control abide-verify 128 2>&1 | Add-Content -Path $report
+        Invoke-Program sc.exe @('control', 'abide-verify', '128') | Add-Content -Path $report
         $checks['it takes its control'] = $LASTEXITCODE -eq 0
-        & $Abide uninstall --keep-logs abide-verify 2>&1 | Add-Content -Path $report
+        Invoke-Program $Abide @('uninstall', '--keep-logs', 'abide-verify') | Add-Content -Path $report
         $checks['it has its home no more'] = $LASTEXITCODE -eq 0 -and (icacls $folder) -join "`n" -notmatch 'S-1-5-80|abide-verify:\('
         Remove-Item -Recurse -Force $folder -ErrorAction SilentlyContinue
         foreach ($check in $checks.GetEnumerator()) {
