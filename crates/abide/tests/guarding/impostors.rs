@@ -1,5 +1,6 @@
 //! What cannot take over from a daemon leaves it as it was, and the message says why. On Linux this is shown end to end.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -133,10 +134,20 @@ fn a_daemon_that_is_killed_in_the_midst_is_brought_back_and_so_is_one_with_its_k
         let mut upgrade = shop
             .command(&["upgrade", &binary])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("it begins");
         let sleeper = wait_until("the new daemon", || {
+            if let Some(status) = upgrade.try_wait().expect("it can be asked") {
+                let mut said = String::new();
+                let heard = upgrade
+                    .stderr
+                    .take()
+                    .map(|mut text| text.read_to_string(&mut said));
+                panic!(
+                    "no upgrade was begun: {status}, {heard:?}: {said}; with the keeper: {with_keeper}"
+                );
+            }
             shop.read("bin/sleeper.pid")?.parse::<u32>().ok()
         });
         std::fs::remove_file(shop.path().join("bin/sleeper.pid")).expect("it is there");

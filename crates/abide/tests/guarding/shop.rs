@@ -58,7 +58,7 @@ pub fn kill(pid: u32) {
 }
 
 /// What a look finds, as soon as it finds something.
-pub fn wait_until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
