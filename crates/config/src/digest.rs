@@ -40,6 +40,7 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec, notify_asked_for: 
         group,
         umask,
         priority,
+        cpu_affinity,
         oom_score,
         stdin,
         limits,
@@ -75,6 +76,9 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec, notify_asked_for: 
     }
     if let Some(priority) = priority {
         line("priority", priority);
+    }
+    if let Some(cpus) = cpu_affinity {
+        line("cpu_affinity", cpus);
     }
     if let Some(score) = oom_score {
         line("oom_score", score);

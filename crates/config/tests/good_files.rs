@@ -80,6 +80,7 @@ group = 0
 umask = "027"
 priority = -5
 oom_score = 100
+cpu_affinity = "0-2, 7"
 stdin = "null"
 enabled = false
 restart = "on-failure"
@@ -117,6 +118,8 @@ linux = { priority = 7 }
         ),
         (0o027, Some(priority), Some(100))
     );
+    let cpus = spec.launch.cpu_affinity.as_ref().map(ToString::to_string);
+    assert_eq!(cpus.as_deref(), Some("0-2,7"));
     assert_eq!(spec.policy.success_exit.signals, [Signal::TERM]);
     assert_eq!(spec.policy.give_up.map(|give_up| give_up.restarts), Some(5));
     let Backoff::Exponential(curve) = spec.policy.backoff else {
@@ -464,6 +467,7 @@ fn only_what_needs_a_new_process_changes_the_digest() {
         "umask = \"077\"",
         "priority = 1",
         "oom_score = 1",
+        "cpu_affinity = 0",
         "limits = { open_files = 10 }",
         "limits = { memory = \"1G\" }",
         "type = \"oneshot\"",

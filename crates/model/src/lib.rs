@@ -6,6 +6,7 @@
 
 #[cfg(feature = "api")]
 pub mod api;
+mod cpus;
 mod event;
 mod exit;
 mod health;
@@ -24,6 +25,7 @@ mod status;
 mod stop;
 mod time;
 
+pub use cpus::{CpuSet, CpuSetError};
 pub use event::{Died, EVENTS_VERSION, Event, EventKind, Severity};
 pub use exit::{ExitClass, ExitStatus, LastExit, SuccessExit};
 pub use health::{

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExitClass, HealthCheck, Heartbeat, Hooks, LogSpec, NotifyAccess, Ready, Reload, SocketGate,
-    SocketSpec, StopPlan, SuccessExit, UnitName,
+    CpuSet, ExitClass, HealthCheck, Heartbeat, Hooks, LogSpec, NotifyAccess, Ready, Reload,
+    SocketGate, SocketSpec, StopPlan, SuccessExit, UnitName,
 };
 
 /// Everything that is wanted of one unit (instances are already told apart).
@@ -192,6 +192,9 @@ pub struct Launch {
     pub umask: u32,
     /// Nice value, -20 to 19.
     pub priority: Option<i32>,
+    /// The processors that it and what it starts may run on; all by default.
+    #[serde(default)]
+    pub cpu_affinity: Option<CpuSet>,
     /// `oom_score_adj`, -1000 to 1000.
     pub oom_score: Option<i32>,
     /// What stdin is.

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use abide_model::{
-    Command, EnvironmentSpec, HookKind, Hooks, Launch, LogSpec, Policy, Source, Spec, StdinSpec,
-    StopPlan, UnitName,
+    Command, CpuSet, EnvironmentSpec, HookKind, Hooks, Launch, LogSpec, Policy, Source, Spec,
+    StdinSpec, StopPlan, UnitName,
 };
 use toml::de::DeValue;
 
@@ -71,6 +71,7 @@ impl Template {
         let umask = reader.get_or("umask", Mode(0o022)).0;
         let narrow = |n: i64| i32::try_from(n).unwrap_or_default();
         let priority = reader.get::<Int<-20, 19>>("priority").map(|n| narrow(n.0));
+        let cpu_affinity = reader.get::<CpuSet>("cpu_affinity");
         let oom_score = reader
             .get::<Int<-1000, 1000>>("oom_score")
             .map(|n| narrow(n.0));
@@ -116,6 +117,7 @@ impl Template {
             group: None,
             umask,
             priority,
+            cpu_affinity,
             oom_score,
             stdin,
             limits: limits::limits(reader),

@@ -127,6 +127,8 @@ pub const ALL: &[Key] = &[
         "Permissions that new files do not get."),
     row(Unit, "priority", "-20 to 19", "", "10", Value,
         "Nice value: the higher, the later its turn. Default: the daemon's."),
+    row(Unit, "cpu_affinity", "list of processors", "", "\"0-3,6\"", Value,
+        "The processors that it and all that it starts may run on, by the system's numbers. Those that are not there are left out; if none is, it runs on all, and `limits_unsupported` says so."),
     row(Unit, "oom_score", "-1000 to 1000", "", "500", Value,
         "How gladly the kernel ends it when memory runs out (`oom_score_adj`). Default: the daemon's."),
     row(Unit, "stdin", "`null` or `pipe`", "\"null\"", "\"pipe\"", Value,

@@ -1,8 +1,9 @@
-//! Numbers with a range, percentages and file modes.
+//! Numbers with a range, percentages, lists of processors and file modes.
 
+use abide_model::{CpuSet, CpuSetError};
 use toml::de::DeValue;
 
-use super::{Value, Wrong};
+use super::{Value, Wrong, show_text};
 use crate::source::quoted;
 
 /// A whole number from `MIN` to `MAX`.
@@ -100,6 +101,26 @@ impl Value for Percent {
     fn show(&self) -> String {
         // Rounded, so that 0.07 × 100 does not become 7.000000000000001.
         format!("\"{}%\"", (self.0 * 1e8).round() / 1e6)
+    }
+}
+
+impl Value for CpuSet {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        let help = "write it such as \"0-3,6\"; the first processor is 0";
+        let text = match value {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) if number.radix() == 10 => number.to_string(),
+            other => return Err(Wrong::kind(other, "a list of processors").help(help)),
+        };
+        text.parse().map_err(|error: CpuSetError| {
+            Wrong::new(format!("{} is no list of processors", quoted(&text)))
+                .label(error.to_string())
+                .help(help)
+        })
+    }
+
+    fn show(&self) -> String {
+        show_text(&self.to_string())
     }
 }
 

@@ -202,6 +202,7 @@ impl Assistants {
             group: None,
             umask: 0o022,
             priority: None,
+            cpu_affinity: None,
             oom_score: None,
             stdin: StdinSpec::default(),
             limits: Limits::default(),

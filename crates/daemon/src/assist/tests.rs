@@ -25,6 +25,7 @@ pub fn launch(directory: &Path) -> Arc<Launch> {
         group: None,
         umask: 0o027,
         priority: None,
+        cpu_affinity: None,
         oom_score: None,
         stdin: StdinSpec::Null,
         limits: Limits::default(),

@@ -1,6 +1,8 @@
 //! Limits of a whole tree, through control groups or a job. (On Linux limits of each process are set by
 //! [`crate::spawn`].)
 
+use abide_model::LimitUnsupported;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -9,7 +11,15 @@ pub(crate) use linux::{Controller, Site, Version, lift, set, wanted};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{Settings, Tell};
+pub(crate) use windows::{Processors, Settings, Tell};
+
+/// A run goes on with all processors.
+pub(crate) fn no_such_processor() -> LimitUnsupported {
+    LimitUnsupported {
+        limit: "cpu_affinity".to_owned(),
+        reason: "none of these processors is there for abide, so it runs on all".to_owned(),
+    }
+}
 
 /// The kernel ended processes of a run for want of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

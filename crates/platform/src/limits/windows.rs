@@ -4,23 +4,25 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
-use abide_model::{Launch, LimitUnsupported, RlimitKind};
+use abide_model::{CpuSet, Launch, LimitUnsupported, RlimitKind};
 use windows_sys::Win32::System::JobObjects::{
     JOB_OBJECT_CPU_RATE_CONTROL_ENABLE, JOB_OBJECT_CPU_RATE_CONTROL_HARD_CAP,
-    JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
-    JOB_OBJECT_LIMIT_JOB_MEMORY, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOB_OBJECT_LIMIT_PRIORITY_CLASS, JOB_OBJECT_LIMIT_PROCESS_MEMORY,
-    JOB_OBJECT_LIMIT_PROCESS_TIME, JOBOBJECT_CPU_RATE_CONTROL_INFORMATION,
-    JOBOBJECT_CPU_RATE_CONTROL_INFORMATION_0, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectCpuRateControlInformation, JobObjectExtendedLimitInformation,
+    JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_AFFINITY,
+    JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION, JOB_OBJECT_LIMIT_JOB_MEMORY,
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOB_OBJECT_LIMIT_PRIORITY_CLASS,
+    JOB_OBJECT_LIMIT_PROCESS_MEMORY, JOB_OBJECT_LIMIT_PROCESS_TIME,
+    JOBOBJECT_CPU_RATE_CONTROL_INFORMATION, JOBOBJECT_CPU_RATE_CONTROL_INFORMATION_0,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectCpuRateControlInformation,
+    JobObjectExtendedLimitInformation,
 };
 use windows_sys::Win32::System::Threading::{
-    ABOVE_NORMAL_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS, HIGH_PRIORITY_CLASS,
-    IDLE_PRIORITY_CLASS, NORMAL_PRIORITY_CLASS,
+    ABOVE_NORMAL_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS, GetCurrentProcess,
+    GetProcessAffinityMask, HIGH_PRIORITY_CLASS, IDLE_PRIORITY_CLASS, NORMAL_PRIORITY_CLASS,
 };
 
+use super::no_such_processor;
 use crate::absent::{self, Absent};
 
 /// The one call by which a job learns anything: SetInformationJobObject.
@@ -44,21 +46,66 @@ pub(crate) struct Settings {
     cpu_rate: Option<NonZeroU32>,
     /// The class that processes get, and may not leave.
     priority_class: Option<u32>,
+    /// The processors on which they run, a bit each: some of this machine's, of which a job knows the first 64.
+    affinity: Option<NonZeroUsize>,
+}
+
+/// The processors of this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Processors {
+    /// How many a process may use.
+    pub number: usize,
+    /// Those that a job may be told of, a bit each; none: it is not known.
+    pub mask: usize,
+}
+
+impl Processors {
+    /// Of the machine that this runs on.
+    pub fn here() -> Self {
+        let (mut own, mut mask) = (0, 0);
+        // SAFETY: a constant that means this process; both numbers are ours.
+        let known = unsafe { GetProcessAffinityMask(GetCurrentProcess(), &mut own, &mut mask) };
+        Self {
+            number: std::thread::available_parallelism().map_or(1, usize::from),
+            mask: if known == 0 { 0 } else { mask },
+        }
+    }
+
+    /// Those of `wanted` that are there; `None`: none is.
+    fn of(self, wanted: &CpuSet) -> Option<NonZeroUsize> {
+        let bits = wanted.numbers().map(u32::from);
+        let bits = bits.filter_map(|number| 1_usize.checked_shl(number));
+        let wanted = bits.fold(0, |mask, bit| mask | bit);
+        let there = if self.mask == 0 {
+            usize::MAX
+        } else {
+            self.mask
+        };
+        NonZeroUsize::new(wanted & there)
+    }
 }
 
 impl Settings {
     /// What a unit asks for, and which of it cannot be had on Windows.
-    pub(crate) fn of(launch: &Launch, processors: usize) -> (Self, Vec<LimitUnsupported>) {
+    pub(crate) fn of(launch: &Launch, processors: Processors) -> (Self, Vec<LimitUnsupported>) {
         let tree = &launch.limits.tree;
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let mut settings = Self {
             memory: tree.memory.map(size),
             processes: tree.processes.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
-            cpu_rate: tree.cpu.and_then(|share| cpu_rate(share, processors)),
+            cpu_rate: tree
+                .cpu
+                .and_then(|share| cpu_rate(share, processors.number)),
             priority_class: launch.priority.map(priority_class),
             ..Self::default()
         };
         let mut unsupported = Vec::new();
+        if let Some(wanted) = &launch.cpu_affinity {
+            settings.affinity = processors.of(wanted);
+            if settings.affinity.is_none() {
+                unsupported.push(no_such_processor());
+            }
+        }
         let mut refuse = |limit: &str, why: &Absent| {
             unsupported.push(LimitUnsupported {
                 limit: limit.to_owned(),
@@ -146,6 +193,10 @@ impl Settings {
             flags |= JOB_OBJECT_LIMIT_PRIORITY_CLASS;
             basic.PriorityClass = class;
         }
+        if let Some(affinity) = self.affinity {
+            flags |= JOB_OBJECT_LIMIT_AFFINITY;
+            basic.Affinity = affinity.get();
+        }
         basic.LimitFlags = flags;
         limits
     }
@@ -224,9 +275,15 @@ mod tests {
         u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
     }
 
+    const FOUR: Processors = Processors {
+        number: 4,
+        mask: 0b1111,
+    };
+
     fn launch() -> Launch {
         let mut launch = crate::spawn::tests::launch(&["x.exe"]);
         launch.priority = Some(5);
+        launch.cpu_affinity = Some("1-2,70".parse().expect("a list"));
         launch.limits = Limits::default();
         launch.limits.tree.memory = Some(512 << 20);
         launch.limits.tree.cpu = Some(0.5);
@@ -241,7 +298,7 @@ mod tests {
     /// Offsets and numbers are those of winnt.h for 64 bits, written out.
     #[test]
     fn a_job_is_told_its_limits_in_the_structures_that_windows_knows() {
-        let (settings, unsupported) = Settings::of(&launch(), 4);
+        let (settings, unsupported) = Settings::of(&launch(), FOUR);
         assert_eq!(unsupported, []);
         let job = Fake::default();
         assert_eq!(settings.tell(&job, false).expect("told"), None);
@@ -251,9 +308,10 @@ mod tests {
         };
         assert_eq!(limits.len(), 144);
         assert_eq!(u64_at(limits, 0), 70_000_000, "PerProcessUserTimeLimit");
-        let flags = 0x2000 | 0x400 | 0x200 | 0x20 | 0x8 | 0x2;
+        let flags = 0x2000 | 0x400 | 0x200 | 0x20 | 0x10 | 0x8 | 0x2;
         assert_eq!(u32_at(limits, 16), flags, "LimitFlags");
         assert_eq!(u32_at(limits, 40), 100, "ActiveProcessLimit");
+        assert_eq!(u64_at(limits, 48), 0b110, "Affinity");
         assert_eq!(u32_at(limits, 56), 0x4000, "PriorityClass");
         assert_eq!(u64_at(limits, 120), 512 << 20, "JobMemoryLimit");
         assert_eq!(rate.len(), 8);
@@ -264,7 +322,7 @@ mod tests {
     #[test]
     fn a_released_job_keeps_its_limits_and_nobody_may_ever_leave_it() {
         let job = Fake::default();
-        let (settings, _) = Settings::of(&launch(), 4);
+        let (settings, _) = Settings::of(&launch(), FOUR);
         settings.tell(&job, true).expect("told");
         let flags = u32_at(&job.told.borrow()[0].1, 16);
         assert_eq!(flags & 0x2000, 0, "KILL_ON_JOB_CLOSE");
@@ -281,13 +339,14 @@ mod tests {
         let mut launch = launch();
         launch.limits.tree.io_read = Some(1);
         launch.oom_score = Some(1);
+        launch.cpu_affinity = Some("4,64".parse().expect("a list"));
         launch.limits.process.push(Rlimit {
             kind: RlimitKind::OpenFiles,
             value: Some(7),
         });
-        let (settings, unsupported) = Settings::of(&launch, 4);
+        let (settings, unsupported) = Settings::of(&launch, FOUR);
         let keys: Vec<_> = unsupported.iter().map(|u| u.limit.as_str()).collect();
-        assert_eq!(keys, ["io_read", "oom_score", "open_files"]);
+        assert_eq!(keys, ["cpu_affinity", "io_read", "oom_score", "open_files"]);
         let job = Fake {
             without_rates: true,
             ..Fake::default()

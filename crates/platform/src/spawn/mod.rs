@@ -155,6 +155,7 @@ pub(crate) mod tests {
             group: None,
             umask: 0o022,
             priority: None,
+            cpu_affinity: None,
             oom_score: None,
             stdin: StdinSpec::Null,
             limits: Limits::default(),

@@ -55,6 +55,7 @@ pub fn launch(words: &[&str]) -> Launch {
         group: None,
         umask: 0o027,
         priority: None,
+        cpu_affinity: None,
         oom_score: None,
         stdin: StdinSpec::Null,
         limits: Limits::default(),
@@ -478,9 +479,19 @@ fn user() -> Outcome {
 }
 
 fn limits() -> Outcome {
-    let mut linux = start();
-    let report = linux.report(|launch| {
+    let all = start().report(|launch| launch.cpu_affinity = Some("1023".parse().expect("a list")));
+    let cpus = |report: &str| {
+        let list = report
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        list.expect("it is there").trim().to_owned()
+    };
+    let first = cpus(&all).split([',', '-']).next().map(str::to_owned);
+    let first = first.expect("one at least");
+    let report = start().report(|launch| {
         launch.priority = Some(5);
+        // The last is hardly there, and is left out then.
+        launch.cpu_affinity = Some(format!("{first},1023").parse().expect("a list"));
         launch.limits.process = vec![
             Rlimit {
                 kind: RlimitKind::OpenFiles,
@@ -503,6 +514,7 @@ fn limits() -> Outcome {
     has("Max open files", "321");
     has("Max core file size", "0");
     assert!(report.contains("nice 5"), "{report}");
+    assert_eq!(cpus(&report), first, "of {}", cpus(&all));
     Ok(())
 }
 

@@ -261,6 +261,7 @@ pub(super) const UNIT: &[(&str, &str)] = &[
     ("cpuquota", "write `limits = { cpu = \"50%\" }`"),
     ("tasksmax", "write `limits = { processes = 100 }`"),
     ("limitnofile", "write `limits = { open_files = 1024 }`"),
+    ("cpuaffinity", "write `cpu_affinity = \"0-3\"`"),
     ("nice", "write `priority = 0`"),
     ("oomscoreadjust", "write `oom_score = 0`"),
     (

@@ -78,6 +78,12 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
                 libc::setpriority(libc::PRIO_PROCESS, 0, nice),
             )?;
         }
+        if let Some(mask) = &plan.affinity {
+            // Processors that are not there are left out by the kernel; it refuses when none is left.
+            let size = std::mem::size_of_val(mask);
+            let set = libc::syscall(libc::SYS_sched_setaffinity, 0, size, mask.as_ptr());
+            plan.without_affinity.store(set < 0, Ordering::Relaxed);
+        }
         if let Some((text, asked)) = &plan.oom_score {
             let done = write_file(c"/proc/self/oom_score_adj", text.to_bytes());
             if let Err(errno) = done

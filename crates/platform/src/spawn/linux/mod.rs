@@ -69,6 +69,9 @@ pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
         inode,
         start: start.map(|stat| stat.start),
     };
+    if plan.without_affinity.load(Ordering::Relaxed) {
+        plan.unsupported.push(crate::limits::no_such_processor());
+    }
     Ok(Spawned {
         pid: cloned.pid,
         handle: Handle::new(identity, pidfd),

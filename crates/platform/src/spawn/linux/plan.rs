@@ -7,9 +7,9 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 
-use abide_model::{Command, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
+use abide_model::{Command, CpuSet, Launch, LimitUnsupported, RlimitKind, RunId, UnitId};
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
@@ -101,6 +101,8 @@ pub(super) struct Plan<'a> {
     pub by_inode: bool,
     pub limits: Vec<Limit>,
     pub nice: Option<i32>,
+    /// The processors that it may run on, a bit each.
+    pub affinity: Option<CpuMask>,
     /// The text for `/proc/self/oom_score_adj`, and whether it was asked for.
     pub oom_score: Option<(CString, bool)>,
     pub umask: u32,
@@ -120,7 +122,22 @@ pub(super) struct Plan<'a> {
     pub failed_errno: AtomicI32,
     /// Which of several (limits), plus one.
     pub failed_at: AtomicU32,
+    /// It runs on all processors: none of those that it was to run on can be had.
+    pub without_affinity: AtomicBool,
     pub recorded: AtomicU32,
+}
+
+/// `cpu_set_t` of sched_setaffinity(2): a bit for each processor, as the kernel reads it on this machine.
+pub(super) type CpuMask =
+    [libc::c_ulong; (CpuSet::LAST as usize + 1) / libc::c_ulong::BITS as usize];
+
+fn mask(cpus: &CpuSet) -> CpuMask {
+    let mut mask = CpuMask::default();
+    for number in cpus.numbers().map(u32::from) {
+        let (word, bit) = (number / libc::c_ulong::BITS, number % libc::c_ulong::BITS);
+        mask[word as usize] |= 1 << bit;
+    }
+    mask
 }
 
 fn failure(step: Step, errno: Option<i32>, text: String) -> SpawnError {
@@ -263,6 +280,7 @@ impl<'a> Plan<'a> {
             by_inode: crate::identity::inodes_tell(),
             limits,
             nice: launch.priority,
+            affinity: launch.cpu_affinity.as_ref().map(mask),
             oom_score: match oom_score {
                 Some((score, asked)) => Some((c_string(score.to_string(), "oom_score")?, asked)),
                 None => None,
@@ -280,6 +298,7 @@ impl<'a> Plan<'a> {
             failed_step: AtomicU32::new(u32::MAX),
             failed_errno: AtomicI32::new(0),
             failed_at: AtomicU32::new(0),
+            without_affinity: AtomicBool::new(false),
             recorded: AtomicU32::new(0),
         })
     }

@@ -18,7 +18,7 @@ use abide_model::{Launch, LimitUnsupported, RunId, UnitId, UnitName};
 
 use crate::identity::{Handle, Identity, Record, identify};
 use crate::keeper::kept;
-use crate::limits::{OutOfMemory, Settings};
+use crate::limits::{OutOfMemory, Processors, Settings};
 use crate::win32::take_out_of;
 
 pub use port::JobMessage;
@@ -314,8 +314,7 @@ impl RunTree {
     /// # Errors
     /// Those of CreateJobObject and SetInformationJobObject.
     pub(crate) fn make(&self, launch: &Launch) -> io::Result<&Job> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (settings, unsupported) = Settings::of(launch, processors);
+        let (settings, unsupported) = Settings::of(launch, Processors::here());
         self.make_with(settings, unsupported)
     }
 

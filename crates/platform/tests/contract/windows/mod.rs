@@ -130,6 +130,7 @@ pub fn in_directory(command: Command, directory: &Path) -> Launch {
         group: None,
         umask: 0o022,
         priority: None,
+        cpu_affinity: None,
         oom_score: None,
         stdin: StdinSpec::Null,
         limits: Limits::default(),
