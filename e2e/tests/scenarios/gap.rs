@@ -150,3 +150,38 @@ fn a_stop_and_a_backoff_go_on_where_they_were_over_every_death_and_an_upgrade() 
     home.ok(&["down"]);
     assert_eq!(home.processes(), []);
 }
+
+#[test]
+fn a_program_that_became_ready_while_nobody_looked_is_ready() {
+    let home = Home::new("unseen");
+    home.write(
+        "abide.toml",
+        r#"
+[service.file]
+command = "sh -c 'until [ -e go ]; do sleep 0.05; done; touch up; touch file.done; exec sleep 1000'"
+ready = { file = "up", within = "1h" }
+[service.line]
+command = "sh -c 'until [ -e go ]; do sleep 0.05; done; echo it is up; touch line.done; exec sleep 1000'"
+ready = { log = "it is up", within = "1h" }
+"#,
+    );
+    // A leftover of an earlier run, which does not count.
+    home.write("up", "");
+    let _ = home.abide(&["up", "--no-wait"]);
+    for unit in ["file", "line"] {
+        let begun = home.wait_for(unit, "has begun", |unit| unit["pid"].is_u64());
+        assert_eq!(begun["state"], "starting", "{unit}");
+    }
+    home.kill_both();
+    home.write("go", "");
+    for unit in ["file", "line"] {
+        wait::until(unit, wait::GENEROUS, || {
+            home.path(&format!("{unit}.done")).exists().then_some(())
+        });
+    }
+    home.ok(&["up"]);
+    for unit in ["file", "line"] {
+        home.wait_for(unit, "is ready", |unit| unit["state"] == "running");
+    }
+    home.ok(&["down"]);
+}

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use abide_core::{Observed, ObservedState, SavedPhase, UnitRecord};
 use abide_log::Stream;
@@ -83,7 +84,29 @@ pub fn find(
     for unit in image.units.values() {
         found.add_recorded(home, trees, unit, &known)?;
     }
+    for (unit, run) in &mut found.runs {
+        if let Some(begun) = image
+            .units
+            .get(unit)
+            .and_then(|unit| begun(home, unit, run.run))
+        {
+            run.since = begun;
+        }
+    }
     Ok(found)
+}
+
+/// When the last run of a unit began, by the clock of files: what it has written since then counts, also while no
+/// daemon was there. Its record is written right before its program begins, and once more when it has named another
+/// main process; the state's time is a moment later. `None`: neither tells.
+fn begun(home: &Home, unit: &UnitRecord, run: RunId) -> Option<SystemTime> {
+    let record = std::fs::metadata(home.unit_run(&unit.name).join("record"));
+    let recorded = record.and_then(|record| record.modified()).ok();
+    let started = unit.started.filter(|_| unit.run == Some(run)).map(|at| {
+        let since = u64::try_from(at.wall.0).unwrap_or(0);
+        UNIX_EPOCH + Duration::from_nanos(since)
+    });
+    recorded.into_iter().chain(started).min()
 }
 
 impl Found {
