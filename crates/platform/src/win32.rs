@@ -11,13 +11,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_FAILED,
-    WAIT_OBJECT_0, WAIT_TIMEOUT,
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_INTERNAL_ERROR, FILETIME, HANDLE,
+    INVALID_HANDLE_VALUE, WAIT_FAILED, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, INFINITE, Sleep, WaitForMultipleObjects, WaitForSingleObject,
 };
 use windows_sys::core::BOOL;
+
+/// How often the making of a process is tried.
+const TRIES: u32 = 3;
+
+/// Makes a process, once more when it ended before it could begin. That is how `ERROR_INTERNAL_ERROR` of CreateProcess is
+/// read: Wine 8 says so of one in some hundred on a busy machine, and the next try succeeds. Nothing of such a process is left.
+///
+/// # Errors
+/// Those of CreateProcess.
+pub(crate) fn begun<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut tried = 1;
+    loop {
+        match make() {
+            Err(error) if code(&error) == Some(ERROR_INTERNAL_ERROR) && tried < TRIES => tried += 1,
+            made => return made,
+        }
+    }
+}
 
 /// A text for Windows, with the zero that ends it.
 ///
@@ -211,6 +229,33 @@ mod tests {
         assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
         assert_eq!(milliseconds(Some(Duration::from_millis(7))), 7);
         assert_eq!(milliseconds(Some(Duration::MAX)), u32::MAX - 1);
+    }
+
+    #[test]
+    fn a_process_that_ended_before_it_began_is_made_again_and_not_for_ever() {
+        let internal = || io::Error::from_raw_os_error(ERROR_INTERNAL_ERROR.cast_signed());
+        let mut answers = vec![Ok(7), Err(internal())];
+        assert_eq!(
+            begun(|| answers.pop().expect("asked twice")).expect("made"),
+            7
+        );
+        let mut asked = 0;
+        let made = begun(|| -> io::Result<()> {
+            asked += 1;
+            Err(internal())
+        });
+        assert_eq!(
+            (made.map_err(|error| code(&error)), asked),
+            (Err(Some(1359)), 3)
+        );
+        let missing = begun(|| -> io::Result<()> {
+            asked += 1;
+            Err(io::Error::from_raw_os_error(2))
+        });
+        assert_eq!(
+            (missing.map_err(|error| code(&error)), asked),
+            (Err(Some(2)), 4)
+        );
     }
 
     #[test]

@@ -158,7 +158,17 @@ impl Shop {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("it can be run")
+        // `ERROR_INTERNAL_ERROR`: it ended before it could begin, as happens to one in some hundred on a busy machine
+        // under Wine. abide makes such a process again, too.
+        let begun = || self.command(arguments).output();
+        let again = |error: std::io::Error| match error.raw_os_error() {
+            Some(1359) => begun(),
+            _ => Err(error),
+        };
+        begun()
+            .or_else(again)
+            .or_else(again)
+            .expect("it can be run")
     }
 
     /// What it says, which must be a success.

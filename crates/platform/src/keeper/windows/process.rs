@@ -19,7 +19,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use crate::spawn::{Attributes, command_line};
-use crate::win32::{checked, code, inheritable, owned, raw, wide};
+use crate::win32::{begun, checked, code, inheritable, owned, raw, wide};
 
 /// Variables by their names in capital letters, as their case does not count; with the names as they are.
 pub(super) type Variables = BTreeMap<OsString, (OsString, OsString)>;
@@ -99,6 +99,7 @@ pub(super) fn create(order: &Order<'_>) -> io::Result<(OwnedHandle, u32)> {
         drop(thread);
         Ok((process?, made.dwProcessId))
     };
+    let make = |flags| begun(|| make(flags));
     match make(
         flags
             | if order.detached {
