@@ -11,6 +11,10 @@ pub use crate::debian_rust::remove;
 /// What is built for: the C library and the linker are MinGW's.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
 
+/// Sections begin at pages in the file as they do in memory: then Wine maps it, as Windows does with any, and processes share
+/// its pages. Otherwise each reads a copy of its own.
+const FLAGS: [&str; 1] = ["-Clink-arg=-Wl,--file-alignment=4096"];
+
 /// Beside the compiler.
 const PACKAGES: &[&str] = &["rust-web-clippy", "gcc-mingw-w64-x86-64", "wine", "wine64"];
 
@@ -28,7 +32,7 @@ pub fn cargo(subcommand: &str) -> Result<Command, String> {
     let build = Build {
         target: TARGET,
         linker: "x86_64-w64-mingw32-gcc".to_owned(),
-        flags: Vec::new(),
+        flags: FLAGS.map(str::to_owned).to_vec(),
         runner: Some(vec![me.display().to_string(), "wine-run".to_owned()]),
         place: folder().join("build"),
         sysroot: sysroot()?,
