@@ -16,7 +16,17 @@ use crate::spawn::Step;
 
 /// The highest signal number, and the bytes of the kernel's signal set.
 const SIGNALS: i32 = 64;
-const SET: usize = 8;
+pub(super) const SET: usize = 8;
+
+/// The kernel's struct sigaction, by default SIG_DFL. Its words are as long as the machine's, and the set is not.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Action {
+    pub(super) handler: libc::sighandler_t,
+    flags: libc::c_ulong,
+    restorer: usize,
+    mask: [u8; SET],
+}
 
 /// What a program that was not executed exits with (as in a shell).
 const NOT_EXECUTED: i32 = 127;
@@ -102,18 +112,17 @@ unsafe fn go(plan: &Plan<'_>, pid: u32) -> Result<(), (Step, i32)> {
 
 /// All dispositions at their default; programs inherit those that are ignored.
 unsafe fn default_signals(plan: &Plan<'_>) {
-    // The kernel's struct sigaction: handler, flags, restorer, mask; all zero is SIG_DFL.
-    let default = [0_usize; 4];
+    let default = Action::default();
     for signal in 1..=SIGNALS {
         if !plan.handled_signals && plan.ignored_signals >> (signal - 1) & 1 == 0 {
             continue;
         }
-        // SAFETY: `default` is as large as the kernel's structure. SIGKILL and SIGSTOP are refused, rightly.
+        // SAFETY: `default` is the kernel's structure. SIGKILL and SIGSTOP are refused, rightly.
         unsafe {
             libc::syscall(
                 libc::SYS_rt_sigaction,
                 signal,
-                default.as_ptr(),
+                &raw const default,
                 0_usize,
                 SET,
             );

@@ -13,6 +13,7 @@ use abide_model::{Command, CpuSet, Launch, LimitUnsupported, RlimitKind, RunId, 
 use rustix::fs::{Mode, OFlags};
 
 use super::account::{Account, by_name, by_number, group, groups_of};
+use super::child::{Action, SET};
 use super::descriptors::{Ends, Layout, PidLine, listen_variables};
 use super::known;
 use super::table::Small;
@@ -311,19 +312,18 @@ fn ignored_signals() -> u64 {
     *IGNORED.get_or_init(|| {
         let mut ignored = 0;
         for signal in 1..=64_i32 {
-            // The kernel's struct sigaction: handler, flags, restorer, mask.
-            let mut action = [0_usize; 4];
-            // SAFETY: `action` is as large as the kernel's structure, which it fills.
+            let mut action = Action::default();
+            // SAFETY: `action` is the kernel's structure, which it fills.
             let result = unsafe {
                 libc::syscall(
                     libc::SYS_rt_sigaction,
                     signal,
                     0_usize,
-                    action.as_mut_ptr(),
-                    8_usize,
+                    &raw mut action,
+                    SET,
                 )
             };
-            if result != 0 || action[0] == libc::SIG_IGN {
+            if result != 0 || action.handler == libc::SIG_IGN {
                 ignored |= 1_u64 << (signal - 1);
             }
         }

@@ -252,7 +252,7 @@ pub(super) fn tag_of(pid: u32, text: &mut Vec<u8>) -> Option<Tag> {
     let result = unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
-            libc::c_long::from(pid),
+            pid,
             libc::RLIMIT_LOCKS,
             0_usize,
             &raw mut limit,

@@ -15,6 +15,17 @@
 //! is that one's tag already and stays, so that it still finds everything; ours goes into the soft
 //! limit, with a 4 on top, which is always below. A third level has no number left: its runs
 //! are untagged, and known by session and environment.
+//!
+//! A kernel of 32 bits takes a number that is larger than its own for no limit at all (kernel/sys.c). So an
+//! abide of 32 bits uses both limits for one tag, which a process loses by lowering either, and has none left for a second level:
+//!
+//! ```text
+//!         31     28 27        20 19         0
+//!        ┌─────────┬────────────┬────────────┐
+//!  hard  │    5    │ home, high │    unit    │
+//!  soft  │    4    │ home, low  │    run     │
+//!        └─────────┴────────────┴────────────┘
+//! ```
 
 use std::hash::Hasher;
 use std::os::unix::ffi::OsStrExt;
@@ -31,6 +42,8 @@ const PART: u64 = 0xf_ffff;
 const AUXILIARY: u64 = 0x8_0000;
 /// What is left of the run's part.
 const RUN: u64 = AUXILIARY - 1;
+/// What each half of a narrow tag has of the home.
+const HALF: u64 = 0xff;
 
 /// What a run's processes have as `RLIMIT_LOCKS`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +55,7 @@ pub(crate) struct Tag {
 impl Tag {
     /// The number is a tag of some abide, and not a limit that somebody meant.
     pub(crate) fn is_one(self) -> bool {
-        self.hard >> 60 == OUTER
+        self.hard >> 60 == OUTER || self.hard >> 28 == OUTER
     }
 
     /// A process that carries `other` belongs to the run of this tag. An outermost tag is told by the
@@ -64,6 +77,8 @@ enum Place {
     Outermost,
     /// Inside an abide whose tag is this.
     Nested(u64),
+    /// Outermost, in two numbers of 32 bits.
+    Narrow,
     None,
 }
 
@@ -71,7 +86,10 @@ impl Tags {
     pub(super) fn new(home: &Path) -> Self {
         Self {
             home: home_number(home),
-            place: place(getrlimit(Resource::Locks)),
+            place: place(
+                getrlimit(Resource::Locks),
+                cfg!(target_pointer_width = "32"),
+            ),
         }
     }
 
@@ -81,7 +99,8 @@ impl Tags {
 
     pub(super) fn tag(&self, unit: UnitId, run: RunId) -> Option<Tag> {
         let kind = if is_auxiliary(run) { AUXILIARY } else { 0 };
-        let rest = self.home << 40 | (u64::from(unit.0) & PART) << 20 | kind | run.0 & RUN;
+        let (unit, run) = (u64::from(unit.0) & PART, kind | run.0 & RUN);
+        let rest = self.home << 40 | unit << 20 | run;
         match self.place {
             Place::Outermost => Some(Tag {
                 soft: OUTER << 60 | rest,
@@ -91,9 +110,18 @@ impl Tags {
                 soft: NESTED << 60 | rest,
                 hard,
             }),
+            Place::Narrow => Some(Tag {
+                soft: narrow_half(NESTED, self.home) | run,
+                hard: narrow_half(OUTER, self.home >> 8) | unit,
+            }),
             Place::None => None,
         }
     }
+}
+
+/// One half of a narrow tag, but for its lowest part.
+fn narrow_half(top: u64, home: u64) -> u64 {
+    top << 28 | (home & HALF) << 20
 }
 
 impl Tags {
@@ -102,11 +130,22 @@ impl Tags {
         let (number, top) = match self.place {
             Place::Outermost => (tag.hard, OUTER),
             Place::Nested(hard) if tag.hard == hard => (tag.soft, NESTED),
+            Place::Narrow => return self.narrow_auxiliary(tag),
             Place::Nested(_) | Place::None => return None,
         };
         let ours = number >> 40 == top << 20 | self.home && number & AUXILIARY != 0;
         let unit = u32::try_from(number >> 20 & PART).ok()?;
         let n = u32::try_from(number & RUN).ok()?;
+        ours.then(|| (UnitId(unit), auxiliary_run(n)))
+    }
+
+    fn narrow_auxiliary(&self, tag: Tag) -> Option<(UnitId, RunId)> {
+        let (unit, run) = (tag.hard & PART, tag.soft & PART);
+        let ours = tag.hard == narrow_half(OUTER, self.home >> 8) | unit
+            && tag.soft == narrow_half(NESTED, self.home) | run
+            && run & AUXILIARY != 0;
+        let unit = u32::try_from(unit).ok()?;
+        let n = u32::try_from(run & RUN).ok()?;
         ours.then(|| (UnitId(unit), auxiliary_run(n)))
     }
 }
@@ -128,15 +167,17 @@ pub(super) fn number_of(run: RunId) -> u64 {
     run.0 & RUN
 }
 
-fn place(limit: Rlimit) -> Place {
+/// `narrow`: limits may have only 32 bits here.
+fn place(limit: Rlimit, narrow: bool) -> Place {
     let hard = limit.maximum.unwrap_or(u64::MAX);
     match hard >> 60 {
         OUTER => match limit.current.map(|soft| soft >> 60) {
             Some(OUTER) => Place::Nested(hard),
             _ => Place::None,
         },
+        above if above > OUTER && narrow => Place::Narrow,
         above if above > OUTER => Place::Outermost,
-        // Somebody has set a real limit, below any tag.
+        // Somebody has set a real limit, below any tag; or it is a narrow one.
         _ => Place::None,
     }
 }
@@ -189,6 +230,11 @@ fn memory_find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    const UNLIMITED: Rlimit = Rlimit {
+        current: None,
+        maximum: None,
+    };
+
     #[test]
     fn a_tag_is_found_in_the_text_of_proc() {
         let text =
@@ -235,10 +281,7 @@ mod tests {
     fn an_inner_abide_leaves_the_outer_ones_tag_in_place() {
         let outer = Tags {
             home: 0xabcde,
-            place: place(Rlimit {
-                current: None,
-                maximum: None,
-            }),
+            place: place(UNLIMITED, false),
         };
         let tag = outer
             .tag(UnitId(7), RunId(3))
@@ -250,17 +293,52 @@ mod tests {
         };
         let inner = Tags {
             home: 1,
-            place: place(limit),
+            place: place(limit, false),
         };
         let nested = inner
             .tag(UnitId(7), RunId(3))
             .expect("one level of nesting has a number");
         assert_eq!(nested.hard, tag.hard);
         assert!(nested.soft < nested.hard);
-        let third = place(Rlimit {
+        let third = Rlimit {
             current: Some(nested.soft),
             maximum: Some(nested.hard),
-        });
-        assert_eq!(third, Place::None);
+        };
+        assert_eq!(place(third, false), Place::None);
+    }
+
+    #[test]
+    fn where_limits_have_32_bits_a_tag_is_two_of_them() {
+        let tags = Tags {
+            home: 0xabcde,
+            place: place(UNLIMITED, true),
+        };
+        let tag = |unit, run| tags.tag(UnitId(unit), run).expect("nothing is in the way");
+        let (run, auxiliary) = (tag(7, RunId(3)), tag(7, auxiliary_run(3)));
+        for tag in [run, auxiliary] {
+            assert!(tag.soft < tag.hard && tag.hard <= u64::from(u32::MAX));
+            assert!(tag.is_one());
+        }
+        assert!(run.covers(run));
+        for other in [auxiliary, tag(8, RunId(3)), tag(7, RunId(4))] {
+            assert!(!run.covers(other) && !other.covers(run), "{other:?}");
+        }
+        assert_eq!(
+            tags.auxiliary(auxiliary),
+            Some((UnitId(7), auxiliary_run(3)))
+        );
+        assert_eq!(tags.auxiliary(run), None);
+        // Either half of the home is another.
+        for home in [0xabcdf, 0xacdde] {
+            let other = Tags { home, ..tags };
+            assert_eq!(other.auxiliary(auxiliary), None);
+            assert_ne!(other.tag(UnitId(7), RunId(3)), Some(run));
+        }
+        let inner = Rlimit {
+            current: Some(run.soft),
+            maximum: Some(run.hard),
+        };
+        assert_eq!(place(inner, true), Place::None);
+        assert_eq!(place(inner, false), Place::None);
     }
 }
