@@ -1,5 +1,5 @@
 //! The list of parts: every crate that is compiled into abide, as CycloneDX 1.5 has it (a software bill of materials).
-//! It is read from `cargo metadata`, so it says what the lock file says.
+//! It is read from `cargo metadata`, so it says what the lock file says. One list for all packages: what is compiled into any of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,19 +8,26 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use serde_json::{Value, json};
 
+use super::target::TARGETS;
 use super::version;
 use crate::command;
+
+/// That of the zip.
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 /// Writes it into `out`.
 ///
 /// # Errors
 /// `cargo metadata` cannot be read, or the file not be written.
 pub fn make(out: &Path) -> Result<(), String> {
+    let platforms = TARGETS.iter().map(|target| target.triple);
+    let mut options = vec!["--locked".to_owned()];
+    for platform in platforms.chain([WINDOWS]) {
+        options.extend(["--filter-platform".to_owned(), platform.to_owned()]);
+    }
     let metadata = MetadataCommand::new()
         .manifest_path(command::root().join("Cargo.toml"))
-        .other_options(
-            ["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned),
-        )
+        .other_options(options)
         .exec()
         .map_err(|e| format!("cannot read `cargo metadata`: {e}"))?;
     let document = document(&metadata)?;
@@ -43,7 +50,7 @@ fn document(metadata: &Metadata) -> Result<Value, String> {
     let used = used(metadata, root)?;
     let component = |id: &PackageId, kind: &str| {
         packages.get(id).map(|package| {
-            json!({
+            let mut component = json!({
                 "type": kind,
                 "bom-ref": reference(package),
                 "name": package.name.as_str(),
@@ -51,8 +58,12 @@ fn document(metadata: &Metadata) -> Result<Value, String> {
                 "purl": reference(package),
                 "licenses": package.license.iter().map(|license| json!({ "expression": license.replace('/', " OR ") }))
                     .collect::<Vec<_>>(),
-                "description": package.description,
-            })
+            });
+            // The schema has no `null` there.
+            if let Some(text) = &package.description {
+                component["description"] = text.trim().into();
+            }
+            component
         })
     };
     let parts: Vec<Value> = used
@@ -137,7 +148,14 @@ mod tests {
             .iter()
             .filter_map(|part| part["name"].as_str())
             .collect();
-        for part in ["abide-core", "clap", "tokio", "zstd-sys"] {
+        for part in [
+            "abide-core",
+            "clap",
+            "rustix",
+            "tokio",
+            "windows-sys",
+            "zstd-sys",
+        ] {
             assert!(names.contains(part), "{part} is missing");
         }
         for other in ["proptest", "tempfile", "abide-e2e", "cc"] {
@@ -150,5 +168,6 @@ mod tests {
         };
         let without: Vec<&Value> = parts.iter().filter(|part| !licensed(part)).collect();
         assert!(without.is_empty(), "no license: {without:?}");
+        assert!(!text.contains(": null"), "{text}");
     }
 }
