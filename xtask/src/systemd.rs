@@ -11,7 +11,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::{command, dist, needs};
+use crate::{command, dist, needs, upgrades};
 
 /// The release, and what is in it beside what every Debian has.
 const RELEASE: &str = "bookworm";
@@ -49,16 +49,8 @@ pub fn run_if_possible() -> Result<(), String> {
 /// It cannot be made, or a test failed.
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
-    let mut build = command::cargo();
-    build.args(["build", "--package", "abide", "--profile", &options.profile]);
-    command::run(&mut build)?;
-    let built = if options.profile == "dev" {
-        "debug"
-    } else {
-        &options.profile
-    };
-    let abide = command::root().join("target").join(built).join("abide");
-    let packages = packages(&abide)?;
+    let (abide, next) = upgrades::two_builds(&options.profile)?;
+    let packages = packages(&root.with_file_name("packages"), &abide, &next)?;
     let mut test = command::cargo();
     test.args(["test", "--package", "abide-e2e", "--test", "managers", "--"]);
     test.args(["--test-threads=1"]).args(&options.only);
@@ -69,9 +61,13 @@ pub fn run(options: &Options) -> Result<(), String> {
     )
 }
 
-/// The Debian package and the tarball, where they can be made: what is built here asks for the C library of here,
-/// and the folder has that of its own release.
-fn packages(abide: &Path) -> Result<Vec<(&'static str, PathBuf)>, String> {
+/// The Debian package, the one after it and the tarball, where they can be made: what is built here asks for the C
+/// library of here, and the folder has that of its own release.
+fn packages(
+    place: &Path,
+    abide: &Path,
+    next: &Path,
+) -> Result<Vec<(&'static str, PathBuf)>, String> {
     let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let why = if !command::exists("dpkg-shlibdeps") {
         "there is no dpkg-shlibdeps (package dpkg-dev)".to_owned()
@@ -84,8 +80,12 @@ fn packages(abide: &Path) -> Result<Vec<(&'static str, PathBuf)>, String> {
         println!("SKIPPED the packages: {why}");
         return Ok(Vec::new());
     }
-    let (package, archive) = dist::for_tests(abide)?;
-    Ok(vec![("ABIDE_DEB", package), ("ABIDE_ARCHIVE", archive)])
+    let made = dist::for_tests(place, abide, next)?;
+    Ok(vec![
+        ("ABIDE_DEB", made.package),
+        ("ABIDE_DEB_NEXT", made.next),
+        ("ABIDE_ARCHIVE", made.archive),
+    ])
 }
 
 /// The folder, made once.

@@ -21,18 +21,13 @@ pub struct Options {
 /// # Errors
 /// Something cannot be built, or a scenario failed.
 pub fn run(options: &Options) -> Result<(), String> {
-    let next = match &options.next {
-        Some(file) => std::path::absolute(file).map_err(|e| format!("{}: {e}", file.display()))?,
-        None => {
-            let built = build(Some("next"))?;
-            let kept = built.with_file_name("abide-next");
-            std::fs::copy(&built, &kept).map_err(|e| {
-                format!("cannot keep {} as {}: {e}", built.display(), kept.display())
-            })?;
-            kept
+    let (own, next) = match &options.next {
+        Some(file) => {
+            let next = std::path::absolute(file).map_err(|e| format!("{}: {e}", file.display()))?;
+            (build("dev", None)?, next)
         }
+        None => two_builds("dev")?,
     };
-    let own = build(None)?;
     let mut scenarios = command::cargo();
     scenarios.args(["test", "--package", "abide-e2e", "--test", "scenarios"]);
     scenarios.args(["upgrade_under_load", "--", "--include-ignored"]);
@@ -43,15 +38,28 @@ pub fn run(options: &Options) -> Result<(), String> {
     command::run(&mut scenarios)
 }
 
+/// `abide` of these sources, and the same under the name of another build, which is `next`.
+///
+/// # Errors
+/// Cargo failed.
+pub fn two_builds(profile: &str) -> Result<(PathBuf, PathBuf), String> {
+    let built = build(profile, Some("next"))?;
+    let kept = built.with_file_name("abide-next");
+    std::fs::copy(&built, &kept)
+        .map_err(|e| format!("cannot keep {} as {}: {e}", built.display(), kept.display()))?;
+    Ok((build(profile, None)?, kept))
+}
+
 /// `abide` of these sources, under the name of a build.
-fn build(name: Option<&str>) -> Result<PathBuf, String> {
+fn build(profile: &str, name: Option<&str>) -> Result<PathBuf, String> {
     let mut cargo = command::cargo();
-    cargo.args(["build", "--package", "abide"]);
+    cargo.args(["build", "--package", "abide", "--profile", profile]);
     if let Some(name) = name {
         cargo.env("ABIDE_BUILD", name);
     }
     command::run(&mut cargo)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| command::root().join("target"));
-    Ok(target.join("debug").join("abide"))
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target.join(folder).join("abide"))
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use abide_e2e::Api;
 use abide_e2e::skip::{is_root, program, skip};
 use abide_e2e::wait::{GENEROUS, until};
 
@@ -252,6 +253,12 @@ impl Machine {
         self.root.join(path.trim_start_matches('/'))
     }
 
+    /// The API of root's abide in it. By way of a process of the machine, since the path of a socket may not be long.
+    pub fn api(&self) -> Api {
+        let leader = self.running.as_ref().expect("it is up").leader;
+        Api::of_home(Path::new(&format!("/proc/{leader}/root/var/lib/abide")))
+    }
+
     /// How often `counter PLACE` was begun, and has ended as it was asked to.
     pub fn counts(&self, place: &str) -> (usize, usize) {
         let lines = |kind: &str| {
@@ -276,11 +283,14 @@ impl Machine {
 
     /// The process that `counter PLACE` was last, if it lives.
     pub fn alive(&self, place: &str) -> bool {
-        let text = fs::read_to_string(self.path(&format!("{place}.entries"))).unwrap_or_default();
-        let Some(pid) = text.lines().last() else {
-            return false;
-        };
-        self.run(&["kill", "-0", pid]).code == Some(0)
+        self.process(place)
+            .is_some_and(|pid| self.run(&["kill", "-0", &pid]).code == Some(0))
+    }
+
+    /// The number of the process that `counter PLACE` was last.
+    pub fn process(&self, place: &str) -> Option<String> {
+        let text = fs::read_to_string(self.path(&format!("{place}.entries"))).ok()?;
+        text.lines().last().map(str::to_owned)
     }
 
     /// All files outside of what a running system writes by itself.

@@ -28,12 +28,16 @@ fn name(target: &Target) -> String {
     format!("abide-{}-linux-{machine}{libc}", version())
 }
 
-/// Makes it, and says where it is.
+/// Makes it in `out`, and says where it is.
 ///
 /// # Errors
 /// A file is missing, or `tar` fails.
-pub fn make(target: &Target, program: &Path, content: &Path) -> Result<PathBuf, String> {
-    let out = super::folder();
+pub fn make(
+    out: &Path,
+    target: &Target,
+    program: &Path,
+    content: &Path,
+) -> Result<PathBuf, String> {
     let name = name(target);
     let staging = out.join("staging").join(&name);
     debian_rust::remove(&staging)?;

@@ -11,8 +11,8 @@ use super::target::{Libc, Target};
 use super::version;
 use crate::{command, debian_rust};
 
-/// Debian's own number, after ours.
-const REVISION: &str = "1";
+/// Debian's own number, after ours, of what is given to people.
+pub const REVISION: u32 = 1;
 
 const SUMMARY: &str = "keeps programs running";
 
@@ -27,16 +27,22 @@ const DESCRIPTION: &str =
 /// What is said of the package by the one who makes it, unless `DEBFULLNAME` and `DEBEMAIL` say who that is.
 const MAINTAINER: &str = "The abide authors <abide@localhost>";
 
-/// Makes it, and says where it is.
+/// Makes it in `out`, and says where it is. `revision` is Debian's own number, after ours.
 ///
 /// # Errors
 /// A file is missing, or `dpkg-deb` fails.
-pub fn make(target: &Target, program: &Path, content: &Path) -> Result<PathBuf, String> {
-    let out = super::folder();
-    let name = format!("abide_{}-{REVISION}_{}", version(), target.debian);
+pub fn make(
+    out: &Path,
+    target: &Target,
+    revision: u32,
+    program: &Path,
+    content: &Path,
+) -> Result<PathBuf, String> {
+    let version = format!("{}-{revision}", version());
+    let name = format!("abide_{version}_{}", target.debian);
     let root = out.join("staging").join(&name);
     debian_rust::remove(&root)?;
-    files(&root, program, content)?;
+    files(&root, &version, program, content)?;
     modes(&root)?;
     let control = root.join("DEBIAN");
     folder(&control)?;
@@ -51,7 +57,7 @@ pub fn make(target: &Target, program: &Path, content: &Path) -> Result<PathBuf, 
     };
     write(
         &control.join("control"),
-        &control_file(target, &depends, size(&root)?),
+        &control_file(target, &version, &depends, size(&root)?),
     )?;
     write(&control.join("md5sums"), &sums(&root)?)?;
     let package = out.join(format!("{name}.deb"));
@@ -67,7 +73,7 @@ pub fn make(target: &Target, program: &Path, content: &Path) -> Result<PathBuf, 
 }
 
 /// Everything but what is about the package itself.
-fn files(root: &Path, program: &Path, content: &Path) -> Result<(), String> {
+fn files(root: &Path, version: &str, program: &Path, content: &Path) -> Result<(), String> {
     let packaging = command::root().join("packaging/deb");
     let doc = root.join("usr/share/doc/abide");
     let man = root.join("usr/share/man/man1");
@@ -120,7 +126,7 @@ fn files(root: &Path, program: &Path, content: &Path) -> Result<(), String> {
     }
     folder(&man)?;
     copy(&content.join("man"), &man)?;
-    write(&doc.join("changelog.Debian"), &changelog()?)?;
+    write(&doc.join("changelog.Debian"), &changelog(version)?)?;
     let pages = fs::read_dir(&man).map_err(|e| format!("cannot read {}: {e}", man.display()))?;
     let mut packed: Vec<PathBuf> = pages.flatten().map(|page| page.path()).collect();
     packed.extend([doc.join("changelog"), doc.join("changelog.Debian")]);
@@ -150,15 +156,14 @@ fn maintainer() -> String {
     }
 }
 
-fn control_file(target: &Target, depends: &str, size: u64) -> String {
+fn control_file(target: &Target, version: &str, depends: &str, size: u64) -> String {
     let mut needs = vec!["init-system-helpers (>= 1.54~)"];
     if !depends.is_empty() {
         needs.push(depends);
     }
     format!(
-        "Package: abide\nVersion: {}-{REVISION}\nArchitecture: {}\nMaintainer: {}\nInstalled-Size: {size}\n\
+        "Package: abide\nVersion: {version}\nArchitecture: {}\nMaintainer: {}\nInstalled-Size: {size}\n\
          Depends: {}\nSection: admin\nPriority: optional\nDescription: {SUMMARY}\n{DESCRIPTION}\n",
-        version(),
         target.debian,
         maintainer(),
         needs.join(", ")
@@ -166,15 +171,14 @@ fn control_file(target: &Target, depends: &str, size: u64) -> String {
 }
 
 /// In the form of deb-changelog(5). What changed for users is told in `changelog`.
-fn changelog() -> Result<String, String> {
+fn changelog(version: &str) -> Result<String, String> {
     let date = Command::new("date")
         .args(["-u", "-R", "-d", &format!("@{}", date()?)])
         .env("LC_ALL", "C")
         .output()
         .map_err(|e| format!("cannot run date: {e}"))?;
     Ok(format!(
-        "abide ({}-{REVISION}) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- {}  {}",
-        version(),
+        "abide ({version}) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- {}  {}",
         maintainer(),
         String::from_utf8_lossy(&date.stdout)
     ))

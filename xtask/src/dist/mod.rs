@@ -97,11 +97,11 @@ pub fn run(options: &Options) -> Result<(), String> {
             answers(target, &program)
         });
         stages.run(&format!("tarball for {}", target.name), || {
-            archive::make(target, &program, &content).map(drop)
+            archive::make(&out, target, &program, &content).map(drop)
         });
         if target.deb {
             stages.run(&format!("Debian package for {}", target.name), || {
-                let package = deb::make(target, &program, &content)?;
+                let package = deb::make(&out, target, deb::REVISION, &program, &content)?;
                 // Other profiles leave in the program what a package must not have.
                 if options.profile == "dist" {
                     deb::lint(&package)?;
@@ -112,7 +112,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     if options.windows && beside {
         stages.run("zip for Windows", || {
-            zip::make(&windows::release()?, &content).map(drop)
+            zip::make(&out, &windows::release()?, &content).map(drop)
         });
     }
     stages.run("list of parts", || sbom::make(&out));
@@ -120,24 +120,32 @@ pub fn run(options: &Options) -> Result<(), String> {
     stages.finish()
 }
 
-/// The Debian package and the tarball of this machine's own kind, for the tests; made of a program that was built
-/// for them.
+/// What tests are given.
+pub struct ForTests {
+    /// The Debian package.
+    pub package: PathBuf,
+    /// One that follows on it, of another build.
+    pub next: PathBuf,
+    /// The tarball.
+    pub archive: PathBuf,
+}
+
+/// Packages of this machine's own kind, in a folder that is not for people; of programs that were built for the tests.
 ///
 /// # Errors
 /// They cannot be made.
-pub fn for_tests(program: &Path) -> Result<(PathBuf, PathBuf), String> {
-    let out = folder();
-    fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
+pub fn for_tests(out: &Path, program: &Path, next: &Path) -> Result<ForTests, String> {
     let content = out.join("content");
     content::make(&content, program)?;
     let target = TARGETS
         .iter()
         .find(|target| target.deb && target.libc == Libc::Gnu)
         .ok_or("there is no target of this machine's own kind")?;
-    Ok((
-        deb::make(target, program, &content)?,
-        archive::make(target, program, &content)?,
-    ))
+    Ok(ForTests {
+        package: deb::make(out, target, deb::REVISION, program, &content)?,
+        next: deb::make(out, target, deb::REVISION + 1, next, &content)?,
+        archive: archive::make(out, target, program, &content)?,
+    })
 }
 
 /// An abide that runs here: one of those that are to be built, else that of the tests.
@@ -197,13 +205,18 @@ fn answers(target: &Target, program: &Path) -> Result<(), String> {
     }
 }
 
-/// `SHA256SUMS`, for `sha256sum --check`.
+/// `SHA256SUMS`, for `sha256sum --check`, of what has this version; the folder may still have an earlier one's.
 fn checksums(out: &Path) -> Result<(), String> {
     let entries = fs::read_dir(out).map_err(|e| format!("cannot read {}: {e}", out.display()))?;
     let mut names: Vec<String> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("abide"))
+        .filter(|name| {
+            let rest = name.strip_prefix("abide").unwrap_or_default();
+            rest.strip_prefix(['-', '_'])
+                .and_then(|rest| rest.strip_prefix(version()))
+                .is_some_and(|rest| rest.starts_with(['-', '.']))
+        })
         .collect();
     names.sort();
     let output = Command::new("sha256sum")

@@ -31,12 +31,11 @@ pub fn install() -> Result<(), String> {
     }
 }
 
-/// Makes it, and says where it is. What is packed twice from the same sources is the same.
+/// Makes it in `out`, and says where it is. What is packed twice from the same sources is the same.
 ///
 /// # Errors
 /// A file is missing, or `zip` fails.
-pub fn make(program: &Path, content: &Path) -> Result<PathBuf, String> {
-    let out = super::folder();
+pub fn make(out: &Path, program: &Path, content: &Path) -> Result<PathBuf, String> {
     let name = format!("abide-{}-windows-x86_64", version());
     let staging = out.join("staging").join(&name);
     debian_rust::remove(&staging)?;
