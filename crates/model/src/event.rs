@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, HookKind, RunId, StopReport, UnitName, Wall};
+use crate::{
+    ExitStatus, HookKind, MachineEvent, PowerEvent, RunId, SessionEvent, StopReport, UnitName, Wall,
+};
 
 mod table;
 
@@ -330,7 +332,30 @@ pub enum EventKind {
         /// Which step of its stop ended it, and what was tried before.
         report: StopReport,
     },
+    /// Something happened to a session of the machine: somebody logged on, locked it, or left.
+    SessionChanged {
+        /// What: `logon`, `logoff`, `lock`, `unlock`, `console_connect`, `console_disconnect`, `remote_connect`,
+        /// `remote_disconnect`, or `{"other": NUMBER}` of Windows.
+        change: SessionEvent,
+        /// The session's number.
+        session: u32,
+    },
+    /// Something happened to the machine's power: it is about to sleep, or has woken up.
+    PowerChanged {
+        /// What: `suspend`, `resume`, `resume_by_person`, `status` (mains or battery), or `{"other": NUMBER}` of
+        /// Windows.
+        change: PowerEvent,
+    },
     /// What a newer abide wrote into this home, and this one has no word for.
     #[serde(other)]
     Unknown,
+}
+
+impl From<MachineEvent> for EventKind {
+    fn from(event: MachineEvent) -> Self {
+        match event {
+            MachineEvent::Session { change, session } => Self::SessionChanged { change, session },
+            MachineEvent::Power(change) => Self::PowerChanged { change },
+        }
+    }
 }

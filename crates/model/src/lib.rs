@@ -13,6 +13,7 @@ mod health;
 mod hook;
 mod id;
 mod log;
+mod machine;
 mod monitor;
 mod name;
 mod ntstatus;
@@ -34,6 +35,7 @@ pub use health::{
 pub use hook::{Hook, HookKind, Hooks, Reload, ReloadAction};
 pub use id::{EffectId, OperationId, RequestId, RunId, UnitId};
 pub use log::{LogSpec, LogSync, LogTarget, LogTrust, LogWay, Streams, SystemLogSpec, WhenFull};
+pub use machine::{MachineEvent, PowerEvent, SessionEvent};
 pub use monitor::{MonitorSpec, ReportSpec, ReportStyle};
 pub use name::{NameError, UnitName};
 pub use operation::{

@@ -4,8 +4,6 @@ use std::sync::{Arc, Weak};
 
 use abide_host::scm::{Asked, StopCause};
 
-pub use abide_host::scm::{PowerEvent, SessionEvent};
-
 use crate::reason::{Cause, StopReason};
 use crate::session::Shared;
 
@@ -29,6 +27,74 @@ pub enum Event {
     },
     /// Something happened to the machine's power.
     Power(PowerEvent),
+}
+
+/// What happened to a session (`WTS_…`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// Somebody logged on.
+    Logon,
+    /// Somebody logged off.
+    Logoff,
+    /// It was locked.
+    Lock,
+    /// It was unlocked.
+    Unlock,
+    /// It was connected to the console.
+    ConsoleConnect,
+    /// It was disconnected from the console.
+    ConsoleDisconnect,
+    /// It was connected to from another machine.
+    RemoteConnect,
+    /// That connection ended.
+    RemoteDisconnect,
+    /// Another one, by its number.
+    Other(u32),
+}
+
+/// What happened to the machine's power (`PBT_…`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum PowerEvent {
+    /// It is about to sleep.
+    Suspend,
+    /// It has woken up; also when nobody sits there.
+    Resume,
+    /// Somebody sits there who woke it up.
+    ResumeByPerson,
+    /// Mains or battery, and how full that is.
+    Status,
+    /// Another one, by its number.
+    Other(u32),
+}
+
+impl PowerEvent {
+    fn from_number(event: u32) -> Self {
+        match event {
+            4 => Self::Suspend,
+            7 => Self::ResumeByPerson,
+            10 => Self::Status,
+            18 => Self::Resume,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl SessionEvent {
+    fn from_number(event: u32) -> Self {
+        match event {
+            1 => Self::ConsoleConnect,
+            2 => Self::ConsoleDisconnect,
+            3 => Self::RemoteConnect,
+            4 => Self::RemoteDisconnect,
+            5 => Self::Logon,
+            6 => Self::Logoff,
+            7 => Self::Lock,
+            8 => Self::Unlock,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// From now on what is asked is on the board.
@@ -59,8 +125,11 @@ fn hear(shared: &Weak<Shared>, asked: Asked) {
         Asked::Custom(code) => Event::Control(code),
         Asked::Pause => Event::Pause,
         Asked::Continue => Event::Continue,
-        Asked::Session { event, session } => Event::Session { event, session },
-        Asked::Power(event) => Event::Power(event),
+        Asked::Session { event, session } => Event::Session {
+            event: SessionEvent::from_number(event),
+            session,
+        },
+        Asked::Power(event) => Event::Power(PowerEvent::from_number(event)),
     };
     shared.board.tell_event(event);
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use abide_host::scm::{self, Asked, Connection, Ending, Said, Settings};
-use abide_model::Signal;
+use abide_model::{MachineEvent, PowerEvent, SessionEvent, Signal};
 use abide_platform::keeper::{self, Kept, Launch, become_keeper};
 use abide_platform::notify::{Notice, NotifySocket, parse};
 use abide_platform::poll::{Events, Interest, Poll};
@@ -38,6 +38,8 @@ impl Manager {
         let scm = if scm::started_by_manager() {
             let settings = Settings {
                 reloads: true,
+                sessions: true,
+                power: true,
                 custom: args.controls.iter().map(|control| control.code).collect(),
                 ..Settings::default()
             };
@@ -116,10 +118,17 @@ fn serve(
         .spawn(move || relay(&socket, &daemon))?;
     let controls = controls.to_vec();
     scm.listen(move |asked| {
-        if let Some(signal) = request(asked, &controls) {
-            // The one that fails leaves the manager to its own time-outs.
-            let _unheard = keeper::ask(signal);
-        }
+        // The one that fails leaves the manager to its own time-outs.
+        let _unheard = match asked {
+            Asked::Session { event, session } => keeper::happened(MachineEvent::Session {
+                change: SessionEvent::from_number(event),
+                session,
+            }),
+            Asked::Power(event) => {
+                keeper::happened(MachineEvent::Power(PowerEvent::from_number(event)))
+            }
+            asked => request(asked, &controls).map_or(Ok(()), keeper::ask),
+        };
     });
     keeper::be_keeper(&launch(&role), log)
 }
@@ -133,7 +142,7 @@ fn request(asked: Asked, controls: &[ServiceControl]) -> Option<Signal> {
             let control = controls.iter().find(|control| control.code == code)?;
             Some(control.signal)
         }
-        // Not accepted.
+        // Pauses are not accepted; the rest asks for nothing.
         Asked::Pause | Asked::Continue | Asked::Session { .. } | Asked::Power(_) => None,
     }
 }

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use abide_core::{Command, Input};
 use abide_host::notify::{Notifier, Word, watchdog};
-use abide_model::{ActualState, DesiredState, ExitStatus, Mono, UnitId, UnitName};
+use abide_model::{
+    ActualState, DesiredState, ExitStatus, MachineEvent, Mono, UnitId, UnitName, Wall,
+};
 
 use super::run::Daemon;
 
@@ -178,6 +180,16 @@ impl Daemon {
             let command = Command::Start(units);
             self.input(Input::Command { request, command });
         }
+    }
+
+    /// The manager has told of something that happened to the machine. Where a single unit is hosted, its service was told.
+    pub(super) fn on_happened(&self, event: MachineEvent, at: Wall) {
+        let mut names = self.units.iter().map(|(_, unit)| &unit.name);
+        let unit = match (&self.hosting.unit, names.next(), names.next()) {
+            (Some(_), Some(only), None) => Some(only.clone()),
+            _ => None,
+        };
+        self.events.queue(at, unit, None, event.into(), None);
     }
 
     /// Takes everything down, as nobody waits for an answer.

@@ -352,6 +352,7 @@ impl Daemon {
                     }
                 },
                 KeeperEvent::Asked(signal) => self.on_signal(signal),
+                KeeperEvent::Happened { event, at } => self.on_happened(event, at),
                 KeeperEvent::Yield => self.on_yield(),
                 KeeperEvent::UpgradeFailed(why) => self.on_upgrade_failed(why),
                 KeeperEvent::Renewed { version } => {

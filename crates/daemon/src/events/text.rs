@@ -1,6 +1,6 @@
 //! Events in words.
 
-use abide_model::{Died, Event, EventKind, ExitStatus};
+use abide_model::{Died, Event, EventKind, ExitStatus, PowerEvent, SessionEvent};
 
 /// What happened, as a line for people: "web: exit 1 after 0.2 s".
 #[must_use]
@@ -115,7 +115,37 @@ pub fn in_words(kind: &EventKind) -> String {
             "not sent to the system log {to} and lost, so far: {bytes} bytes of output, {messages} messages: {reason}"
         ),
         EventKind::StopReport { report } => report.to_string(),
+        EventKind::SessionChanged { change, session } => of_session(*change, *session),
+        EventKind::PowerChanged { change } => of_power(*change),
         EventKind::Unknown => "something that this version of abide has no word for".into(),
+    }
+}
+
+fn of_session(change: SessionEvent, session: u32) -> String {
+    match change {
+        SessionEvent::Logon => format!("somebody logged on, in session {session}"),
+        SessionEvent::Logoff => format!("somebody logged off, in session {session}"),
+        SessionEvent::Lock => format!("session {session} was locked"),
+        SessionEvent::Unlock => format!("session {session} was unlocked"),
+        SessionEvent::ConsoleConnect => format!("session {session} has the console now"),
+        SessionEvent::ConsoleDisconnect => format!("session {session} has the console no more"),
+        SessionEvent::RemoteConnect => {
+            format!("somebody connected to session {session} from another machine")
+        }
+        SessionEvent::RemoteDisconnect => {
+            format!("the connection from another machine to session {session} ended")
+        }
+        other => format!("session {session}: number {} of WTS", other.number()),
+    }
+}
+
+fn of_power(change: PowerEvent) -> String {
+    match change {
+        PowerEvent::Suspend => "the machine is about to sleep".into(),
+        PowerEvent::Resume => "the machine has woken up".into(),
+        PowerEvent::ResumeByPerson => "somebody woke the machine up".into(),
+        PowerEvent::Status => "the machine's mains or battery changed".into(),
+        other => format!("the machine's power: number {} of PBT", other.number()),
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::numbers::{Accepted, Control, PowerEvent, SessionEvent, State, Status, answer};
+use super::numbers::{Accepted, Control, State, Status, answer};
 
 /// Within which time the manager is promised the next checkpoint, and when it gets it.
 const HINT: Duration = Duration::from_secs(6);
@@ -101,13 +101,13 @@ pub enum Asked {
     Custom(u8),
     /// Nothing: something happened to a session.
     Session {
-        /// What.
-        event: SessionEvent,
+        /// What (`WTS_…`).
+        event: u32,
         /// Its number.
         session: u32,
     },
-    /// Nothing: something happened to the machine's power.
-    Power(PowerEvent),
+    /// Nothing: something happened to the machine's power (`PBT_…`).
+    Power(u32),
 }
 
 /// Why it is to stop.

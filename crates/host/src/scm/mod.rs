@@ -18,4 +18,4 @@ mod numbers;
 pub use connection::{Connection, connect, started_by_manager};
 pub use drive::{Api, Message, drive};
 pub use machine::{Asked, Ending, Machine, Said, Settings, StopCause};
-pub use numbers::{Accepted, Control, PowerEvent, SessionEvent, State, Status, answer};
+pub use numbers::{Accepted, Control, State, Status, answer};

@@ -129,69 +129,17 @@ pub enum Control {
     Preshutdown,
     /// Something happened to a session.
     Session {
-        /// What.
-        event: SessionEvent,
+        /// What (`WTS_…`).
+        event: u32,
         /// Its number.
         session: u32,
     },
-    /// Something happened to the machine's power.
-    Power(PowerEvent),
+    /// Something happened to the machine's power (`PBT_…`).
+    Power(u32),
     /// One of those that a service gives a meaning to: 128 to 255.
     Custom(u8),
     /// One that no service is sent that did not ask for it.
     Other(u32),
-}
-
-/// What happened to a session (`WTS_…`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum SessionEvent {
-    /// Somebody logged on.
-    Logon,
-    /// Somebody logged off.
-    Logoff,
-    /// It was locked.
-    Lock,
-    /// It was unlocked.
-    Unlock,
-    /// It was connected to the console.
-    ConsoleConnect,
-    /// It was disconnected from the console.
-    ConsoleDisconnect,
-    /// It was connected to from another machine.
-    RemoteConnect,
-    /// That connection ended.
-    RemoteDisconnect,
-    /// Another one, by its number.
-    Other(u32),
-}
-
-/// What happened to the machine's power (`PBT_…`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum PowerEvent {
-    /// It is about to sleep.
-    Suspend,
-    /// It has woken up; also when nobody sits there.
-    Resume,
-    /// Somebody sits there who woke it up.
-    ResumeByPerson,
-    /// Mains or battery, and how full that is.
-    Status,
-    /// Another one, by its number.
-    Other(u32),
-}
-
-impl PowerEvent {
-    fn from_number(event: u32) -> Self {
-        match event {
-            4 => Self::Suspend,
-            7 => Self::ResumeByPerson,
-            10 => Self::Status,
-            18 => Self::Resume,
-            other => Self::Other(other),
-        }
-    }
 }
 
 impl Control {
@@ -205,32 +153,13 @@ impl Control {
             4 => Self::Interrogate,
             5 => Self::Shutdown,
             6 => Self::ParamChange,
-            13 => Self::Power(PowerEvent::from_number(event)),
-            14 => Self::Session {
-                event: SessionEvent::from_number(event),
-                session,
-            },
+            13 => Self::Power(event),
+            14 => Self::Session { event, session },
             15 => Self::Preshutdown,
             other => match u8::try_from(other) {
                 Ok(code @ 128..) => Self::Custom(code),
                 _ => Self::Other(other),
             },
-        }
-    }
-}
-
-impl SessionEvent {
-    fn from_number(event: u32) -> Self {
-        match event {
-            1 => Self::ConsoleConnect,
-            2 => Self::ConsoleDisconnect,
-            3 => Self::RemoteConnect,
-            4 => Self::RemoteDisconnect,
-            5 => Self::Logon,
-            6 => Self::Logoff,
-            7 => Self::Lock,
-            8 => Self::Unlock,
-            other => Self::Other(other),
         }
     }
 }

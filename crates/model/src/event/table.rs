@@ -27,7 +27,7 @@ pub enum Severity {
 impl EventKind {
     /// The names of all kinds, in the order of the enum. New ones are added right before the last: the place
     /// is the kind's number in the system's logs.
-    pub const NAMES: [&str; 50] = [
+    pub const NAMES: [&str; 52] = [
         "added",
         "changed",
         "removed",
@@ -77,6 +77,8 @@ impl EventKind {
         "system_log_back",
         "system_log_lost",
         "stop_report",
+        "session_changed",
+        "power_changed",
         "unknown",
     ];
 
@@ -160,6 +162,8 @@ impl EventKind {
             Self::SystemLogLost { .. } => ("system_log_lost", Severity::Error),
             // That it had to be killed said the event `killed`.
             Self::StopReport { .. } => ("stop_report", Severity::Info),
+            Self::SessionChanged { .. } => ("session_changed", Severity::Info),
+            Self::PowerChanged { .. } => ("power_changed", Severity::Info),
             Self::Unknown => ("unknown", Severity::Info),
         }
     }

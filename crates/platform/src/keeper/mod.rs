@@ -50,10 +50,10 @@ pub(crate) use windows::kept;
 #[cfg(windows)]
 pub use windows::{
     KeeperSocket, Kept, Link, Starting, Successor, ask, be_keeper, become_keeper, enter, hand_over,
-    main_process, start_detached, tell_starter,
+    happened, main_process, start_detached, tell_starter,
 };
 
-use abide_model::{ExitStatus, Mono, RunId, Signal, UnitId};
+use abide_model::{ExitStatus, MachineEvent, Mono, RunId, Signal, UnitId, Wall};
 
 use crate::handle::Handle;
 
@@ -63,7 +63,7 @@ pub use upgrade::UpgradeFailure;
 /// Of the keeper's own code: to be raised with every change of it that is worth its re-execution. After
 /// an upgrade, a keeper of another version executes the new file, in place; on Windows, where no process can,
 /// it is renewed when it is started next.
-pub const KEEPER_VERSION: u32 = if cfg!(windows) { 2 } else { 1 };
+pub const KEEPER_VERSION: u32 = if cfg!(windows) { 3 } else { 1 };
 
 /// What the daemon's exit code says to its keeper, once it has been ready: do not start me again,
 /// I refuse to run (`EX_CONFIG` of sysexits.h). Code 0 says the same without a complaint. Until the
@@ -223,6 +223,13 @@ pub enum KeeperEvent {
     },
     /// Somebody asks for what this signal says: on Windows, where the keeper cannot pass one on.
     Asked(Signal),
+    /// Something happened to the machine: on Windows, where the Service Control Manager told the keeper's process.
+    Happened {
+        /// What.
+        event: MachineEvent,
+        /// When.
+        at: Wall,
+    },
     /// The keeper is gone. The daemon should [`hand_over`] to a new one.
     Lost,
 }

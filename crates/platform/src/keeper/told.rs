@@ -76,6 +76,10 @@ pub(super) fn event(frame: &Frame) -> Option<KeeperEvent> {
             signal: Signal(signal.cast_signed()),
         },
         Kind::ASKED => KeeperEvent::Asked(Signal(signal.cast_signed())),
+        Kind::HAPPENED => {
+            let (event, at) = frame.event()?;
+            KeeperEvent::Happened { event, at }
+        }
         Kind::CONTINUED => KeeperEvent::Continued { unit, run },
         Kind::YIELD => KeeperEvent::Yield,
         Kind::UPGRADE_FAILED => {
@@ -89,4 +93,35 @@ pub(super) fn event(frame: &Frame) -> Option<KeeperEvent> {
         },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_model::{SessionEvent, Wall};
+
+    use super::*;
+
+    #[test]
+    fn what_happened_to_the_machine_arrives_with_its_time_and_what_is_not_known_is_passed_over() {
+        let happened = abide_model::MachineEvent::Session {
+            change: SessionEvent::Other(11),
+            session: u32::MAX,
+        };
+        let at = Wall(1_766_000_000_123_456_789);
+        let numbers = [11, u32::MAX, 0, 0];
+        let frame = Frame {
+            run: at.0.cast_unsigned(),
+            ..Frame::new(Kind(24), 14, numbers)
+        };
+        let read = Frame::from_bytes(frame.to_bytes());
+        let told = KeeperEvent::Happened {
+            event: happened,
+            at,
+        };
+        assert_eq!(event(&read), Some(told));
+        // A control of a later version, and a kind that an older daemon has no word for.
+        assert_eq!(event(&Frame { unit: 99, ..frame }), None);
+        let kind = Kind(1024);
+        assert_eq!(event(&Frame { kind, ..frame }), None);
+    }
 }

@@ -16,7 +16,7 @@
 //! To add a kind: take the next number, say who sends it and what its numbers are, and raise
 //! [`VERSION`] if the other end must understand it.
 
-use abide_model::{RunId, UnitId};
+use abide_model::{MachineEvent, RunId, UnitId, Wall};
 
 use super::{Key, RunEntry, RunState, UpgradeFailure};
 use crate::spawn::Step;
@@ -103,6 +103,9 @@ impl Kind {
     pub const DIED: Self = Self(22);
     /// Keeper, on Windows: somebody asks for what a signal says. The second number is the signal.
     pub const ASKED: Self = Self(23);
+    /// Keeper, on Windows: something happened to the machine. `unit`: the control by which the Service Control Manager
+    /// said so; `run`: when, in nanoseconds since 1970; the numbers: the event's, the session's.
+    pub const HAPPENED: Self = Self(24);
 
     /// Table: begins it. `unit`: [`TABLE`]; daemon's pid, starts, the previous keeper's version.
     pub const HEAD: Self = Self(101);
@@ -172,6 +175,13 @@ impl Frame {
 
     pub(crate) fn id(&self) -> (UnitId, RunId) {
         (UnitId(self.unit), RunId(self.run))
+    }
+
+    /// What happened to the machine, and when. `None`: it is of a later version.
+    pub(crate) fn event(&self) -> Option<(MachineEvent, Wall)> {
+        let [event, session, ..] = self.numbers;
+        let event = MachineEvent::from_numbers(self.unit, event, session)?;
+        Some((event, Wall(self.run.cast_signed())))
     }
 
     /// `None`: it is of a later version.

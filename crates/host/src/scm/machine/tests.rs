@@ -269,7 +269,7 @@ fn what_a_service_does_not_take_is_refused_and_leads_to_nothing() {
         Control::Pause,
         Control::ParamChange,
         Control::Custom(128),
-        Control::Power(PowerEvent::Suspend),
+        Control::Power(4),
         Control::Other(20),
     ] {
         assert_eq!(answer(&plain, control), 120, "{control:?}");
@@ -288,7 +288,7 @@ fn controls_have_the_numbers_of_the_system() {
     for (numbers, control) in [
         ((1, 0, 0), Control::Stop),
         ((4, 0, 0), Control::Interrogate),
-        ((13, 4, 0), Control::Power(PowerEvent::Suspend)),
+        ((13, 4, 0), Control::Power(4)),
         ((15, 0, 0), Control::Preshutdown),
         ((127, 0, 0), Control::Other(127)),
         ((128, 0, 0), Control::Custom(128)),
@@ -297,7 +297,7 @@ fn controls_have_the_numbers_of_the_system() {
         (
             (14, 7, 3),
             Control::Session {
-                event: SessionEvent::Lock,
+                event: 7,
                 session: 3,
             },
         ),
@@ -328,9 +328,9 @@ fn control() -> impl Strategy<Value = Control> {
         Just(Control::Continue),
         Just(Control::Interrogate),
         Just(Control::ParamChange),
-        Just(Control::Power(PowerEvent::Suspend)),
+        Just(Control::Power(4)),
         Just(Control::Session {
-            event: SessionEvent::Logon,
+            event: 5,
             session: 1
         }),
         any::<u32>().prop_map(|number| Control::from_numbers(number % 300, 0, 0)),

@@ -1,21 +1,28 @@
-//! What somebody in the keeper's own process asks of the daemon: there are no signals to pass on.
+//! What somebody in the keeper's own process asks of the daemon, as there are no signals to pass on, and what it is to know.
 
 #![allow(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use abide_model::Signal;
+use abide_model::{MachineEvent, Signal, Wall};
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent};
 
+use crate::clock::now;
 use crate::win32::{checked, owned, raw};
 
 /// Set when something was asked. Resets itself when it is waited for.
 static CAME: OnceLock<OwnedHandle> = OnceLock::new();
 /// A bit for each signal that was asked for and not taken.
 static WHICH: AtomicU64 = AtomicU64::new(0);
+/// What happened to the machine, and was not told to any daemon.
+static HAPPENED: Mutex<VecDeque<(MachineEvent, Wall)>> = Mutex::new(VecDeque::new());
+
+/// So much of it waits for a daemon; of more the oldest is forgotten.
+const WAITING: usize = 64;
 
 /// Has the keeper that this process is, or is about to be, tell its daemon what this signal says on Linux: TERM to take
 /// everything down, HUP to read its files again, and so on. A daemon that is not there yet, or not any more, is told of
@@ -25,9 +32,37 @@ static WHICH: AtomicU64 = AtomicU64::new(0);
 /// Those of CreateEvent and SetEvent; `InvalidInput`: no such signal.
 pub fn ask(signal: Signal) -> io::Result<()> {
     WHICH.fetch_or(bit(signal)?, Ordering::AcqRel);
+    wake()
+}
+
+/// Has the keeper that this process is, or is about to be, tell its daemon that this happened just now. While no daemon is
+/// there, the last 64 wait for the next one.
+///
+/// # Errors
+/// Those of CreateEvent and SetEvent.
+pub fn happened(event: MachineEvent) -> io::Result<()> {
+    let mut waiting = waiting();
+    if waiting.len() >= WAITING {
+        waiting.pop_front();
+    }
+    waiting.push_back((event, now().wall));
+    drop(waiting);
+    wake()
+}
+
+fn wake() -> io::Result<()> {
     let event = came()?;
     // SAFETY: the event is there for ever.
     checked(unsafe { SetEvent(raw(&event)) })
+}
+
+fn waiting() -> MutexGuard<'static, VecDeque<(MachineEvent, Wall)>> {
+    HAPPENED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What happened, for a daemon that is there to be told.
+pub(super) fn take_happened() -> VecDeque<(MachineEvent, Wall)> {
+    std::mem::take(&mut *waiting())
 }
 
 fn bit(signal: Signal) -> io::Result<u64> {

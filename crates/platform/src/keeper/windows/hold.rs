@@ -22,7 +22,7 @@ use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_model::{ExitStatus, RunId, Signal, UnitId};
+use abide_model::{ExitStatus, MachineEvent, RunId, Signal, UnitId, Wall};
 
 use super::asked;
 use super::channel::{Channel, Received, pair};
@@ -119,6 +119,7 @@ impl Keeper {
             self.attend_successor();
             self.watch_upgrade();
             self.start_when_due();
+            self.hand_on();
             self.tell();
             self.wait();
         }
@@ -152,6 +153,16 @@ impl Keeper {
             self.to_leave |= signal == Signal::TERM;
             if let Some(daemon) = &mut self.daemon {
                 daemon.line.push(request(signal));
+            }
+        }
+    }
+
+    /// What happened to the machine. A daemon that is to be followed by another one does not hear it any more.
+    fn hand_on(&mut self) {
+        let followed = self.upgrade.as_ref().and_then(Upgrade::successor);
+        if let (Some(daemon), None) = (&mut self.daemon, followed) {
+            for event in asked::take_happened() {
+                daemon.line.push(happened(event));
             }
         }
     }
@@ -339,6 +350,14 @@ impl Keeper {
 
 fn request(signal: Signal) -> Frame {
     Frame::new(Kind::ASKED, 0, [0, signal.0.cast_unsigned(), 0, 0])
+}
+
+fn happened((event, at): (MachineEvent, Wall)) -> Frame {
+    let (control, event, session) = event.numbers();
+    Frame {
+        run: at.0.cast_unsigned(),
+        ..Frame::new(Kind::HAPPENED, control, [event, session, 0, 0])
+    }
 }
 
 /// A run, as its main process has it. `None`: it cannot be asked, which of a handle with all rights is never so.

@@ -27,7 +27,7 @@ mod process;
 mod start;
 mod successor;
 
-pub use asked::ask;
+pub use asked::{ask, happened};
 pub use kept::main_process;
 pub use link::{KeeperSocket, Link, tell_starter};
 pub use start::{Kept, Starting, be_keeper, become_keeper, enter, hand_over, start_detached};

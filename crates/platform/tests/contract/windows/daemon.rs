@@ -61,6 +61,10 @@ pub enum Ask {
         key: u64,
     },
     Start,
+    /// What happened to the machine since this was asked last; waits for so many events.
+    Happened {
+        count: usize,
+    },
     /// Asks the keeper for this file as the daemon, and waits for what becomes of it.
     Upgrade {
         file: std::path::PathBuf,
@@ -89,6 +93,7 @@ pub enum Tell {
     Runs(Vec<u64>),
     Count(u64),
     Content(Option<String>),
+    Happened(Vec<String>),
     Start {
         safe_mode: bool,
         died: Option<ExitStatus>,
@@ -109,6 +114,8 @@ struct Daemon {
     table: Table,
     runs: BTreeMap<u64, Run>,
     home: std::path::PathBuf,
+    /// What happened to the machine, as three numbers each.
+    happened: Vec<String>,
 }
 
 pub fn launch_of(home: &Path) -> keeper::Launch {
@@ -145,6 +152,7 @@ pub fn main(home: &Path) -> ! {
         table,
         runs: BTreeMap::new(),
         home: home.to_owned(),
+        happened: Vec::new(),
     };
     daemon.adopt();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -229,6 +237,7 @@ fn watch_keeper(daemon: Arc<Mutex<Daemon>>, launch: keeper::Launch) {
             unsafe { WaitForSingleObject(event as _, INFINITE) };
             let mut daemon = daemon.lock().expect("no panic");
             while let Some(event) = daemon.link.recv() {
+                daemon.note(event);
                 if event == KeeperEvent::Lost {
                     // Unless the test did.
                     let _ = std::fs::remove_file(daemon.home.join("ctl"));
@@ -327,6 +336,13 @@ impl Daemon {
                 safe_mode: self.table.safe_mode,
                 died: self.table.died.as_ref().map(|death| death.status.clone()),
             },
+            Ask::Happened { count } => {
+                while self.happened.len() < count {
+                    let event = self.told();
+                    self.note(event);
+                }
+                Tell::Happened(std::mem::take(&mut self.happened))
+            }
             Ask::Upgrade { file } => {
                 let file = std::fs::File::open(file).expect("a file");
                 let asked = self.link.upgrade(file.as_handle(), false);
@@ -356,6 +372,15 @@ impl Daemon {
         };
         self.link.flush();
         told
+    }
+
+    fn note(&mut self, event: KeeperEvent) {
+        if let KeeperEvent::Happened { event, at } = event {
+            let (control, event, session) = event.numbers();
+            let now = abide_platform::clock::now().wall;
+            assert!(at <= now && now < at.after(LONG), "{at:?} is no time");
+            self.happened.push(format!("{control} {event} {session}"));
+        }
     }
 
     /// What the keeper says next.

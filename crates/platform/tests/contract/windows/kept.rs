@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use abide_model::{ExitStatus, Launch};
+use abide_model::{ExitStatus, Launch, MachineEvent};
 use abide_platform::identity::Handle;
 use abide_platform::keeper::{StartError, start_detached};
 use abide_platform::tree::TERMINATED;
@@ -34,6 +34,10 @@ pub const ALL: &[Test] = &[
     (
         "when_keeper_and_daemon_are_both_killed_what_runs_lives_on_and_is_found_again",
         both,
+    ),
+    (
+        "what_happens_to_the_machine_is_told_to_the_daemon_that_is_there_or_comes_next",
+        happened,
     ),
     (
         "a_daemon_that_keeps_crashing_comes_in_safe_mode_and_one_that_was_killed_does_not",
@@ -76,10 +80,33 @@ pub fn kill(pid: u32) {
     process.exit(Some(LONG)).expect("asked").expect("it ended");
 }
 
+/// In the keeper's process: tells it what happens to the machine, as the Service Control Manager's thread of it does. First
+/// what a file in the home says, then what comes by standard input, if that file is there: three numbers a line.
+pub fn tell_what_happens(home: &Path) {
+    let tell = |line: &str| {
+        let numbers: Vec<u32> = line.split(' ').flat_map(str::parse).collect();
+        let event = MachineEvent::from_numbers(numbers[0], numbers[1], numbers[2]);
+        keeper::happened(event.expect("there is such an event")).expect("it is told");
+    };
+    let Ok(before) = std::fs::read_to_string(home.join("before")) else {
+        return;
+    };
+    before.lines().for_each(tell);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            tell(&line.expect("it is read"));
+        }
+    });
+}
+
 impl Kept {
     pub fn start() -> Self {
-        let home = home();
-        let keeper = act_keeper(home.path()).spawn().expect("a keeper");
+        Self::begin(home(), Stdio::null())
+    }
+
+    fn begin(home: tempfile::TempDir, stdin: Stdio) -> Self {
+        let mut keeper = act_keeper(home.path());
+        let keeper = keeper.stdin(stdin).spawn().expect("a keeper");
         let mut kept = Self {
             home,
             keeper: Some(keeper),
@@ -356,6 +383,27 @@ fn both() {
     kept.kill_tree(3);
     assert_eq!(kept.exit(3), kept.killed());
     assert!(!idle.alive());
+}
+
+fn happened() {
+    // Before there is a daemon: the last 64 of 70.
+    let home = home();
+    let before: Vec<String> = (0..70).map(|session| format!("14 5 {session}")).collect();
+    std::fs::write(home.path().join("before"), before.join("\n")).expect("it is written");
+    let mut kept = Kept::begin(home, Stdio::piped());
+    let told = kept.ask(&Ask::Happened { count: 64 });
+    assert_eq!(told, Tell::Happened(before[6..].to_vec()));
+
+    // To the one that is there, of this and of another kind; and to the next one, only what is new.
+    let keeper = kept.keeper.as_mut().expect("ours");
+    let mut stdin = keeper.stdin.take().expect("piped");
+    for (lines, count) in [("14 7 2\n13 4 0\n", 2), ("14 9999 3\n", 1)] {
+        stdin.write_all(lines.as_bytes()).expect("it listens");
+        let told = kept.ask(&Ask::Happened { count });
+        let lines = lines.lines().map(str::to_owned).collect();
+        assert_eq!(told, Tell::Happened(lines));
+        kept.daemon_ends(9);
+    }
 }
 
 fn safe_mode() {

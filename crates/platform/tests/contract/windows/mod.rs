@@ -44,8 +44,9 @@ pub fn main() {
         Some("act") => programs::main(&arguments[1..]),
         Some("daemon") => daemon::main(arguments[1].as_ref()),
         Some("act-keeper") => {
-            let launch = daemon::launch_of(arguments[1].as_ref());
-            panic!("{}", keeper::become_keeper(&launch));
+            let home: &Path = arguments[1].as_ref();
+            kept::tell_what_happens(home);
+            panic!("{}", keeper::become_keeper(&daemon::launch_of(home)));
         }
         _ => run(arguments.iter().find(|a| !a.starts_with('-'))),
     }

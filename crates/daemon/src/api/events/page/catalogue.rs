@@ -1,6 +1,8 @@
 //! What the documentation says of each kind beyond its doc comment: when it is raised, and what follows.
 
-use abide_model::{EventKind, ExitStatus, HookKind, Signal, StopReport, StopStepReport};
+use abide_model::{
+    EventKind, ExitStatus, HookKind, PowerEvent, SessionEvent, Signal, StopReport, StopStepReport,
+};
 
 pub(super) struct Entry {
     pub(super) example: EventKind,
@@ -421,6 +423,23 @@ pub(super) fn catalogue() -> Vec<Entry> {
             "Raised when nothing is left of a run that abide ended, for whatever reason: which step of its stop ended it, \
              which ones did not or reached nobody, and how long it took. The same as `last_stop` in `status`.",
             "What `stopping` was about: `stopped`, or a restart.",
+        ),
+        home(
+            EventKind::SessionChanged {
+                change: SessionEvent::Logon,
+                session: 2,
+            },
+            "Raised when the Service Control Manager of Windows tells it to an abide that is its service; `at` is when it was \
+             told. It is of the unit, where abide hosts a single one. One that comes while no daemon is there waits for the \
+             next, the last 64 of them.",
+            "Nothing by itself.",
+        ),
+        home(
+            EventKind::PowerChanged {
+                change: PowerEvent::Suspend,
+            },
+            "Raised likewise. What is told right before the machine sleeps may be written only when it has woken up.",
+            "After `suspend`, `resume`; and `resume_by_person`, if somebody is there.",
         ),
         home(
             EventKind::Unknown,
