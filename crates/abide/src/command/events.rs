@@ -5,13 +5,23 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Answer, Context};
+use super::{Answer, Context, left, until_left};
 use crate::args::EventsArgs;
 use crate::client::{Error, Told, Which};
 use crate::failure::Code;
 use crate::render::line::Lines;
 
 pub(super) async fn run(context: &mut Context<'_>, args: &EventsArgs) -> Answer {
+    if !args.follow {
+        return show(context, args).await;
+    }
+    match until_left(show(context, args)).await? {
+        Some(ended) => ended,
+        None => Err(left(context)?),
+    }
+}
+
+async fn show(context: &mut Context<'_>, args: &EventsArgs) -> Answer {
     let client = context.client.clone();
     let which = Which {
         patterns: &args.patterns,

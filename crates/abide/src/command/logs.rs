@@ -9,12 +9,11 @@ use abide_log::Format;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Answer, Context};
+use super::{Answer, Context, left, until_left};
 use crate::args::{LineCount, LogFormat, LogsArgs, parse_when};
 use crate::client::{Client, Error, Query};
 use crate::failure::{Code, Failure};
 use crate::render::line::{Lines, LogLine};
-use crate::term::Signals;
 
 pub(super) use follower::{Follower, Told};
 
@@ -182,13 +181,10 @@ async fn until_asked(
     wanted: &Wanted<'_>,
     lines: &mut Lines,
 ) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
-    tokio::select! {
-        ended = follow(context, client, wanted, lines) => return ended,
-        () = signals.leave() => {}
+    match until_left(follow(context, client, wanted, lines)).await? {
+        Some(ended) => ended,
+        None => Err(left(context)?),
     }
-    context.out.flush()?;
-    Err(Failure::silent(Code::Interrupted))
 }
 
 /// Lines as they come, whichever daemon tells them.

@@ -41,7 +41,7 @@ use crate::client::Client;
 use crate::failure::{Code, Failure};
 use crate::home::{Home, Surroundings};
 use crate::managed::Manager;
-use crate::term::Output;
+use crate::term::{Output, Signals};
 
 type Answer = Result<Code, Failure>;
 
@@ -49,6 +49,21 @@ type Answer = Result<Code, Failure>;
 struct Context<'a> {
     out: &'a mut Output,
     client: Client,
+}
+
+/// Does it until Ctrl-C; `None`: that came. What is between two waits of it is done.
+async fn until_left<T>(work: impl Future<Output = T>) -> Result<Option<T>, Failure> {
+    let mut signals = Signals::listen()?;
+    Ok(tokio::select! {
+        done = work => Some(done),
+        () = signals.leave() => None,
+    })
+}
+
+/// How a command ends that was left by Ctrl-C: what it has to show by then is shown.
+fn left(context: &mut Context<'_>) -> Result<Failure, Failure> {
+    context.out.flush()?;
+    Ok(Failure::silent(Code::Interrupted))
 }
 
 /// Carries a command out.

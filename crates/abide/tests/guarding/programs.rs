@@ -37,7 +37,7 @@ fn player() {
         ["fragile"] => fragile(),
         ["polite"] => polite(),
         ["reader"] => read(),
-        ["follower", ..] => follow(part["follower ".len()..].as_ref()),
+        ["follower", what, ..] => follow(what, part["follower  ".len() + what.len()..].as_ref()),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
         ["talker"] => talk(),
         ["parent", child] => {
@@ -164,12 +164,10 @@ fn polite() -> ! {
     std::process::exit(0)
 }
 
-/// Follows a log by a command.
-fn follow(abide: &Path) -> ! {
+/// Follows `logs` or `events` of a unit by a command.
+fn follow(what: &str, abide: &Path) -> ! {
     let mut command = Command::new(abide);
-    command
-        .args(["logs", "-f", "said"])
-        .env("ABIDE_HOME", "home");
+    command.args([what, "-f", "said"]).env("ABIDE_HOME", "home");
     system::become_program(&mut command)
 }
 

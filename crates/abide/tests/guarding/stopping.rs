@@ -121,20 +121,26 @@ fn an_exit_is_acted_on_at_once_whatever_the_program_has_left_behind() {
 }
 
 #[test]
-fn ctrl_c_ends_a_command_that_follows_a_log_with_whole_lines_and_its_code() {
+fn ctrl_c_ends_a_command_that_follows_with_whole_lines_and_its_code() {
     let shop = Shop::new();
-    let follower = format!("follower {}", abide().display());
+    let program = |what| format!("follower {what} {}", abide().display());
     let stop = "stop = { signal = \"INT\", within = \"100s\" }\nrestart = \"never\"";
-    shop.configure(&[("said", "idle", ""), ("follows", &follower, stop)]);
+    let follows = [("logs", "here is idle"), ("events", "started as process")];
+    let [logs, events] = follows.map(|(what, _)| program(what));
+    shop.configure(&[
+        ("said", "idle", ""),
+        ("logs", &logs, stop),
+        ("events", &events, stop),
+    ]);
     shop.ask(&["up"]);
-    let log = || shop.ask(&["logs", "follows", "--format", "raw"]);
-    wait_until("what it follows", || {
-        log().contains("here is idle").then_some(())
-    });
-    shop.ask(&["stop", "follows"]);
-    let unit = shop.unit("follows");
-    assert_eq!(unit["last_stop"]["ended_by"], "SIGINT", "{unit:#}");
-    assert_eq!(unit["last_exit"]["code"], 130, "{unit:#}");
-    assert!(log().ends_with('\n'), "{:?}", log());
+    for (unit, shows) in follows {
+        let log = || shop.ask(&["logs", unit, "--format", "raw"]);
+        wait_until("what it follows", || log().contains(shows).then_some(()));
+        shop.ask(&["stop", unit]);
+        let status = shop.unit(unit);
+        assert_eq!(status["last_stop"]["ended_by"], "SIGINT", "{status:#}");
+        assert_eq!(status["last_exit"]["code"], 130, "{status:#}");
+        assert!(log().ends_with('\n'), "{:?}", log());
+    }
     shop.ask(&["down"]);
 }
