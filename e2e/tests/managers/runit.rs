@@ -23,6 +23,7 @@ fn a_hosted_program_lives_as_runsvdir_wants() {
         (&status[0]["state"], &status[0]["enabled"]),
         (&"running".into(), &true.into())
     );
+    machine.must(&["abide", "reload", "kept", "--timeout", "30s"]);
     // The machine's own tool does the same.
     machine.must(&["sv", "-w", "30", "stop", "kept"]);
     machine.until_counts(place, (2, 2));

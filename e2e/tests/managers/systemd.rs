@@ -196,7 +196,8 @@ fn a_hosted_unit_is_ready_when_it_is_and_fails_when_it_does() {
         machine.path("/etc/slow.toml"),
         format!(
             "[service.slow]\ncommand = \"counter {place}\"\ninherit = [\"PATH\"]\n\
-             ready = {{ file = \"/run/slow-is-ready\", within = \"60s\" }}\n\n\
+             ready = {{ file = \"/run/slow-is-ready\", within = \"60s\" }}\n\
+             reload = {{ command = \"touch /counts/reloaded\" }}\n\n\
              [service.never]\ncommand = \"sh -c 'exit 7'\"\ninherit = [\"PATH\"]\n\
              ready = {{ file = \"/run/never-is-ready\", within = \"60s\" }}\n\
              backoff = \"none\"\ngive_up = {{ restarts = 2, within = \"1m\" }}\n\n\
@@ -210,6 +211,40 @@ fn a_hosted_unit_is_ready_when_it_is_and_fails_when_it_does() {
     assert_eq!(show(&machine, "slow", "ActiveState"), "activating");
     machine.must(&["touch", "/run/slow-is-ready"]);
     wait_for(&machine, "slow", "ActiveState", "active");
+
+    // Its manager has it reload: its file is read again, and its program does what `reload` says.
+    let reloaded = machine.path("/counts/reloaded");
+    for reload in [
+        &["abide", "reload", "slow"],
+        &["systemctl", "reload", "slow"],
+    ] {
+        machine.must(reload);
+        until("the program to be told", GENEROUS, || {
+            fs::remove_file(&reloaded).ok()
+        });
+    }
+    let file = machine.path("/etc/slow.toml");
+    let sound = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, sound.replace("inherit", "inhreit")).expect("write");
+    let said = machine.run(&["abide", "reload", "slow"]);
+    said.expect_code(1, &["abide", "reload", "slow"]);
+    assert!(said.err.contains("inhreit"), "{}", said.err);
+    fs::write(&file, sound).expect("write");
+    for (refused, why) in [
+        (
+            vec!["abide", "control", "128", "slow"],
+            "only the Service Control Manager",
+        ),
+        (
+            vec!["abide", "reload", "systemd-journald", "--service"],
+            "no ExecReload=",
+        ),
+        (vec!["abide", "reload", "nobody", "--service"], "nobody"),
+    ] {
+        let said = machine.run(&refused);
+        said.expect_code(1, &refused);
+        assert!(said.err.contains(why), "{}", said.err);
+    }
 
     machine.must(&["abide", "install", "/etc/slow.toml:never"]);
     let said = machine.run(&["abide", "start", "never", "--timeout", "60s"]);

@@ -26,6 +26,7 @@ Act:
   remove        Stop units and forget them               (also: rm, delete)
   enable  disable            whether units come up with abide
   signal        Send a signal to units
+  control       Send a control code to services of Windows
   scale         Change how many instances of a unit there are
   wait          Wait until units are up, healthy or stopped
 
@@ -124,7 +125,9 @@ Examples:
   abide reload web
   abide reload 'shop:*'
 A unit says how in its `reload` (a signal or a command, confirmed or not); one without it is refused.
-Whatever comes of it, the unit runs on. To read abide's own files again: `abide up`.";
+Whatever comes of it, the unit runs on. To read abide's own files again: `abide up`.
+A service of the operating system reloads as its manager has it; one that `abide install` made reads its file
+again, and its program its configuration, if its unit has a `reload`.";
 
 pub const RESET: &str = "\
 Example:
@@ -148,6 +151,11 @@ pub const SIGNAL: &str = "\
 Examples:
   abide signal HUP web
   abide signal SIGUSR1 'web@*'";
+
+pub const CONTROL: &str = "\
+Example:
+  abide control 128 web        the same as `sc control web 128`
+What a code means to a service of abide says `--control CODE=COMMAND` of `abide install`.";
 
 pub const SCALE: &str = "\
 Example:

@@ -87,6 +87,9 @@ pub enum Command {
     /// Send a signal to the main process of units
     #[command(after_help = help::SIGNAL)]
     Signal(SignalArgs),
+    /// Send a control code to services of Windows, as `sc control` does
+    #[command(after_help = help::CONTROL)]
+    Control(ControlArgs),
     /// Change how many instances of a unit there are
     #[command(after_help = help::SCALE)]
     Scale(ScaleArgs),
@@ -216,6 +219,20 @@ pub struct SignalArgs {
     /// Names, globs such as 'web*', GROUP:*, or all
     #[arg(required = true, value_name = "PATTERN")]
     pub patterns: Vec<String>,
+    /// Answer as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `control`.
+#[derive(Args, Debug)]
+pub struct ControlArgs {
+    /// A code of the service's own, 128 to 255
+    #[arg(value_parser = clap::value_parser!(u8).range(128..))]
+    pub code: u8,
+    /// Names of services
+    #[arg(required = true, value_name = "SERVICE")]
+    pub services: Vec<String>,
     /// Answer as one JSON document
     #[arg(long)]
     pub json: bool,

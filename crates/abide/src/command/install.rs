@@ -231,6 +231,8 @@ fn abide_as(
     // An exit code is abide's word that it is over; anything else is an accident.
     service.restart = Restart::OnAbnormal;
     service.delegate = true;
+    // abide passes it on.
+    service.reload_signal = Some("HUP".to_owned());
     service
 }
 
@@ -252,7 +254,6 @@ fn of_daemon(
     service
         .description
         .get_or_insert_with(|| "keeps programs running".to_owned());
-    service.reload_signal = Some("HUP".to_owned());
     Ok(Order {
         service,
         note: Note {

@@ -150,7 +150,11 @@ async fn ask(context: &mut Context<'_>, command: Command) -> Answer {
         Command::Remove(args) => change::run(context, Verb::Remove, &args).await,
         Command::Enable(args) => change::run(context, Verb::Enable, &args).await,
         Command::Disable(args) => change::run(context, Verb::Disable, &args).await,
-        Command::Signal(args) => change::signal(context, &args).await,
+        Command::Signal(mut args) => {
+            hosted::turn_to_one(context, &mut args.patterns).await;
+            change::signal(context, &args).await
+        }
+        Command::Control(args) => service::control(context, &args).await,
         Command::Scale(args) => change::scale(context, &args).await,
         Command::Wait(args) => wait::run(context, &args).await,
         Command::Show(mut args) => {

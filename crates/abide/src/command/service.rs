@@ -1,4 +1,4 @@
-//! `start stop restart enable disable status` of services that `abide install` has made.
+//! `start stop restart reload enable disable status control` of services that `abide install` has made.
 //!
 //! A name means the unit of this home that has it, else the service. Where there are both, it is not guessed:
 //! `--service` says that the service is meant.
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use abide_host::{Kind, Manager, Scope, State, Status};
 use abide_model::api::Verb;
-use abide_model::{ActualState, DesiredState, SourceStatus, UnitStatus};
+use abide_model::{ActualState, DesiredState, EventKind, SourceStatus, UnitStatus};
 use globset::Glob;
 use serde_json::json;
 
 use super::install::refused;
-use super::{Context, doctor, write_json};
-use crate::args::ChangeArgs;
-use crate::client::{Client, Error};
+use super::{Answer, Context, doctor, write_json};
+use crate::args::{ChangeArgs, ControlArgs};
+use crate::client::{Client, Error, Which};
 use crate::failure::{Code, Failure};
 use crate::installed;
 use abide_daemon::installed::{Installed, all, find};
@@ -34,6 +34,8 @@ enum Act {
     Restart,
     Enable,
     Disable,
+    Reload,
+    Control(u8),
 }
 
 impl Act {
@@ -44,7 +46,8 @@ impl Act {
             Verb::Restart => Self::Restart,
             Verb::Enable => Self::Enable,
             Verb::Disable => Self::Disable,
-            Verb::Reload | Verb::Reset | Verb::Remove | Verb::Signal => return None,
+            Verb::Reload => Self::Reload,
+            Verb::Reset | Verb::Remove | Verb::Signal => return None,
         })
     }
 
@@ -55,6 +58,8 @@ impl Act {
             Self::Restart => "restarted",
             Self::Enable => "enabled",
             Self::Disable => "disabled",
+            Self::Reload => "reloaded",
+            Self::Control(_) => "controlled",
         }
     }
 }
@@ -71,33 +76,55 @@ pub(super) async fn change(
                 "cannot {} a service of the operating system",
                 verb.as_str()
             ))
-            .help("start, stop, restart, enable and disable can be done to one"));
+            .help("start, stop, restart, reload, enable and disable can be done to one, and `abide control` sends it a code"));
         }
         return Ok(None);
     };
-    let Some(services) = meant(context, args).await? else {
+    let Some(services) = meant(context, &args.patterns, args.service).await? else {
         return Ok(None);
     };
-    if args.patience.no_wait && matches!(act, Act::Start | Act::Stop | Act::Restart) {
+    if args.patience.no_wait && matches!(act, Act::Start | Act::Stop | Act::Restart | Act::Reload) {
         return Err(Failure::usage(
             "cannot leave a service of the operating system unwatched: leave out --no-wait"
                 .to_owned(),
         ));
     }
     let within = args.patience.timeout.unwrap_or(PATIENCE);
-    for service in &services {
+    carry_out(context, act, &services, within, args.json).await?;
+    Ok(Some(Code::Done))
+}
+
+/// `abide control CODE SERVICE…`.
+pub(super) async fn control(context: &mut Context<'_>, args: &ControlArgs) -> Answer {
+    let services = meant(context, &args.services, true)
+        .await?
+        .unwrap_or_default();
+    let act = Act::Control(args.code);
+    carry_out(context, act, &services, PATIENCE, args.json).await?;
+    Ok(Code::Done)
+}
+
+async fn carry_out(
+    context: &mut Context<'_>,
+    act: Act,
+    services: &[Target],
+    within: Duration,
+    json: bool,
+) -> Result<(), Failure> {
+    for service in services {
         service.act(act, within).await?;
     }
     let names: Vec<&str> = services.iter().map(Target::name).collect();
-    if args.json {
-        write_json(
+    let all = names.join(", ");
+    match act {
+        _ if json => write_json(
             context.out,
             &json!({ "services": names, "done": act.done() }),
-        )?;
-    } else {
-        writeln!(context.out, "{} {}", act.done(), names.join(", "))?;
+        )?,
+        Act::Control(code) => writeln!(context.out, "sent the control {code} to {all}")?,
+        _ => writeln!(context.out, "{} {all}", act.done())?,
     }
-    Ok(Some(Code::Done))
+    Ok(())
 }
 
 /// A service: one of ours, or with `--service` whichever the machine has.
@@ -136,20 +163,31 @@ impl Target {
         if let (Self::Ours(service), Act::Start | Act::Restart) = (self, act) {
             installed::forget_why_not(service);
         }
+        let before = match (self, act) {
+            (Self::Ours(service), Act::Reload) => Reload::of(service).await,
+            _ => None,
+        };
         match act {
             Act::Start => manager.start(name, within),
             Act::Stop => manager.stop(name, within),
             Act::Restart => manager.restart(name, within),
             Act::Enable => manager.enable(name),
             Act::Disable => manager.disable(name),
+            Act::Reload => manager.reload(name, within),
+            Act::Control(code) => manager.control(name, code),
         }
         .map_err(|error| match act {
             Act::Start | Act::Restart => match self.why_not() {
                 Some(why) => with_its_words(refused(error), &why),
                 None => doctor::explained(error, manager, name),
             },
-            Act::Stop | Act::Enable | Act::Disable => refused(error),
+            Act::Stop | Act::Enable | Act::Disable | Act::Reload | Act::Control(_) => {
+                refused(error)
+            }
         })?;
+        if let Some(reload) = before {
+            reload.done(within.saturating_sub(begun.elapsed())).await?;
+        }
         match self {
             Self::Ours(service) if matches!(act, Act::Start | Act::Restart) => {
                 let left = within.saturating_sub(begun.elapsed());
@@ -160,6 +198,51 @@ impl Target {
                 })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// What an abide says of the files that its manager has it read again.
+struct Reload {
+    client: Client,
+    /// The last event before.
+    after: u64,
+}
+
+impl Reload {
+    /// `None`: nothing can be heard of it, or there are no files.
+    async fn of(service: &Installed) -> Option<Self> {
+        let client = Client::new(installed::home(service));
+        let daemon = client.daemon().await.ok()?;
+        (!daemon.sources.is_empty()).then_some(Self {
+            client,
+            after: daemon.last_event,
+        })
+    }
+
+    /// Waits until it says that they are read.
+    async fn done(self, within: Duration) -> Result<(), Failure> {
+        let kinds = ["reloaded", "reload_failed"].map(str::to_owned);
+        let which = Which {
+            patterns: &[],
+            kinds: &kinds,
+        };
+        let failed = |error| self.client.failure(error);
+        let said = async {
+            let events = self.client.events_after(self.after, which).await;
+            events.map_err(failed)?.next().await.map_err(failed)
+        };
+        match tokio::time::timeout(within, said).await {
+            Ok(said) => match said? {
+                Some(event) if matches!(event.kind, EventKind::ReloadFailed { .. }) => {
+                    Err(Failure::new(event.text))
+                }
+                _ => Ok(()),
+            },
+            Err(_) => Err(Failure::new(
+                "cannot wait for its files to be read any longer".to_owned(),
+            )
+            .help(self.client.home().hint("events"))),
         }
     }
 }
@@ -179,19 +262,23 @@ fn with_its_words(mut failure: Failure, why: &str) -> Failure {
 }
 
 /// The services that are meant; `None`: units are.
-async fn meant(context: &Context<'_>, args: &ChangeArgs) -> Result<Option<Vec<Target>>, Failure> {
+async fn meant(
+    context: &Context<'_>,
+    names: &[String],
+    only_services: bool,
+) -> Result<Option<Vec<Target>>, Failure> {
     let mut found = Vec::new();
-    for name in &args.patterns {
+    for name in names {
         match find(name) {
             Some(service) => found.push(Target::Ours(Box::new(service))),
-            None if args.service => {
+            None if only_services => {
                 let manager = Manager::detect(Scope::System).map_err(refused)?;
                 found.push(Target::Other(manager, name.clone()));
             }
             None => {}
         }
     }
-    if args.service {
+    if only_services {
         return Ok(Some(found));
     }
     if found.is_empty() {
@@ -207,7 +294,7 @@ async fn meant(context: &Context<'_>, args: &ChangeArgs) -> Result<Option<Vec<Ta
             .help("`--service` says that the service is meant; the unit has another name after `abide run --name`"));
         }
     }
-    if found.len() < args.patterns.len() {
+    if found.len() < names.len() {
         return Err(Failure::usage(
             "cannot act on units and on services of the operating system at once".to_owned(),
         )

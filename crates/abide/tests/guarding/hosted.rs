@@ -223,7 +223,7 @@ fn the_daemon_is_a_service_that_takes_its_units_down() {
         wait_until("it to be up", || shop.starts(unit).first().copied());
     }
     // A control that has a meaning.
-    service_manager::control(service.name, 200).expect("it knows it");
+    shop.ask(&["control", "200", service.name]);
     for unit in ["a", "b"] {
         wait_until("a restart", || shop.starts(unit).get(1).copied());
     }
@@ -256,6 +256,8 @@ fn an_installed_program_lives_from_its_installation_to_its_removal() {
     wait_until("its program", || (counts() == (1, 0)).then_some(()));
     shop.ask(&["restart", NAME]);
     wait_until("its program again", || (counts() == (2, 1)).then_some(()));
+    // Its file is read again, which is waited for.
+    shop.ask(&["reload", NAME]);
     shop.ask(&["stop", NAME]);
     assert_eq!(counts(), (2, 2));
     shop.ask(&["uninstall", NAME]);

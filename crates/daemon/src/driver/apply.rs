@@ -192,8 +192,17 @@ impl Daemon {
     }
 
     /// Reads all remembered files again (SIGHUP).
+    ///
+    /// A service that hosts one unit is that unit: its program is to read its configuration, too.
     pub(super) fn reload(&mut self) {
-        self.load(Handle::reload_blocking);
+        let mailbox = self.hosting.is_of_one().then(|| self.mailbox.clone());
+        self.load(move |handle| {
+            let read = handle.reload_blocking()?;
+            if let Some(mailbox) = mailbox {
+                mailbox.send(Message::HostedAgain);
+            }
+            Ok(read)
+        });
     }
 
     /// Reads files that the command line named, and says when that is done. `first`: no daemon of this keeper has

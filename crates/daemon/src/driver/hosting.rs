@@ -103,6 +103,11 @@ impl Hosting {
         self.notifier.is_none() && self.unit.is_none()
     }
 
+    /// This home is there for a single unit.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.unit.is_some()
+    }
+
     fn tell(&self, words: &[Word<'_>]) {
         if let Some(notifier) = &self.notifier
             && let Err(error) = notifier.tell(words)

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use abide_core::recording::Line;
 use abide_core::{Command, Effect, Input, Outcome, Supervisor};
 use abide_model::{
-    EffectId, EventKind, ListenAddress, Mono, Now, Operation, OperationId, RequestId, RunId,
-    Signal, UnitId, Wall,
+    ActualState, EffectId, EventKind, ListenAddress, Mono, Now, Operation, OperationId, RequestId,
+    RunId, Signal, UnitId, Wall,
 };
 use abide_platform::clock;
 use abide_platform::fault::point;
@@ -75,6 +75,8 @@ pub enum Message {
     Done(EffectId, Outcome),
     /// The files of the command line were read: why they were not taken, and whether this is the keeper's first daemon.
     FilesRead(Option<String>, bool),
+    /// The file of the one unit that is hosted was read again, and taken.
+    HostedAgain,
     /// What a unit needs to run is made, or why not.
     Prepared(UnitId, Vec<ListenAddress>, Result<Prepared, String>),
 }
@@ -325,6 +327,7 @@ impl Daemon {
                 self.dirty.insert(unit);
             }
             Message::FilesRead(refused, first) => self.on_files_read(refused, first),
+            Message::HostedAgain => self.reload_programs(),
             Message::Done(effect, outcome) => self.input(Input::Done { effect, outcome }),
             Message::Prepared(unit, making, made) => self.on_prepared(unit, making, made),
         }
@@ -372,7 +375,7 @@ impl Daemon {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::HUP => self.reload(),
-            REQUEST_RELOAD => self.ask_all(Command::Reload),
+            REQUEST_RELOAD => self.reload_programs(),
             REQUEST_RESTART => self.ask_all(Command::Restart),
             _ => self.leave(),
         }
@@ -383,6 +386,25 @@ impl Daemon {
         let command = command(self.units.iter().map(|(id, _)| id).collect());
         let request = self.request();
         self.input(Input::Command { request, command });
+    }
+
+    /// Has the programs read their configuration again that can be told to. As nobody waits for an answer, one that cannot
+    /// does not keep the others from it.
+    fn reload_programs(&mut self) {
+        let can = |id: &UnitId| {
+            let view = self.core.unit(*id);
+            view.is_some_and(|view| view.ready && view.state == ActualState::Running)
+        };
+        let reloads = self
+            .units
+            .iter()
+            .filter(|(_, unit)| unit.spec.policy.reload.is_some());
+        let units: Vec<UnitId> = reloads.map(|(id, _)| id).filter(can).collect();
+        if !units.is_empty() {
+            let request = self.request();
+            let command = Command::Reload(units);
+            self.input(Input::Command { request, command });
+        }
     }
 
     fn on_spawned(&mut self, unit: UnitId, run: RunId, result: Result<Spawned, SpawnError>) {

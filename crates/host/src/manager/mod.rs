@@ -169,6 +169,35 @@ impl Manager {
         self.start(name, within.saturating_sub(begun.elapsed()))
     }
 
+    /// Has it read its configuration again, as this manager means that: `systemctl reload`, `sv hup`, `rc-service NAME
+    /// reload`, the script's `reload`, changed parameters. Returns when it was told.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`]; [`Error::NotUp`]: it does not run, or does not take that; [`Error::Unsupported`]: it has
+    /// none, or this manager knows no such thing; [`Error::TimedOut`].
+    pub fn reload(&self, name: &str, within: Duration) -> Result<(), Error> {
+        self.known(name)?;
+        // What each makes of one that does not run is its own: some report success.
+        let status = self.status(name)?;
+        if status.state != State::Running {
+            return Err(Error::NotUp {
+                action: format!("reload {name}"),
+                why: format!("it is {}", status.state),
+            });
+        }
+        match self.kind {
+            Kind::Systemd => systemd::reload(self.scope, name, within),
+            Kind::Runit => runit::reload(&self.places, name, within),
+            Kind::OpenRc => openrc::reload(&self.places, name, within),
+            Kind::SysV => sysv::reload(&self.places, name, within),
+            Kind::Launchd => Err(self.unsupported(
+                &format!("reload {name}"),
+                "it knows no reload; `launchctl kill HUP` sends a signal, if its program takes that for one",
+            )),
+            Kind::Scm => self.scm()?.reload(name),
+        }
+    }
+
     /// Sends it a control code of its own, 128 to 255: what it does then is its own business. Windows only.
     ///
     /// # Errors

@@ -153,6 +153,20 @@ pub(super) fn act(name: &str, verb: &str, within: Duration) -> Result<(), Error>
     })
 }
 
+/// Its script's `reload`, if it has one.
+pub(super) fn reload(places: &Places, name: &str, within: Duration) -> Result<(), Error> {
+    let script = places.definitions.join(name);
+    let text = std::fs::read_to_string(&script).map_err(|e| Error::file("read", &script, e))?;
+    if !text.contains("reload()") {
+        return Err(Error::Unsupported {
+            what: format!("reload {name}"),
+            manager: Kind::OpenRc,
+            why: format!("{} has no reload", script.display()),
+        });
+    }
+    act(name, "reload", within)
+}
+
 /// With or without the link in the default runlevel, as `rc-update` does.
 pub(super) fn enable(places: &Places, root: &Path, name: &str, enabled: bool) -> Result<(), Error> {
     let link = below(root, &places.enabled.join(name));

@@ -190,6 +190,12 @@ pub(super) fn stop(places: &Places, name: &str, within: Duration) -> Result<(), 
     act(&sv(within, "stop", &at), places, name, "stop", within)
 }
 
+/// Sends it HUP, which is what runit has for that.
+pub(super) fn reload(places: &Places, name: &str, within: Duration) -> Result<(), Error> {
+    let at = directory(places, name);
+    act(&sv(within, "hup", &at), places, name, "reload", within)
+}
+
 /// With or without the file `down`; and linked, if it is to come up.
 pub(super) fn enable(places: &Places, root: &Path, name: &str, enabled: bool) -> Result<(), Error> {
     let at = below(root, &directory(places, name));

@@ -21,6 +21,9 @@ const RUNNING: u32 = 4;
 /// SERVICE_CONTROL_STOP.
 const STOP: u32 = 1;
 
+/// SERVICE_CONTROL_PARAMCHANGE.
+const CHANGED: u32 = 6;
+
 /// ERROR_SERVICE_NEVER_STARTED, the exit code of what was not started since boot.
 const NEVER_STARTED: u32 = 1077;
 /// ERROR_SERVICE_SPECIFIC_ERROR.
@@ -176,6 +179,12 @@ fn depended_on(calls: &dyn Calls, name: &str, error: &io::Error) -> Error {
         },
         _ => explain::error(&format!("stop {name}"), name, error),
     }
+}
+
+/// Tells it that its parameters were changed.
+pub(super) fn reload(calls: &dyn Calls, name: &str) -> Result<(), Error> {
+    let told = calls.control(name, CHANGED);
+    told.map_err(|e| explain::error(&format!("reload {name}"), name, &e))
 }
 
 /// Sends it a control code of its own.

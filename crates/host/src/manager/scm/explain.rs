@@ -56,6 +56,7 @@ pub(super) fn meaning(code: i32) -> Option<&'static str> {
     Some(match code {
         2 | 3 => "its program is not there; `abide doctor` says where it was looked for",
         DENIED => "its account may not execute its program",
+        120 => "it does not know that control",
         193 | 216 => "its program is none that this Windows can execute",
         1051 => "services that depend on it run; stop them first",
         1052 | 1061 => "it does not take that control, or not now",

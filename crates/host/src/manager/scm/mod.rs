@@ -166,6 +166,10 @@ impl Scm {
         act::stop(&*self.calls, name, &Limit::new(within))
     }
 
+    pub(super) fn reload(&self, name: &str) -> Result<(), Error> {
+        act::reload(&*self.calls, name)
+    }
+
     pub(super) fn control(&self, name: &str, code: u8) -> Result<(), Error> {
         act::control(&*self.calls, name, code)
     }

@@ -439,6 +439,21 @@ fn only_codes_of_services_own_are_sent() {
 }
 
 #[test]
+fn a_reload_is_told_as_changed_parameters_to_one_that_takes_them() {
+    let (fake, scm) = fake();
+    install(&scm, &plain()).expect("it is installed");
+    fake.log();
+    scm.reload("web").expect("told");
+    assert_eq!(fake.log(), ["control web 6"]);
+    fake.inner().refused.push(("control", 1052));
+    let error = scm.reload("web").expect_err("it does not");
+    assert_eq!(
+        error.to_string(),
+        "reload web: it does not take that control, or not now (error 1052)"
+    );
+}
+
+#[test]
 fn it_is_gone_with_its_source_when_it_is_removed() {
     let (fake, scm) = fake();
     install(&scm, &everything()).expect("it is installed");

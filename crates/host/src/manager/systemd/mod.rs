@@ -105,7 +105,7 @@ pub(super) fn act(scope: Scope, verb: &str, name: &str, within: Duration) -> Res
             manager: super::Kind::Systemd,
         });
     }
-    if verb == "stop" || complaint.contains("Operation refused") {
+    if matches!(verb, "stop" | "reload") || complaint.contains("Operation refused") {
         return Err(Error::Failed {
             command: call.to_string(),
             output: complaint,
@@ -114,9 +114,22 @@ pub(super) fn act(scope: Scope, verb: &str, name: &str, within: Duration) -> Res
     Err(not_up(scope, verb, name))
 }
 
+/// `reload`: the `ExecReload=` of its unit file.
+pub(super) fn reload(scope: Scope, name: &str, within: Duration) -> Result<(), Error> {
+    act(scope, "reload", name, within).map_err(|error| match error {
+        // "Job type reload is not applicable for unit web.service."
+        Error::Failed { output, .. } if output.contains("not applicable") => Error::Unsupported {
+            what: format!("reload {name}"),
+            manager: super::Kind::Systemd,
+            why: "its unit file has no ExecReload=".to_owned(),
+        },
+        error => error,
+    })
+}
+
 /// `systemctl start` says "done" of a service that ended at once, if it was to be taken for started before that.
 fn up_if_started(scope: Scope, verb: &str, name: &str) -> Result<(), Error> {
-    if verb == "stop" {
+    if matches!(verb, "stop" | "reload") {
         return Ok(());
     }
     let status = status(scope, name)?;

@@ -151,11 +151,21 @@ pub(super) fn act(places: &Places, name: &str, verb: &str, within: Duration) -> 
             right: "root",
             how: "run it as root (`sudo`)".to_owned(),
         }),
+        Some(2 | 3) if verb == "reload" => Err(Error::Unsupported {
+            what: format!("reload {name}"),
+            manager: Kind::SysV,
+            why: format!("{script} has no reload: {complaint}"),
+        }),
         _ => Err(Error::NotUp {
             action: format!("{verb} {name}"),
             why: complaint,
         }),
     }
+}
+
+/// The script's `reload`. LSB: 3 is a script that has none.
+pub(super) fn reload(places: &Places, name: &str, within: Duration) -> Result<(), Error> {
+    act(places, name, "reload", within)
 }
 
 /// What the script's `status` says.
