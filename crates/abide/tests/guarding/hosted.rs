@@ -264,3 +264,33 @@ fn an_installed_program_lives_from_its_installation_to_its_removal() {
     let gone = service_manager::state(NAME).expect_err("it is gone");
     assert_eq!(gone.raw_os_error(), Some(1060));
 }
+
+#[test]
+fn a_unit_that_a_service_hosts_is_not_kept_by_a_daemon_that_cannot_read_of_it() {
+    let Some(_alone) = may_make_services("a_unit_that_a_service_hosts") else {
+        return;
+    };
+    const NAME: &str = "abide-theirs";
+    let shop = Shop::new();
+    shop.configure(&[
+        ("theirs", "idle", ""),
+        ("ours", "idle", "requires = [\"theirs\"]"),
+    ]);
+    let file = shop.path().join("abide.toml");
+    let target = format!("{}:theirs", file.display());
+    shop.ask(&["install", "--name", NAME, "--start", "manual", &target]);
+    // As it is to a daemon of another account, for which the notes are closed.
+    let data = std::env::var_os("ProgramData").expect("Windows has it");
+    let notes = std::path::Path::new(&data).join("abide").join("services");
+    std::fs::remove_dir_all(notes.join(NAME)).expect("it is noted");
+    shop.ask(&["up"]);
+    wait_until("what is ours", || shop.starts("ours").first().copied());
+    let units = shop.ask(&["status", "--json"]);
+    let units: serde_json::Value = serde_json::from_str(&units).expect("JSON");
+    let names = units.as_array().expect("an array").iter();
+    let names: Vec<_> = names.map(|unit| unit["name"].clone()).collect();
+    assert_eq!(names, ["ours"]);
+    assert!(shop.starts("theirs").is_empty());
+    shop.ask(&["down"]);
+    service_manager::delete(NAME).expect("it goes");
+}

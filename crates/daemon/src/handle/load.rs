@@ -192,7 +192,7 @@ fn leave_out_hosted(source: &mut ConfigSource) {
         if source.specs.len() == before {
             continue;
         }
-        tracing::info!(unit = %hosted, service = service.name, "hosted by the operating system, and not kept here");
+        tracing::info!(unit = %hosted, service, "hosted by the operating system, and not kept here");
         for spec in &mut source.specs {
             let policy = &mut spec.policy;
             for names in [&mut policy.requires, &mut policy.wants, &mut policy.after] {

@@ -13,12 +13,12 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-use unix::places;
+use unix::{commands, places};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-use windows::places;
+use windows::{commands, places};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -128,14 +128,63 @@ pub fn all() -> Vec<Installed> {
     shelves().iter().flat_map(Shelf::all).collect()
 }
 
-/// The units of this file that services of the operating system host.
+/// The units of this file that services of the operating system host, with their services' names.
 #[must_use]
-pub fn hosted(file: &Path) -> Vec<(UnitName, Installed)> {
-    all()
-        .into_iter()
-        .filter_map(|service| {
-            let unit = service.note.unit.clone().filter(|unit| unit.file == file)?;
-            Some((unit.name, service))
-        })
-        .collect()
+pub fn hosted(file: &Path) -> Vec<(UnitName, String)> {
+    let noted = all().into_iter().filter_map(|service| {
+        let unit = service.note.unit.filter(|unit| unit.file == file)?;
+        Some((unit.name, service.name))
+    });
+    let mut hosted: Vec<_> = noted.collect();
+    for (name, words) in commands() {
+        if let Some(unit) = unit_of(&words, file)
+            && !hosted.iter().any(|(_, known)| *known == name)
+        {
+            hosted.push((unit, name));
+        }
+    }
+    hosted
+}
+
+/// The service that the abide of this home is.
+#[must_use]
+pub fn serves(home: &Path) -> Option<String> {
+    let noted = all().into_iter().find(|service| service.note.home == home);
+    noted.map(|service| service.name).or_else(|| {
+        let mut all = commands().into_iter();
+        all.find_map(|(name, words)| (home_of(&words)? == home).then_some(name))
+    })
+}
+
+/// The unit of this file that such an abide hosts: `abide --home HOME host … FILE:UNIT`.
+fn unit_of(words: &[String], file: &Path) -> Option<UnitName> {
+    let target = words
+        .last()
+        .filter(|_| words.iter().any(|word| word == "host"))?;
+    let unit = target.strip_prefix(file.to_str()?)?.strip_prefix(':')?;
+    unit.parse().ok()
+}
+
+/// The home of such an abide.
+fn home_of(words: &[String]) -> Option<&Path> {
+    let at = words.iter().position(|word| word == "--home")?;
+    words.get(at + 1).map(Path::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_executes_tells_its_unit_and_its_home() {
+        let words =
+            r"C:\abide.exe --home C:\hosted\web host --control 128=reload C:\a.toml:shop:web";
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let unit = unit_of(&words, Path::new(r"C:\a.toml")).expect("it hosts one");
+        assert_eq!(unit.as_str(), "shop:web");
+        assert_eq!(unit_of(&words, Path::new(r"C:\b.toml")), None);
+        assert_eq!(home_of(&words), Some(Path::new(r"C:\hosted\web")));
+        let daemon: Vec<String> = ["abide", "daemon", "/a.toml:web"].map(str::to_owned).into();
+        assert_eq!(unit_of(&daemon, Path::new("/a.toml")), None);
+    }
 }

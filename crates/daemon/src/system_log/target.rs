@@ -46,10 +46,7 @@ pub(super) fn destination(target: &LogTarget, home: &Home) -> Option<Destination
 
 /// The source in the Event Log: that of the service which this abide is, else abide's own.
 fn source(home: &Home) -> String {
-    let served = installed::all()
-        .into_iter()
-        .find(|service| service.note.home == home.root());
-    served.map_or_else(|| eventlog::SOURCE.to_owned(), |service| service.name)
+    installed::serves(home.root()).unwrap_or_else(|| eventlog::SOURCE.to_owned())
 }
 
 /// Who sends.

@@ -268,6 +268,18 @@ impl Manager {
         install::ours(self)
     }
 
+    /// What each of the services that this library has installed executes, word by word. Anybody may know that: no
+    /// right is needed. Windows only.
+    ///
+    /// # Errors
+    /// The manager does not say; [`Error::Unsupported`].
+    pub fn commands(&self) -> Result<Vec<(String, Vec<String>)>, Error> {
+        match self.kind {
+            Kind::Scm => self.scm()?.commands(),
+            _ => Err(self.unsupported("list command lines", "its files have them")),
+        }
+    }
+
     /// The text of the file by which a service of ours is known, such as its unit file; `None`: there is none
     /// of this name, or it is not ours.
     #[must_use]

@@ -97,6 +97,12 @@ fn a_service_lives_from_its_installation_to_its_removal() {
          + ImagePath = \"C:\\windows\\system32\\spoolsv.exe\" --all\n\
          - Start = 3 (by hand)\n+ Start = 2 (at boot)\n"
     );
+    let commands = manager.commands().expect("they are told");
+    let words = [SPOOLER, "--all"].map(str::to_owned).to_vec();
+    assert!(
+        commands.contains(&("abide-life".to_owned(), words)),
+        "{commands:?}"
+    );
     assert!(manager.status("abide-life").expect("it says").enabled);
     manager.disable("abide-life").expect("it is disabled");
     assert!(!manager.status("abide-life").expect("it says").enabled);

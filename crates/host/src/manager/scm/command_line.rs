@@ -47,7 +47,6 @@ fn append(line: &mut String, argument: &str) {
 }
 
 /// Splits a command line as the program does; `None`: there is none.
-#[cfg(any(test, feature = "doctor"))]
 pub(crate) fn split(line: &str) -> Option<(String, Vec<String>)> {
     let line = line.trim_start_matches([' ', '\t']);
     // In the program's own name quotes only group, and a backslash is one.
@@ -71,7 +70,6 @@ pub(crate) fn split(line: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// The first argument, and what is left.
-#[cfg(any(test, feature = "doctor"))]
 fn one(text: &str) -> (String, &str) {
     let mut argument = String::new();
     let mut quoted = false;

@@ -26,7 +26,7 @@ use crate::plan::{Plan, difference};
 use crate::process::pause;
 use crate::{Error, Service};
 use act::Limit;
-use calls::Calls;
+use calls::{Calls, Value};
 use registration::{looked_up, without_password};
 
 /// Between two looks at whether a name is gone.
@@ -234,6 +234,22 @@ impl Scm {
             .collect();
         names.sort();
         Ok(names)
+    }
+
+    /// What each of those executes, word by word.
+    pub(super) fn commands(&self) -> Result<Vec<(String, Vec<String>)>, Error> {
+        let mut commands = Vec::new();
+        for name in self.installed()? {
+            let line = self.calls.value(&Registration::key(&name), "ImagePath");
+            let line = line.map_err(|e| explain::error("read a command line", &name, &e))?;
+            if let Some(Value::Text(line) | Value::Expanded(line)) = line
+                && let Some((program, arguments)) = command_line::split(&line)
+            {
+                let words = std::iter::once(program).chain(arguments).collect();
+                commands.push((name, words));
+            }
+        }
+        Ok(commands)
     }
 
     /// Stops and removes it, and waits until its name is free.
