@@ -40,6 +40,6 @@ pub use manager::{Change, Exit, Installed, Kind, Manager, Scope, State, Status};
 pub use manager::{needs_password, needs_rights};
 pub use plan::Plan;
 pub use service::{
-    Access, NotifyFrom, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Right,
-    Sandbox, ScmSettings, Service, ServiceSid, Start, StopTo,
+    Access, Holder, NotifyFrom, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart,
+    Right, Sandbox, ScmSettings, Service, ServiceSid, Start, StopTo,
 };

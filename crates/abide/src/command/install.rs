@@ -7,8 +7,8 @@ use std::time::Duration;
 use abide_config::{RunOptions, render_run};
 use abide_host::plan::File;
 use abide_host::{
-    Access, Change, Kind, Manager, NotifyFrom, Plan, Ready, Restart, Right, Scope, Service, Start,
-    StopTo,
+    Access, Change, Holder, Kind, Manager, NotifyFrom, Plan, Ready, Restart, Right, Scope, Service,
+    ServiceSid, Start, StopTo,
 };
 use abide_model::UnitName;
 use abide_model::api::UpRequest;
@@ -54,9 +54,22 @@ pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer
         // It must be there for rights to it to be given.
         plan.directories.push(order.note.home.clone());
     }
+    let home = &order.note.home;
+    let give_home =
+        manager.kind() == Kind::Scm && args.scm.check_home(&order.service, home, &shelf)?;
+    if give_home {
+        plan.notes.push(format!(
+            "{} is yours, and is given to the administrators: LocalSystem keeps in none that one user could change",
+            home.display()
+        ));
+    }
     if args.dry_run {
         manager.check(&order.service).map_err(refused)?;
         return show_plan(context, args, &manager, &order, &plan);
+    }
+    if give_home {
+        manager.check(&order.service).map_err(refused)?;
+        args.scm.give_home(home)?;
     }
     let done = manager.carry_out(&order.service, &plan).map_err(refused)?;
     let name = &order.service.name;
@@ -99,12 +112,7 @@ pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer
 fn of_windows(order: &mut Order, args: &InstallArgs, shelf: &Shelf) -> Result<(), Failure> {
     let account = args.program.account.as_deref();
     let mut settings = args.scm.settings(account)?;
-    if let Some(account) = account.filter(|account| abide_host::needs_rights(account)) {
-        settings.rights = rights(order, shelf, account)?;
-        if !args.dry_run {
-            args.scm.check_home(&order.note, shelf, account)?;
-        }
-    }
+    settings.rights = rights(order, shelf, account, settings.sid)?;
     let service = &mut order.service;
     service.user = account.map(str::to_owned);
     // abide is its own message file.
@@ -115,11 +123,23 @@ fn of_windows(order: &mut Order, args: &InstallArgs, shelf: &Shelf) -> Result<()
     Ok(())
 }
 
-/// What an account that is not the machine's must be given, so that abide can keep as it: its home; what was noted of the
-/// service; and the file of the unit.
-fn rights(order: &Order, shelf: &Shelf, account: &str) -> Result<Vec<Right>, Failure> {
+/// What must be given, so that abide can keep as an account that is not the machine's: its home; what was noted of the
+/// service; and the file of the unit. And its home to the identifier of a restricted service, which reads as its account.
+fn rights(
+    order: &Order,
+    shelf: &Shelf,
+    account: Option<&str>,
+    sid: ServiceSid,
+) -> Result<Vec<Right>, Failure> {
     let home = &order.note.home;
-    let right = |path: &Path, access| Right {
+    let account = account.filter(|account| abide_host::needs_rights(account));
+    let identifier = format!(r"NT SERVICE\{}", order.service.name);
+    let restricted = sid == ServiceSid::Restricted;
+    let Some(holder) = account.or(restricted.then_some(&identifier)) else {
+        return Ok(Vec::new());
+    };
+    let right = |holder, path: &Path, access| Right {
+        holder,
         path: path.to_owned(),
         access,
     };
@@ -128,16 +148,26 @@ fn rights(order: &Order, shelf: &Shelf, account: &str) -> Result<Vec<Right>, Fai
     let holds = |path: &Path| folded(path).starts_with(folded(home));
     if holds(&shelf.notes) || holds(&shelf.homes) {
         return Err(Failure::usage(format!(
-            "cannot give {} to {account}: the machine's services are noted in it, which {account} could then change",
+            "cannot give {} to {holder}: the machine's services are noted in it, which {holder} could then change",
             home.display()
         ))
         .help("give this abide a home of its own with --home DIR"));
     }
-    let notes = shelf.notes.join(&order.service.name);
-    let mut rights = vec![right(home, Access::Change), right(&notes, Access::Read)];
-    let file = order.note.unit.as_ref().map(|unit| &unit.file);
-    if let Some(file) = file.filter(|file| !file.starts_with(&notes)) {
-        rights.push(right(file, Access::Read));
+    let mut rights = Vec::new();
+    if let Some(account) = account {
+        let notes = shelf.notes.join(&order.service.name);
+        rights.push(right(Holder::Account, home, Access::Change));
+        rights.push(right(Holder::Account, &notes, Access::Read));
+        let file = order.note.unit.as_ref().map(|unit| &unit.file);
+        if let Some(file) = file.filter(|file| !file.starts_with(&notes)) {
+            rights.push(right(Holder::Account, file, Access::Read));
+        }
+        if account.eq_ignore_ascii_case(&identifier) {
+            return Ok(rights);
+        }
+    }
+    if restricted {
+        rights.push(right(Holder::Identifier, home, Access::Change));
     }
     Ok(rights)
 }

@@ -3,7 +3,8 @@
 mod scm;
 
 pub use scm::{
-    Access, Password, Recovery, RecoveryAction, RecoveryKind, Right, ScmSettings, ServiceSid,
+    Access, Holder, Password, Recovery, RecoveryAction, RecoveryKind, Right, ScmSettings,
+    ServiceSid,
 };
 
 use std::collections::BTreeMap;

@@ -27,18 +27,29 @@ pub struct ScmSettings {
     /// The file whose message table has the texts of what it reports to the Event Log; names of variables
     /// (`%SystemRoot%`) are replaced. A source of the service's name is registered; `None`: none is.
     pub event_messages: Option<String>,
-    /// What the account is to be able to do with folders and files of the service's: given when it is installed, taken away
-    /// when it is removed. `LocalSystem` needs none.
+    /// What the account, or the service's identifier, is to be able to do with folders and files of the service's: given when
+    /// it is installed, taken away when it is removed. `LocalSystem` needs none as an account.
     pub rights: Vec<Right>,
 }
 
-/// What an account may do with a folder and all that is in it, or with a file.
+/// What somebody may do with a folder and all that is in it, or with a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Right {
+    /// Who.
+    pub holder: Holder,
     /// With which.
     pub path: PathBuf,
     /// What.
     pub access: Access,
+}
+
+/// Who has a [`Right`] because of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// Its account.
+    Account,
+    /// Its own identifier, `NT SERVICE\NAME`: what a restricted service is to write to must be open to that, too.
+    Identifier,
 }
 
 /// What can be done with a folder or a file.

@@ -8,7 +8,7 @@ pub use linux::{Account, is_administrator, others_refused};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{ADMINISTRATORS, SYSTEM, text_of};
+pub(crate) use windows::{ADMINISTRATORS, SYSTEM, own_service, text_of};
 #[cfg(windows)]
 pub use windows::{
     Account, is_administrator, let_be_service, may_be_service, others_refused, sid_of,

@@ -14,7 +14,8 @@ use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
     CheckTokenMembership, CreateWellKnownSid, GetTokenInformation, PSID, RevertToSelf,
-    SECURITY_MAX_SID_SIZE, TOKEN_QUERY, TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid,
+    SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES, TOKEN_GROUPS, TOKEN_QUERY, TOKEN_USER,
+    TokenRestrictedSids, TokenUser, WinBuiltinAdministratorsSid,
 };
 use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
 use windows_sys::Win32::System::Threading::{
@@ -50,18 +51,8 @@ impl Account {
     /// # Errors
     /// Those of OpenProcessToken and GetTokenInformation.
     pub fn own() -> io::Result<Self> {
-        let mut token: HANDLE = null_mut();
-        // SAFETY: the token goes to a local, and is ours.
-        let token = unsafe {
-            checked(OpenProcessToken(
-                GetCurrentProcess(),
-                TOKEN_QUERY,
-                &mut token,
-            ))?;
-            owned(token)?
-        };
         Ok(Self {
-            sid: user_of(&token)?,
+            sid: user_of(&own_token()?)?,
             administrator: is_administrator(),
         })
     }
@@ -163,6 +154,60 @@ pub fn is_administrator() -> bool {
     told && member != 0
 }
 
+/// The identifier of the service that this process is, if it is a restricted one (`SERVICE_SID_TYPE_RESTRICTED`): it can
+/// write only to what that identifier, too, may write to.
+///
+/// # Errors
+/// Those of OpenProcessToken.
+pub(crate) fn own_service() -> io::Result<Option<Arc<str>>> {
+    let restricting = restricting(&own_token()?).unwrap_or_default();
+    Ok(restricting.into_iter().find(|sid| is_of_one_service(sid)))
+}
+
+/// Not `S-1-5-80-0`, which all services have.
+fn is_of_one_service(sid: &str) -> bool {
+    sid.starts_with("S-1-5-80-") && sid != "S-1-5-80-0"
+}
+
+/// The identifiers that restrict a token; none: it is not restricted. Wine does not tell them.
+fn restricting(token: &OwnedHandle) -> io::Result<Vec<Arc<str>>> {
+    let mut length = 0;
+    // SAFETY: nothing is written but the length that is needed.
+    unsafe {
+        GetTokenInformation(raw(token), TokenRestrictedSids, null_mut(), 0, &mut length);
+    }
+    let mut buffer = vec![0_u64; (length as usize).div_ceil(8).max(8)];
+    // SAFETY: the buffer is aligned, and as long as is said; what is told are a count, so many pointers, and the identifiers
+    // that they point to, in the same buffer.
+    unsafe {
+        checked(GetTokenInformation(
+            raw(token),
+            TokenRestrictedSids,
+            buffer.as_mut_ptr().cast(),
+            (buffer.len() * 8) as u32,
+            &mut length,
+        ))?;
+        let groups = buffer.as_ptr().cast::<TOKEN_GROUPS>();
+        let first = (&raw const (*groups).Groups).cast::<SID_AND_ATTRIBUTES>();
+        (0..(*groups).GroupCount as usize)
+            .map(|index| text_of((*first.add(index)).Sid))
+            .collect()
+    }
+}
+
+fn own_token() -> io::Result<OwnedHandle> {
+    let mut token: HANDLE = null_mut();
+    // SAFETY: the token goes to a local, and is ours.
+    unsafe {
+        checked(OpenProcessToken(
+            GetCurrentProcess(),
+            TOKEN_QUERY,
+            &mut token,
+        ))?;
+        owned(token)
+    }
+}
+
 fn user_of(token: &OwnedHandle) -> io::Result<Arc<str>> {
     let mut buffer = [0_u64; 32];
     let mut length = 0;
@@ -219,6 +264,14 @@ mod tests {
         assert!(!account("S-1-5-21-1-2-3-1001", false).may_command(&owner));
         assert!(!Account::unknown().may_command(&owner));
         assert!(!Account::unknown().may_command(&Account::unknown()));
+    }
+
+    #[test]
+    fn only_the_identifier_of_one_service_is_that_of_this_process() {
+        assert!(is_of_one_service("S-1-5-80-1-2-3-4-5"));
+        assert!(!is_of_one_service("S-1-5-80-0"), "all services have it");
+        assert!(!is_of_one_service("S-1-1-0"));
+        assert_eq!(own_service().expect("it is asked"), None, "a test is none");
     }
 
     #[test]

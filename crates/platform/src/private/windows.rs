@@ -10,20 +10,22 @@ use std::sync::Arc;
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GENERIC_ALL, GENERIC_WRITE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
-    SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT,
+    SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
-    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce, INHERIT_ONLY_ACE,
-    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES,
+    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce,
+    GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, INHERIT_ONLY_ACE,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
+    SECURITY_ATTRIBUTES,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_DELETE_CHILD, FILE_WRITE_DATA, WRITE_DAC,
-    WRITE_OWNER,
+    CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_DELETE_CHILD, FILE_GENERIC_EXECUTE,
+    FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_WRITE_DATA, WRITE_DAC, WRITE_OWNER,
 };
 use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
 
 use super::refused;
-use crate::account::{ADMINISTRATORS, Account, SYSTEM, is_administrator, text_of};
+use crate::account::{ADMINISTRATORS, Account, SYSTEM, is_administrator, own_service, text_of};
 use crate::win32::{answered, checked, code, long, raw, wide};
 
 /// Rights with which somebody can put something into a folder, or take it over.
@@ -35,6 +37,9 @@ const CHANGING: u32 = FILE_WRITE_DATA
     | WRITE_OWNER
     | GENERIC_WRITE
     | GENERIC_ALL;
+
+/// What [`crate::access::Access::Change`] lets do.
+const CHANGE: u32 = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE | FILE_GENERIC_WRITE | DELETE;
 
 /// The longest path that a folder is made with, less the name of a file in it (CreateDirectoryW).
 const LONGEST_PATH: usize = 247;
@@ -64,11 +69,12 @@ impl Descriptor {
 
     /// For a folder of the machine, and all that is made in it: it is the administrators'.
     fn of_the_machine() -> io::Result<Self> {
-        Self::of_text(text(ADMINISTRATORS, "OICI"))
+        Self::of_text(text(ADMINISTRATORS, "OICI", None))
     }
 
     fn new(inherited: &str) -> io::Result<Self> {
-        Self::of_text(text(Account::own()?.sid(), inherited))
+        let service = own_service()?;
+        Self::of_text(text(Account::own()?.sid(), inherited, service.as_deref()))
     }
 
     fn of_text(text: String) -> io::Result<Self> {
@@ -102,9 +108,17 @@ impl Drop for Descriptor {
     }
 }
 
-/// As the security descriptor definition language has it: owner; list, protected from what is inherited.
-fn text(sid: &str, inherited: &str) -> String {
-    format!("O:{sid}D:P(A;{inherited};FA;;;{sid})(A;{inherited};FA;;;BA)(A;{inherited};FA;;;SY)")
+/// As the security descriptor definition language has it: owner; list, protected from what is inherited. `service`: the
+/// identifier of a restricted service, which has to be let write besides; as [`crate::access`] does it, which takes that away
+/// with the service.
+fn text(sid: &str, inherited: &str, service: Option<&str>) -> String {
+    let mut text = format!(
+        "O:{sid}D:P(A;{inherited};FA;;;{sid})(A;{inherited};FA;;;BA)(A;{inherited};FA;;;SY)"
+    );
+    if let Some(service) = service {
+        text.push_str(&format!("(A;{inherited};{CHANGE:#x};;;{service})"));
+    }
+    text
 }
 
 /// Makes a folder, and those above it. The folder itself is for this account, the administrators and the
@@ -147,21 +161,62 @@ fn make_directory(path: &Path, descriptor: &Descriptor) -> io::Result<()> {
     }
 }
 
+/// Makes a folder the administrators' and the system's, as one that [`create_machine_directory`] has made: with all that
+/// inherits from it.
+///
+/// # Errors
+/// Those of SetNamedSecurityInfoW.
+pub fn give_to_machine(path: &Path) -> io::Result<()> {
+    let descriptor = Descriptor::of_the_machine()?;
+    let (mut owner, mut list) = (null_mut(), null_mut());
+    let (mut defaulted, mut present) = (0, 0);
+    // SAFETY: the descriptor outlives the calls, and both point into it; the path ends with a zero.
+    unsafe {
+        checked(GetSecurityDescriptorOwner(
+            descriptor.memory,
+            &mut owner,
+            &mut defaulted,
+        ))?;
+        checked(GetSecurityDescriptorDacl(
+            descriptor.memory,
+            &mut present,
+            &mut list,
+            &mut defaulted,
+        ))?;
+        answered(SetNamedSecurityInfoW(
+            wide(long(path.to_owned(), LONGEST_PATH))?.as_ptr(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION
+                | DACL_SECURITY_INFORMATION
+                | PROTECTED_DACL_SECURITY_INFORMATION,
+            owner,
+            null_mut(),
+            list,
+            null_mut(),
+        ))
+    }
+}
+
 /// Refuses a folder that somebody else owns, or that others may write to.
 ///
 /// # Errors
 /// Why, after "cannot", and the way out.
 pub fn check_directory(path: &Path) -> io::Result<()> {
     let own = Account::own()?;
-    check_directory_for(path, own.sid())
+    let service = own_service()?;
+    let all: Vec<&str> = std::iter::once(own.sid())
+        .chain(service.as_deref())
+        .collect();
+    check_directory_for(path, &all)
 }
 
-/// As [`check_directory`], for the account with this identifier.
+/// As [`check_directory`], for the account with the first of these identifiers, and others that are its own.
 ///
 /// # Errors
 /// As there.
-pub fn check_directory_for(path: &Path, account: &str) -> io::Result<()> {
-    let is_trusted = |sid: &str| [account, ADMINISTRATORS, SYSTEM].contains(&sid);
+pub fn check_directory_for(path: &Path, accounts: &[&str]) -> io::Result<()> {
+    let account = accounts.first().copied().unwrap_or_default();
+    let is_trusted = |sid: &str| accounts.contains(&sid) || [ADMINISTRATORS, SYSTEM].contains(&sid);
     let security = Security::of_file(path)?;
     let owner = security.owner()?;
     if !is_trusted(&owner) {
@@ -371,9 +426,30 @@ mod tests {
     #[test]
     fn a_private_folder_is_for_its_owner_the_administrators_and_the_system() {
         assert_eq!(
-            text("S-1-5-21-7", "OICI"),
+            text("S-1-5-21-7", "OICI", None),
             "O:S-1-5-21-7D:P(A;OICI;FA;;;S-1-5-21-7)(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)"
         );
+        assert_eq!(
+            text("S-1-5-18", "", Some("S-1-5-80-1-2-3-4-5")),
+            "O:S-1-5-18D:P(A;;FA;;;S-1-5-18)(A;;FA;;;BA)(A;;FA;;;SY)(A;;0x1301bf;;;S-1-5-80-1-2-3-4-5)"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_given_to_the_machine_is_still_an_administrator_s_to_use() {
+        let place = tempfile::tempdir().expect("a directory");
+        let home = place.path().join("home");
+        create_directory(&home).expect("it is made");
+        std::fs::write(home.join("state"), "kept").expect("it is written");
+        if !is_administrator() {
+            return;
+        }
+        give_to_machine(&home).expect("it is given");
+        check_directory(&home).expect("it is refused to nobody who may use it");
+        let kept = std::fs::read_to_string(home.join("state")).expect("it is read");
+        assert_eq!(kept, "kept");
+        create_file(&home.join("more")).expect("it is made");
+        assert!(give_to_machine(&place.path().join("none")).is_err());
     }
 
     #[test]

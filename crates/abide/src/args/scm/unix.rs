@@ -1,5 +1,7 @@
-use abide_daemon::installed::{Note, Shelf};
-use abide_host::ScmSettings;
+use std::path::Path;
+
+use abide_daemon::installed::Shelf;
+use abide_host::{ScmSettings, Service};
 use clap::Args;
 
 use crate::failure::Failure;
@@ -25,11 +27,19 @@ impl ScmArgs {
         Ok(Vec::new())
     }
 
-    /// No home of this system can be one that an account of Windows is given.
+    /// No home of this system is given to anybody.
     ///
     /// # Errors
     /// Never.
-    pub fn check_home(&self, _: &Note, _: &Shelf, _: &str) -> Result<(), Failure> {
+    pub fn check_home(&self, _: &Service, _: &Path, _: &Shelf) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    /// Nothing: none is to be given.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn give_home(&self, _: &Path) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -1,15 +1,20 @@
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use abide_daemon::installed::{Note, Shelf};
-use abide_host::{Password, Recovery, RecoveryAction, RecoveryKind, ScmSettings, ServiceSid};
+use abide_daemon::installed::Shelf;
+use abide_host::{
+    Password, Recovery, RecoveryAction, RecoveryKind, ScmSettings, Service, ServiceSid,
+};
 use abide_platform::{account, private};
 use clap::{Args, ValueEnum};
 
 use crate::args::install::{ServiceControl, parse_control};
 use crate::args::parse_duration;
 use crate::failure::Failure;
+
+/// The account that stands for the machine, as Windows finds it.
+const SYSTEM: &str = r"NT AUTHORITY\SYSTEM";
 
 /// Options of the Service Control Manager.
 #[derive(Args, Debug, Default)]
@@ -145,22 +150,57 @@ impl ScmArgs {
             .collect())
     }
 
-    /// Whether this account could keep in this home, if it is there already. The one of a hosted unit is the machine's.
+    /// Whether this service could keep in this home, if it is there already. The one of a hosted unit is the machine's. True:
+    /// LocalSystem could, once it is no more the administrator's own who installs the service.
     ///
     /// # Errors
     /// Somebody else has it, or may write to it; after "cannot".
-    pub fn check_home(&self, note: &Note, shelf: &Shelf, account: &str) -> Result<(), Failure> {
-        if note.home.starts_with(&shelf.homes) || !note.home.exists() {
-            return Ok(());
+    pub fn check_home(
+        &self,
+        service: &Service,
+        home: &Path,
+        shelf: &Shelf,
+    ) -> Result<bool, Failure> {
+        if home.starts_with(&shelf.homes) || !home.exists() {
+            return Ok(false);
         }
+        let account = service.user.as_deref();
+        let account = account.filter(|account| abide_host::needs_rights(account));
         // Of one that is not there it is said elsewhere.
-        let Ok(Some(sid)) = account::sid_of(account) else {
-            return Ok(());
+        let Ok(Some(sid)) = account::sid_of(account.unwrap_or(SYSTEM)) else {
+            return Ok(false);
         };
-        private::check_directory_for(&note.home, &sid).map_err(|error| {
-            let mut failure = Failure::usage(format!("cannot {error}"));
-            failure.split_help();
-            failure
+        // Unless the service is there already, nobody was given anything for it.
+        let identifier = (self.service_sid == Sid::Restricted).then(|| {
+            account::sid_of(&format!(r"NT SERVICE\{}", service.name))
+                .ok()
+                .flatten()
+        });
+        let trusted: Vec<&str> = std::iter::once(&sid)
+            .chain(identifier.iter().flatten())
+            .map(String::as_str)
+            .collect();
+        let Err(error) = private::check_directory_for(home, &trusted) else {
+            return Ok(false);
+        };
+        if account.is_none() && private::check_directory(home).is_ok() {
+            return Ok(true);
+        }
+        let mut failure = Failure::usage(format!("cannot {error}"));
+        failure.split_help();
+        Err(failure)
+    }
+
+    /// Makes a home of this administrator's own the administrators'.
+    ///
+    /// # Errors
+    /// After "cannot".
+    pub fn give_home(&self, home: &Path) -> Result<(), Failure> {
+        private::give_to_machine(home).map_err(|error| {
+            Failure::new(format!(
+                "cannot give {} to the administrators: {error}",
+                home.display()
+            ))
         })
     }
 

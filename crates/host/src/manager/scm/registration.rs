@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{command_line, rights};
 use crate::Error;
 use crate::service::{
-    Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Right, Service, ServiceSid,
-    Start,
+    Holder, Password, Ready, Recovery, RecoveryAction, RecoveryKind, Restart, Right, Service,
+    ServiceSid, Start,
 };
 
 /// `SERVICE_WIN32_OWN_PROCESS`.
@@ -55,7 +55,7 @@ pub struct Registration {
     pub environment: Vec<String>,
     /// `EventMessageFile` of the source.
     pub event_messages: Option<String>,
-    /// What its account may do with its folders and files because of it; `LocalSystem` may do everything anyway.
+    /// What its account and its identifier may do with its folders and files because of it.
     pub rights: Vec<Right>,
     /// The account's password; never read back, and in no text.
     pub password: Option<Password>,
@@ -92,11 +92,13 @@ impl Registration {
                 Start::Disabled => 4,
             },
             delayed: service.start == Start::Delayed,
-            rights: if account == LOCAL_SYSTEM {
-                Vec::new()
-            } else {
-                scm.rights.clone()
-            },
+            // LocalSystem may do everything anyway; its restricted identifier may not.
+            rights: scm
+                .rights
+                .iter()
+                .filter(|right| account != LOCAL_SYSTEM || right.holder == Holder::Identifier)
+                .cloned()
+                .collect(),
             account,
             dependencies: service.dependencies.iter().cloned().chain(groups).collect(),
             recovery: scm
@@ -276,7 +278,8 @@ impl fmt::Display for Registration {
             line(&format!("right of {}", self.account), "log on as a service");
         }
         for right in &self.rights {
-            line(&format!("right of {}", self.account), &rights::text(right));
+            let holder = rights::holder(&self.name, &self.account, right);
+            line(&format!("right of {holder}"), &rights::text(right));
         }
         f.write_str(&lines)
     }

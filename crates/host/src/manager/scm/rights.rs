@@ -1,4 +1,5 @@
-//! What an account that is not the machine's must be given: the right to log on as a service, and to what is the service's.
+//! What an account that is not the machine's must be given: the right to log on as a service, and to what is the service's;
+//! and what the identifier of a restricted service must be.
 //! What was given is noted with the service, so that it can be taken away with it, and nothing that it had otherwise.
 
 use std::io;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use super::calls::{Calls, Value};
 use super::registration::{Registration, logs_on_by_right};
 use super::write::{Undo, Writing};
-use crate::service::{Access, Right};
+use crate::service::{Access, Holder, Right};
 
 /// Values of the service's key `Parameters`: a line for each folder or file, and the account that got the right to log on.
 const RIGHTS: &str = "Rights";
@@ -23,18 +24,52 @@ fn word(access: Access) -> &'static str {
     }
 }
 
-/// As it is noted and shown: `change C:\ProgramData\abide\hosted\web`.
+/// As it is shown: `change C:\ProgramData\abide\hosted\web`.
 pub(super) fn text(right: &Right) -> String {
     format!("{} {}", word(right.access), right.path.display())
 }
 
+/// Before what is noted of a right that is the service's identifier's.
+const OF_IDENTIFIER: &str = "identifier ";
+
+fn note(right: &Right) -> String {
+    match right.holder {
+        Holder::Account => text(right),
+        Holder::Identifier => format!("{OF_IDENTIFIER}{}", text(right)),
+    }
+}
+
+/// Whose a right is that comes with a service of this name and account.
+pub(super) fn holder(name: &str, account: &str, right: &Right) -> String {
+    match right.holder {
+        Holder::Account => account.to_owned(),
+        Holder::Identifier => format!(r"NT SERVICE\{name}"),
+    }
+}
+
+/// All of a registration, each with its holder.
+fn given(of: &Registration) -> Vec<(String, Right)> {
+    let rights = of.rights.iter();
+    rights
+        .map(|right| (holder(&of.name, &of.account, right), right.clone()))
+        .collect()
+}
+
 fn parse(line: &str) -> Option<Right> {
+    let (holder, line) = match line.strip_prefix(OF_IDENTIFIER) {
+        Some(line) => (Holder::Identifier, line),
+        None => (Holder::Account, line),
+    };
     let (first, path) = line.split_once(' ')?;
     let access = [Access::Change, Access::Read]
         .into_iter()
         .find(|access| word(*access) == first)?;
     let path = PathBuf::from(path);
-    Some(Right { path, access })
+    Some(Right {
+        holder,
+        path,
+        access,
+    })
 }
 
 /// What was given with a service.
@@ -108,31 +143,29 @@ impl Writing<'_> {
     /// The rights to its folders and files. Those that it has are given again: a folder may be another one by now.
     pub(super) fn rights(&mut self, before: Option<&Registration>) -> io::Result<()> {
         let (calls, wanted) = (self.calls, self.wanted);
-        let none = Vec::new();
-        let old = before.map_or(&none, |before| &before.rights);
-        let same = before.is_some_and(|of| of.account.eq_ignore_ascii_case(&wanted.account));
-        if let Some(before) = before {
-            for right in old {
-                if same && wanted.rights.contains(right) {
-                    continue;
-                }
-                let account = &before.account;
-                self.undo.push(Undo::Allow(account.clone(), right.clone()));
-                let done = calls.forbid(account, right);
-                done.map_err(|error| about(account, right, error))?;
-            }
+        let old = before.map(given).unwrap_or_default();
+        let new = given(wanted);
+        let has = |all: &[(String, Right)], (holder, right): &(String, Right)| {
+            all.iter()
+                .any(|(of, is)| of.eq_ignore_ascii_case(holder) && is == right)
+        };
+        for gone in old.iter().filter(|old| !has(&new, old)) {
+            let (holder, right) = gone;
+            self.undo.push(Undo::Allow(holder.clone(), right.clone()));
+            let done = calls.forbid(holder, right);
+            done.map_err(|error| about(holder, right, error))?;
         }
-        for right in &wanted.rights {
-            let account = &wanted.account;
-            if !(same && old.contains(right)) {
+        for wanted in &new {
+            let (holder, right) = wanted;
+            if !has(&old, wanted) {
                 self.undo
-                    .push(Undo::Disallow(account.clone(), right.clone()));
+                    .push(Undo::Disallow(holder.clone(), right.clone()));
             }
-            let done = calls.allow(account, right);
-            done.map_err(|error| about(account, right, error))?;
+            let done = calls.allow(holder, right);
+            done.map_err(|error| about(holder, right, error))?;
         }
-        if *old != wanted.rights {
-            let lines: Vec<String> = wanted.rights.iter().map(text).collect();
+        if before.map_or(&[][..], |before| &before.rights) != wanted.rights {
+            let lines: Vec<String> = wanted.rights.iter().map(note).collect();
             self.set_parameter(RIGHTS, (!lines.is_empty()).then_some(Value::Texts(lines)))?;
         }
         Ok(())
@@ -174,8 +207,9 @@ pub(super) fn take_away(calls: &dyn Calls, name: &str) -> Vec<String> {
     match noted(calls, name) {
         Ok(rights) => {
             for right in &rights {
-                if let Err(error) = calls.forbid(account, right) {
-                    left.push(about(account, right, error).to_string());
+                let holder = holder(name, account, right);
+                if let Err(error) = calls.forbid(&holder, right) {
+                    left.push(about(&holder, right, error).to_string());
                 }
             }
         }

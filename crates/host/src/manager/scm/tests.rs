@@ -9,8 +9,8 @@ use super::calls::fake::Fake;
 use super::registration::Registration;
 use crate::manager::Change;
 use crate::{
-    Access, Error, Exit, Password, Recovery, RecoveryAction, RecoveryKind, Restart, Right, Service,
-    ServiceSid, Start, State,
+    Access, Error, Exit, Holder, Password, Recovery, RecoveryAction, RecoveryKind, Restart, Right,
+    Service, ServiceSid, Start, State,
 };
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -65,6 +65,7 @@ fn everything() -> Service {
         (r"C:\notes\web", Access::Read),
     ]
     .map(|(path, access)| Right {
+        holder: Holder::Account,
         path: path.into(),
         access,
     })

@@ -2,7 +2,7 @@
 
 use super::super::Scm;
 use super::{WITHIN, everything, fake, install, plain};
-use crate::Service;
+use crate::{Access, Holder, Right, Service, ServiceSid};
 
 #[test]
 fn another_account_gets_what_the_one_before_had() {
@@ -80,4 +80,49 @@ fn what_cannot_be_taken_away_is_said_and_the_service_goes() {
         "{text}"
     );
     assert!(fake.inner().services.is_empty());
+}
+
+#[test]
+fn the_identifier_of_a_restricted_service_is_given_its_home_and_loses_it_with_it() {
+    let (fake, scm) = fake();
+    let mut service = plain();
+    service.scm.sid = ServiceSid::Restricted;
+    let right = |holder| Right {
+        holder,
+        path: r"C:\homes\web".into(),
+        access: Access::Change,
+    };
+    // The machine's own account needs none.
+    service.scm.rights = [Holder::Account, Holder::Identifier].map(right).into();
+    let shown = Scm::plan(&service).expect("a plan").to_string();
+    assert!(
+        shown.ends_with("    right of NT SERVICE\\web = change C:\\homes\\web\n")
+            && shown.matches("right of").count() == 1,
+        "{shown}"
+    );
+    install(&scm, &service).expect("it is installed");
+    let has = || fake.inner().rights.clone().into_iter().collect::<Vec<_>>();
+    assert_eq!(has(), [r"NT SERVICE\web change C:\homes\web"]);
+    fake.log();
+    install(&scm, &service).expect("it is as it was");
+    let again = r"let NT SERVICE\web change C:\homes\web";
+    assert_eq!(fake.log(), [again], "a folder may be another one by now");
+
+    // Another account has its own besides, and takes nothing of the identifier's along.
+    service.user = Some("LocalService".into());
+    install(&scm, &service).expect("it is changed");
+    assert_eq!(has().len(), 2, "{:?}", has());
+    service.user = None;
+    install(&scm, &service).expect("it is changed back");
+    assert_eq!(has(), [r"NT SERVICE\web change C:\homes\web"]);
+
+    // No more restricted, and removed.
+    let restricted = service.clone();
+    service.scm.sid = ServiceSid::None;
+    service.scm.rights.clear();
+    install(&scm, &service).expect("it is changed");
+    assert_eq!(has(), [""; 0]);
+    install(&scm, &restricted).expect("it is changed back");
+    scm.remove("web", WITHIN).expect("it is removed");
+    assert_eq!(has(), [""; 0]);
 }
