@@ -81,6 +81,8 @@
 //!
 //! # Features
 //!
+//! `log`: `Logger::take_records`, by which what is said with the macros of the crate `log` goes to the service's log.
+//!
 //! `tracing`: `Logger::layer`, by which events of the crate `tracing` go to the service's log.
 //!
 //! # Systems

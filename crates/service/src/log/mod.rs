@@ -19,6 +19,8 @@ use linux as os;
 #[cfg(windows)]
 use windows as os;
 
+#[cfg(feature = "log")]
+mod facade;
 #[cfg(feature = "tracing")]
 mod layer;
 
@@ -36,6 +38,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// |---|---|---|
 /// | a person | stderr | `warning: text name=value` |
 /// | systemd | the journal, natively | fields `MESSAGE`, `PRIORITY`, `SERVICE_NAME`, and those given |
+/// | the Service Control Manager | the Event Log, by the service's own source | the text; fields as the event's second string |
 /// | an init script (OpenRC, SysV) | the journal or syslog, whichever this machine has | the same; RFC 5424 |
 /// | abide, runit and others that keep output | stderr, which they keep | `level=warning msg="text" name=value` |
 ///
@@ -75,12 +78,7 @@ enum Form {
 
 impl Logger {
     pub(crate) fn find(name: &str) -> Self {
-        let (form, system) = match starter() {
-            Starter::Person => (Form::Plain, None),
-            Starter::Systemd => (Form::Prefixed, Destination::of_this_machine()),
-            Starter::Init => (Form::Logfmt, Destination::of_this_machine()),
-            _ => (Form::Logfmt, None),
-        };
+        let (form, system) = place(starter(), name);
         let host = os::host();
         Self {
             inner: Arc::new(Inner {
@@ -168,6 +166,18 @@ impl Logger {
     }
 }
 
+/// Where the service of this name logs, and how its lines look on stderr.
+fn place(starter: Starter, name: &str) -> (Form, Option<Destination>) {
+    match starter {
+        Starter::Person => (Form::Plain, None),
+        Starter::Systemd => (Form::Prefixed, Destination::of_this_machine()),
+        Starter::Init => (Form::Logfmt, Destination::of_this_machine()),
+        // By its own source, which is registered with it.
+        Starter::Scm => (Form::Logfmt, Some(Destination::EventLog(name.to_owned()))),
+        Starter::Abide | Starter::Supervisor => (Form::Logfmt, None),
+    }
+}
+
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logger")
@@ -238,6 +248,20 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_logs_where_somebody_reads_it() {
+        let event_log = Destination::EventLog("shop".to_owned());
+        assert_eq!(place(Starter::Scm, "shop").1, Some(event_log));
+        for kept in [Starter::Abide, Starter::Supervisor] {
+            assert_eq!(
+                place(kept, "shop"),
+                (Form::Logfmt, None),
+                "they keep stderr"
+            );
+        }
+        assert_eq!(place(Starter::Person, "shop"), (Form::Plain, None));
+    }
 
     #[test]
     fn a_line_looks_as_its_reader_wants_it() {
