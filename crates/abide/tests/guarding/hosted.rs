@@ -9,6 +9,7 @@ use abide_platform::service_manager::{self, Configuration, RunState};
 
 use crate::programs::{ARGUMENTS, PLAY};
 use crate::shop::{Shop, abide, kill, wait_until};
+use crate::upgrading::told;
 
 const STOPPED: u32 = 1;
 const STARTING: u32 = 2;
@@ -151,6 +152,40 @@ fn a_hosted_unit_is_a_service_from_its_readiness_to_its_exit_code() {
     let left = shop.alive("web");
     assert!(left.is_empty(), "stopped before the service is: {left:?}");
     wait_until("the keeper's end", || (!keeper.alive()).then_some(()));
+}
+
+#[test]
+fn another_executable_takes_over_from_a_service_and_its_manager_sees_nothing_of_it() {
+    let Some(_alone) = may_make_services("another_executable_takes_over_from_a_service") else {
+        return;
+    };
+    let shop = Shop::new();
+    shop.configure(&[("web", "idle", "")]);
+    let file = shop.path().join("abide.toml");
+    let line = format!("host --control 128=restart \"{}:web\"", file.display());
+    let service = Made::new("abide-upgraded", &shop, &line);
+    service.start();
+    let running = service.is(RUNNING);
+    let program = wait_until("its program", || shop.starts("web").first().copied());
+    let other = shop.bring(&abide(), "other");
+    let other = other.to_str().expect("text");
+    shop.ask(&["upgrade", other]);
+    assert_eq!(service.state(), running);
+    let upgraded = told(&shop, "upgraded");
+    assert_eq!(upgraded.len(), 1, "{upgraded:?}");
+    assert_eq!(upgraded[0]["executable"], other);
+    assert_eq!(upgraded[0]["kept"], 1);
+    assert_eq!(shop.starts("web"), [program]);
+    assert_eq!(shop.alive("web"), [program]);
+
+    // The new one hears what is asked of the service, and the manager hears it.
+    shop.ask(&["control", "128", service.name]);
+    wait_until("a restart", || shop.starts("web").get(1).copied());
+    service_manager::control(service.name, STOP).expect("it takes it");
+    let ended = service.is(STOPPED);
+    assert_eq!((ended.exit, ended.own_exit), (0, 0));
+    let left = shop.alive("web");
+    assert!(left.is_empty(), "stopped before the service is: {left:?}");
 }
 
 #[test]
