@@ -94,6 +94,13 @@ if ($Abide) {
         Invoke-Program $Abide @('uninstall', '--keep-logs', 'abide-verify') | Add-Content -Path $report
         $checks['it has its home no more'] = $LASTEXITCODE -eq 0 -and (icacls $folder) -join "`n" -notmatch 'S-1-5-80|abide-verify:\('
         Remove-Item -Recurse -Force $folder -ErrorAction SilentlyContinue
+        # A restricted service can write only to what its identifier may.
+        Invoke-Program $Abide @('install', '--name', 'abide-verify', '--service-sid', 'restricted', '--now',
+            '--', "$env:SystemRoot\System32\ping.exe", '-t', '127.0.0.1') | Add-Content -Path $report
+        $checks['a restricted service keeps in its home'] = $LASTEXITCODE -eq 0
+        $checks['its identifier was given its home'] = (icacls $folder) -join "`n" -match 'NT SERVICE\\abide-verify:\(OI\)\(CI\)\(M\)'
+        Invoke-Program $Abide @('uninstall', 'abide-verify') | Add-Content -Path $report
+        $checks['it is gone, too'] = $LASTEXITCODE -eq 0 -and -not (Test-Path $key)
         foreach ($check in $checks.GetEnumerator()) {
             "service: $($check.Key): $(if ($check.Value) { $passed++; 'holds' } else { $failed++; $broken += $check.Key; 'does not hold' })" | Tee-Object -FilePath $report -Append
         }
