@@ -4,4 +4,4 @@
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Access, allow, forbid};
+pub use windows::{Access, Entry, Security, allow, forbid};

@@ -1,5 +1,9 @@
 #![allow(unsafe_code)]
 
+mod security;
+
+pub use security::{Entry, Security};
+
 use std::io;
 use std::path::Path;
 use std::ptr::null_mut;
@@ -11,8 +15,8 @@ use windows_sys::Win32::Security::Authorization::{
 use windows_sys::Win32::Security::{
     ACE_HEADER, ACL, ACL_REVISION, CONTAINER_INHERIT_ACE, DACL_SECURITY_INFORMATION, GetAce,
     GetLengthSid, GetSecurityDescriptorControl, INHERITED_ACE, OBJECT_INHERIT_ACE,
-    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SE_DACL_PROTECTED,
-    UNPROTECTED_DACL_SECURITY_INFORMATION,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
+    SE_DACL_PROTECTED, UNPROTECTED_DACL_SECURITY_INFORMATION,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE,
@@ -184,6 +188,8 @@ fn bytes_of(sid: &str) -> io::Result<Vec<u8>> {
 
 /// The access list of a file or folder.
 struct List {
+    /// The identifier of its owner; `None`: nobody owns it.
+    owner: Option<Vec<u8>>,
     /// `None`: it has none.
     entries: Option<Vec<Vec<u8>>>,
     /// It inherits nothing.
@@ -193,38 +199,44 @@ struct List {
 impl List {
     fn of(path: &Path) -> io::Result<Self> {
         let name = wide(long(path.to_owned(), LONGEST_PATH))?;
+        let mut owner: PSID = null_mut();
         let mut list: *mut ACL = null_mut();
         let mut memory: PSECURITY_DESCRIPTOR = null_mut();
-        // SAFETY: the path ends with a zero; list and memory go to locals.
+        // SAFETY: the path ends with a zero; owner, list and memory go to locals.
         answered(unsafe {
             GetNamedSecurityInfoW(
                 name.as_ptr(),
                 SE_FILE_OBJECT,
-                DACL_SECURITY_INFORMATION,
-                null_mut(),
+                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                &mut owner,
                 null_mut(),
                 &mut list,
                 null_mut(),
                 &mut memory,
             )
         })?;
-        // SAFETY: the list lies in the memory, which is freed once, after all that is needed was copied.
+        // SAFETY: owner and list lie in the memory, which is freed once, after all that is needed was copied.
         unsafe {
-            let read = Self::read(list, memory);
+            let read = Self::read(owner, list, memory);
             LocalFree(memory);
             read
         }
     }
 
     /// # Safety
-    /// The list is null or lies in the memory, and both are valid.
-    unsafe fn read(list: *mut ACL, memory: PSECURITY_DESCRIPTOR) -> io::Result<Self> {
+    /// Owner and list are null or lie in the memory, and all are valid.
+    unsafe fn read(owner: PSID, list: *mut ACL, memory: PSECURITY_DESCRIPTOR) -> io::Result<Self> {
         let (mut control, mut revision) = (0, 0);
+        // SAFETY: as the caller promises; an identifier has the length that it says.
+        let owner = (!owner.is_null()).then(|| unsafe {
+            std::slice::from_raw_parts(owner.cast::<u8>(), GetLengthSid(owner) as usize).to_vec()
+        });
         // SAFETY: as the caller promises; both numbers go to locals.
         checked(unsafe { GetSecurityDescriptorControl(memory, &mut control, &mut revision) })?;
         let protected = control & SE_DACL_PROTECTED != 0;
         if list.is_null() {
             return Ok(Self {
+                owner,
                 entries: None,
                 protected,
             });
@@ -242,6 +254,7 @@ impl List {
             });
         }
         Ok(Self {
+            owner,
             entries: Some(entries),
             protected,
         })

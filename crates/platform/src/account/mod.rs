@@ -11,5 +11,6 @@ mod windows;
 pub(crate) use windows::{ADMINISTRATORS, SYSTEM, own_service, text_of};
 #[cfg(windows)]
 pub use windows::{
-    Account, is_administrator, let_be_service, may_be_service, others_refused, sid_of,
+    Account, Closed, closed, groups_of, is_administrator, is_local, let_be_service, may_be_service,
+    name_of, others_refused, service_log_on, sid_of,
 };

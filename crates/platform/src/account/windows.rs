@@ -1,8 +1,10 @@
 #![allow(unsafe_code)]
 
 mod named;
+mod users;
 
-pub use named::{let_be_service, may_be_service, sid_of};
+pub use named::{is_local, let_be_service, may_be_service, name_of, service_log_on, sid_of};
+pub use users::{Closed, closed, groups_of};
 
 use std::fmt;
 use std::io;
@@ -104,7 +106,8 @@ impl Account {
     }
 
     /// As text, `S-1-5-…`.
-    pub(crate) fn sid(&self) -> &str {
+    #[must_use]
+    pub fn sid(&self) -> &str {
         &self.sid
     }
 }

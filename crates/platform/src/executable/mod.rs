@@ -9,7 +9,7 @@ pub use linux::{Executable, own};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Executable, own};
+pub use windows::{Executable, of_process, own};
 #[cfg(windows)]
 pub(crate) use windows::{hold, note_own, path_of};
 

@@ -14,9 +14,12 @@ use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_SHARE_DELETE, FILE_SHARE_READ, GetFileInformationByHandle,
     GetFinalPathNameByHandleW,
 };
+use windows_sys::Win32::System::Threading::{
+    OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, QueryFullProcessImageNameW,
+};
 
 use super::NotExecutable;
-use crate::win32::{checked, raw};
+use crate::win32::{checked, owned, raw};
 
 /// A file that can be executed here, open: so long nobody writes to it, and it is found under whatever name it
 /// is given.
@@ -161,6 +164,27 @@ fn number(file: &File) -> io::Result<(u32, u32, u32)> {
         about.nFileIndexHigh,
         about.nFileIndexLow,
     ))
+}
+
+/// The file that another process runs. `None`: it has ended, or may not be asked.
+#[must_use]
+pub fn of_process(pid: u32) -> Option<PathBuf> {
+    // SAFETY: takes numbers only; the handle is made for us.
+    let process = unsafe { owned(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid)) }.ok()?;
+    let mut name = [0_u16; 1024];
+    let mut length = name.len() as u32;
+    // SAFETY: the handle is ours, the name is as long as is said.
+    checked(unsafe {
+        QueryFullProcessImageNameW(
+            raw(&process),
+            PROCESS_NAME_WIN32,
+            name.as_mut_ptr(),
+            &mut length,
+        )
+    })
+    .ok()?;
+    let name = name.get(..length as usize)?;
+    Some(PathBuf::from(OsString::from_wide(name)))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub use linux::{address_of, bind, connected, from_held, held_by, to_hold};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{address_of, bind, connected, from_held, held_by, to_hold};
+pub use windows::{address_of, bind, connected, from_held, held_by, listeners, to_hold};
 
 /// Why a socket was not made. Reads after "cannot": "listen on 127.0.0.1:80: …; …".
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

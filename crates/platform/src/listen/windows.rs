@@ -1,3 +1,7 @@
+mod table;
+
+pub use table::listeners;
+
 use std::io;
 use std::net::TcpListener;
 

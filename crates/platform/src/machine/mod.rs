@@ -8,4 +8,7 @@ pub use linux::{in_background, is_privileged, name, open_files};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{in_background, is_privileged, name, open_files};
+pub use windows::{
+    Memory, Volume, in_background, is_privileged, is_remote_drive, memory, name, open_files,
+    processor, volume,
+};

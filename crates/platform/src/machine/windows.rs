@@ -1,10 +1,17 @@
 #![allow(unsafe_code)]
 
+mod memory;
+mod volume;
+
+pub use memory::{Memory, memory};
+pub use volume::{Volume, is_remote_drive, volume};
+
 use std::io;
 
 use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{
-    GetCurrentThread, SetThreadPriority, THREAD_MODE_BACKGROUND_BEGIN,
+    GetCurrentProcess, GetCurrentThread, IsWow64Process2, SetThreadPriority,
+    THREAD_MODE_BACKGROUND_BEGIN,
 };
 use windows_sys::Win32::UI::Shell::IsUserAnAdmin;
 
@@ -22,6 +29,17 @@ pub fn name() -> String {
         Some(name) if told != 0 => String::from_utf16_lossy(name),
         _ => String::new(),
     }
+}
+
+/// The kind of processor that this machine has (`IMAGE_FILE_MACHINE_…`), also where this process is for another one.
+///
+/// # Errors
+/// Those of IsWow64Process2.
+pub fn processor() -> io::Result<u16> {
+    let (mut emulated, mut native) = (0, 0);
+    // SAFETY: the handle is a constant that means this process; both numbers go to locals.
+    checked(unsafe { IsWow64Process2(GetCurrentProcess(), &mut emulated, &mut native) })?;
+    Ok(native)
 }
 
 /// This process may do what an administrator may.

@@ -18,7 +18,7 @@ pub(crate) use windows::{Descriptor, Owned, may_add, owner_of};
 #[cfg(windows)]
 pub use windows::{check_directory, create_directory, create_file, restrict_file};
 #[cfg(windows)]
-pub use windows::{check_directory_for, create_machine_directory, give_to_machine, who_may_change};
+pub use windows::{check_directory_for, create_machine_directory, give_to_machine};
 
 /// A refusal that reads after "cannot".
 fn refused(path: &Path, why: &str) -> io::Error {

@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GENERIC_ALL, GENERIC_WRITE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
-    SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT, SetNamedSecurityInfoW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+    SE_FILE_OBJECT, SE_KERNEL_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
-    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce,
-    GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, INHERIT_ONLY_ACE,
+    DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner,
     OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
     SECURITY_ATTRIBUTES,
 };
@@ -22,9 +21,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_DELETE_CHILD, FILE_GENERIC_EXECUTE,
     FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_WRITE_DATA, WRITE_DAC, WRITE_OWNER,
 };
-use windows_sys::Win32::System::SystemServices::ACCESS_ALLOWED_ACE_TYPE;
 
 use super::refused;
+use crate::access::Security;
 use crate::account::{ADMINISTRATORS, Account, SYSTEM, is_administrator, own_service, text_of};
 use crate::win32::{answered, checked, code, long, raw, wide};
 
@@ -44,11 +43,13 @@ const CHANGE: u32 = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE | FILE_GENERIC_WRIT
 /// The longest path that a folder is made with, less the name of a file in it (CreateDirectoryW).
 const LONGEST_PATH: usize = 247;
 
-/// The service that installs Windows's own files, and owns them.
-const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
-
 /// Stands for whoever made an object.
 const CREATOR_OWNER: &str = "S-1-3-0";
+
+const EVERYONE: &str = "S-1-1-0";
+
+/// Instead of the identifier of an owner, where there is none.
+const NOBODY: &str = "nobody";
 
 /// A security descriptor: this account owns the object; it, the administrators and the system may do
 /// everything with it, nobody else anything.
@@ -217,16 +218,16 @@ pub fn check_directory(path: &Path) -> io::Result<()> {
 pub fn check_directory_for(path: &Path, accounts: &[&str]) -> io::Result<()> {
     let account = accounts.first().copied().unwrap_or_default();
     let is_trusted = |sid: &str| accounts.contains(&sid) || [ADMINISTRATORS, SYSTEM].contains(&sid);
-    let security = Security::of_file(path)?;
-    let owner = security.owner()?;
-    if !is_trusted(&owner) {
+    let security = Security::of(path)?;
+    let owner = security.owner.as_deref().unwrap_or(NOBODY);
+    if !is_trusted(owner) {
         let why = format!(
             "it belongs to account {owner}, and this is account {account}; choose another --home"
         );
         return Err(refused(path, &why));
     }
-    for (sid, rights) in security.allowed()? {
-        if rights & CHANGING != 0 && !is_trusted(&sid) && &*sid != CREATOR_OWNER {
+    for (sid, rights) in allowed(security) {
+        if rights & CHANGING != 0 && !is_trusted(&sid) && sid != CREATOR_OWNER {
             let why = format!(
                 "account {sid} may write to it; choose as --home a folder that is not there yet, which is then made for you alone"
             );
@@ -236,58 +237,21 @@ pub fn check_directory_for(path: &Path, accounts: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Who but administrators, the system and its installer may put something else in the place of a file or of what is in a
-/// folder; with `replacing` only who may take away what is there, and not who may add to it. By name where it is a usual
-/// group, else by identifier.
-///
-/// # Errors
-/// Those of GetNamedSecurityInfoW.
-pub fn who_may_change(path: &Path, replacing: bool) -> io::Result<Vec<String>> {
-    let security = Security::of_file(path)?;
-    let own = Account::own()?;
-    // The first administrator and the administrators of a domain have their numbers at the end.
-    let is_trusted = |sid: &str| {
-        [ADMINISTRATORS, SYSTEM, TRUSTED_INSTALLER, CREATOR_OWNER].contains(&sid)
-            || sid.ends_with("-500")
-            || sid.ends_with("-512")
-            || (is_administrator() && sid == own.sid())
-    };
-    let rights = if replacing {
-        FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | GENERIC_ALL
-    } else {
-        CHANGING
-    };
-    let mut found = vec![(security.owner()?, rights)];
-    found.extend(security.allowed()?);
-    let mut who: Vec<String> = found
-        .into_iter()
-        .filter(|(sid, allowed)| allowed & rights != 0 && !is_trusted(sid))
-        .map(|(sid, _)| usual_name(&sid).to_owned())
-        .collect();
-    who.sort();
-    who.dedup();
-    Ok(who)
-}
-
 /// Whether this account's own entry lets it put something into a folder.
 pub(crate) fn may_add(path: &Path, account: &str) -> io::Result<bool> {
-    let allowed = Security::of_file(path)?.allowed()?;
-    let adds = |(sid, rights): &(Arc<str>, u32)| {
-        &**sid == account && rights & (FILE_WRITE_DATA | GENERIC_WRITE | GENERIC_ALL) != 0
+    let adds = |(sid, rights): &(String, u32)| {
+        sid == account && rights & (FILE_WRITE_DATA | GENERIC_WRITE | GENERIC_ALL) != 0
     };
-    Ok(allowed.iter().any(adds))
+    Ok(allowed(Security::of(path)?).iter().any(adds))
 }
 
-fn usual_name(sid: &str) -> &str {
-    match sid {
-        "S-1-1-0" => "Everyone",
-        "S-1-5-4" => "Interactive",
-        "S-1-5-7" => "Anonymous",
-        "S-1-5-11" => "Authenticated Users",
-        "S-1-5-32-545" => "Users",
-        "S-1-5-32-546" => "Guests",
-        sid => sid,
-    }
+/// Whom the list allows something, and what; what it denies is not taken off.
+fn allowed(security: Security) -> Vec<(String, u32)> {
+    let Some(entries) = security.entries else {
+        return vec![(EVERYONE.to_owned(), GENERIC_ALL)];
+    };
+    let entries = entries.into_iter().filter(|entry| entry.allows);
+    entries.map(|entry| (entry.sid, entry.rights)).collect()
 }
 
 /// A new file. Who may read it follows from its folder, which is private.
@@ -317,105 +281,41 @@ pub(crate) enum Owned<'a, T: AsHandle> {
 /// The identifier of its owner.
 pub(crate) fn owner_of<T: AsHandle>(object: &Owned<'_, T>) -> io::Result<Arc<str>> {
     match object {
-        Owned::File(path) => Security::of_file(path),
-        Owned::Pipe(pipe) => Security::of_pipe(pipe),
-    }?
-    .owner()
+        Owned::File(path) => Ok(Security::of(path)?
+            .owner
+            .as_deref()
+            .unwrap_or(NOBODY)
+            .into()),
+        Owned::Pipe(pipe) => owner_of_pipe(*pipe),
+    }
 }
 
-/// What the system says of an object: its owner, and who may do what.
-struct Security {
-    memory: PSECURITY_DESCRIPTOR,
-    owner: PSID,
-    list: *mut ACL,
-}
-
-impl Drop for Security {
-    fn drop(&mut self) {
+fn owner_of_pipe(pipe: &impl AsHandle) -> io::Result<Arc<str>> {
+    let mut owner: PSID = null_mut();
+    let mut memory: PSECURITY_DESCRIPTOR = null_mut();
+    // SAFETY: the handle is borrowed; owner and memory go to locals.
+    answered(unsafe {
+        GetSecurityInfo(
+            raw(pipe),
+            SE_KERNEL_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut memory,
+        )
+    })?;
+    if owner.is_null() {
         // SAFETY: it was made by a call that says to free it so.
-        unsafe { LocalFree(self.memory) };
+        unsafe { LocalFree(memory) };
+        return Ok(NOBODY.into());
     }
-}
-
-impl Security {
-    fn empty() -> Self {
-        Self {
-            memory: null_mut(),
-            owner: null_mut(),
-            list: null_mut(),
-        }
-    }
-
-    fn of_file(path: &Path) -> io::Result<Self> {
-        let mut told = Self::empty();
-        // SAFETY: the path ends with a zero; what is told goes to fields, which point into the memory.
-        let error = unsafe {
-            GetNamedSecurityInfoW(
-                wide(long(path.to_owned(), LONGEST_PATH))?.as_ptr(),
-                SE_FILE_OBJECT,
-                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
-                &mut told.owner,
-                null_mut(),
-                &mut told.list,
-                null_mut(),
-                &mut told.memory,
-            )
-        };
-        answered(error).map(|()| told)
-    }
-
-    fn of_pipe(pipe: &impl AsHandle) -> io::Result<Self> {
-        let mut told = Self::empty();
-        // SAFETY: the handle is borrowed; what is told goes to fields, which point into the memory.
-        let error = unsafe {
-            GetSecurityInfo(
-                raw(pipe),
-                SE_KERNEL_OBJECT,
-                OWNER_SECURITY_INFORMATION,
-                &mut told.owner,
-                null_mut(),
-                null_mut(),
-                null_mut(),
-                &mut told.memory,
-            )
-        };
-        answered(error).map(|()| told)
-    }
-
-    fn owner(&self) -> io::Result<Arc<str>> {
-        if self.owner.is_null() {
-            return Ok("nobody".into());
-        }
-        // SAFETY: it points to an identifier in the memory, which lives as long as this.
-        unsafe { text_of(self.owner) }
-    }
-
-    /// Whom the list allows something in the object itself, and what. Without a list everybody is allowed
-    /// everything.
-    fn allowed(&self) -> io::Result<Vec<(Arc<str>, u32)>> {
-        if self.list.is_null() {
-            return Ok(vec![("S-1-1-0".into(), GENERIC_ALL)]);
-        }
-        let mut allowed = Vec::new();
-        // SAFETY: the list lives as long as this.
-        let count = unsafe { (*self.list).AceCount };
-        for index in 0..u32::from(count) {
-            let mut entry = null_mut();
-            // SAFETY: the index is one of the list's; the entry points into it, and is of the type that its
-            // header tells.
-            unsafe {
-                checked(GetAce(self.list, index, &mut entry))?;
-                let header = &*entry.cast::<ACE_HEADER>();
-                if u32::from(header.AceType) == ACCESS_ALLOWED_ACE_TYPE
-                    && u32::from(header.AceFlags) & INHERIT_ONLY_ACE == 0
-                {
-                    let entry = entry.cast::<ACCESS_ALLOWED_ACE>();
-                    let sid = text_of((&raw mut (*entry).SidStart).cast())?;
-                    allowed.push((sid, (*entry).Mask));
-                }
-            }
-        }
-        Ok(allowed)
+    // SAFETY: it points to an identifier in the memory, which is freed once, after that was copied.
+    unsafe {
+        let text = text_of(owner);
+        LocalFree(memory);
+        text
     }
 }
 

@@ -6,21 +6,28 @@ use std::io;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_FILE_NOT_FOUND, ERROR_NONE_MAPPED, ERROR_TRUSTED_RELATIONSHIP_FAILURE, NTSTATUS,
-    STATUS_SUCCESS,
+    ERROR_FILE_NOT_FOUND, ERROR_INVALID_SID, ERROR_NONE_MAPPED, ERROR_TRUSTED_RELATIONSHIP_FAILURE,
+    LocalFree, NTSTATUS, STATUS_SUCCESS,
 };
 use windows_sys::Win32::Security::Authentication::Identity::{
     LSA_HANDLE, LSA_OBJECT_ATTRIBUTES, LSA_UNICODE_STRING, LsaAddAccountRights, LsaClose,
     LsaEnumerateAccountRights, LsaFreeMemory, LsaNtStatusToWinError, LsaOpenPolicy,
     LsaRemoveAccountRights, POLICY_CREATE_ACCOUNT, POLICY_LOOKUP_NAMES,
 };
-use windows_sys::Win32::Security::{LookupAccountNameW, PSID, SECURITY_MAX_SID_SIZE};
+use windows_sys::Win32::Security::Authorization::ConvertStringSidToSidW;
+use windows_sys::Win32::Security::{
+    CopySid, LookupAccountNameW, LookupAccountSidW, PSID, SECURITY_MAX_SID_SIZE,
+};
+use windows_sys::Win32::System::SystemInformation::{ComputerNameNetBIOS, GetComputerNameExW};
 
 use super::text_of;
 use crate::win32::{checked, code, wide};
 
 /// The right without which the manager starts no service as an account (error 1069).
 const LOG_ON_AS_SERVICE: &str = "SeServiceLogonRight";
+
+/// Who has this one may not, whatever else they were given.
+const DENY_LOG_ON_AS_SERVICE: &str = "SeDenyServiceLogonRight";
 
 /// A security identifier as Windows has it in memory.
 struct Sid([u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(8)]);
@@ -30,9 +37,32 @@ impl Sid {
         self.0.as_mut_ptr().cast()
     }
 
+    fn empty() -> Self {
+        Self([0; (SECURITY_MAX_SID_SIZE as usize).div_ceil(8)])
+    }
+
     fn of(name: &str) -> io::Result<Self> {
+        Ok(Self::with_domain(name)?.0)
+    }
+
+    /// Of its text, `S-1-…`.
+    fn of_text(text: &str) -> io::Result<Self> {
+        let text = wide(text)?;
+        let (mut made, mut sid): (PSID, Self) = (null_mut(), Self::empty());
+        // SAFETY: the text ends with a zero; what is made is valid, copied into a buffer of the size that is said, and
+        // freed once.
+        unsafe {
+            checked(ConvertStringSidToSidW(text.as_ptr(), &mut made))?;
+            let copied = checked(CopySid(SECURITY_MAX_SID_SIZE, sid.as_ptr(), made));
+            LocalFree(made);
+            copied.map(|()| sid)
+        }
+    }
+
+    /// And the name of the domain that has it, which may be this machine.
+    fn with_domain(name: &str) -> io::Result<(Self, String)> {
         let name = wide(name)?;
-        let mut sid = Self([0; (SECURITY_MAX_SID_SIZE as usize).div_ceil(8)]);
+        let mut sid = Self::empty();
         let mut size = SECURITY_MAX_SID_SIZE;
         let mut domain = [0_u16; 256];
         let mut length = domain.len() as u32;
@@ -49,8 +79,23 @@ impl Sid {
                 &mut kind,
             )
         })?;
-        Ok(sid)
+        Ok((sid, before_zero(&domain)))
     }
+}
+
+fn before_zero(units: &[u16]) -> String {
+    let end = units.iter().position(|unit| *unit == 0);
+    String::from_utf16_lossy(&units[..end.unwrap_or(units.len())])
+}
+
+/// Nobody has this name, or this identifier.
+fn nobody(error: &io::Error) -> bool {
+    let of_nobody = [
+        ERROR_NONE_MAPPED,
+        ERROR_TRUSTED_RELATIONSHIP_FAILURE,
+        ERROR_INVALID_SID,
+    ];
+    code(error).is_some_and(|code| of_nobody.contains(&code))
 }
 
 /// The security identifier of an account, as text; `None`: there is none of this name.
@@ -61,15 +106,56 @@ pub fn sid_of(name: &str) -> io::Result<Option<String>> {
     match Sid::of(name) {
         // SAFETY: it is a valid identifier, which outlives the call.
         Ok(mut sid) => unsafe { text_of(sid.as_ptr()) }.map(|text| Some(text.to_string())),
-        Err(error)
-            if matches!(
-                code(&error),
-                Some(ERROR_NONE_MAPPED | ERROR_TRUSTED_RELATIONSHIP_FAILURE)
-            ) =>
-        {
-            Ok(None)
-        }
+        Err(error) if nobody(&error) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether an account is this machine's own, and not that of a domain or of Windows itself.
+///
+/// # Errors
+/// There is no such account, or it could not be found out.
+pub fn is_local(name: &str) -> io::Result<bool> {
+    let (_, domain) = Sid::with_domain(name)?;
+    let mut own = [0_u16; 64];
+    let mut length = own.len() as u32;
+    // SAFETY: the text has as much room as is said.
+    checked(unsafe { GetComputerNameExW(ComputerNameNetBIOS, own.as_mut_ptr(), &mut length) })?;
+    Ok(domain.eq_ignore_ascii_case(&before_zero(&own)))
+}
+
+/// The name of the account or group that an identifier stands for, `DOMAIN\NAME`; `None`: nobody knows it.
+///
+/// # Errors
+/// It could not be found out, as where a domain does not answer.
+pub fn name_of(sid: &str) -> io::Result<Option<String>> {
+    let mut sid = Sid::of_text(sid)?;
+    let (mut name, mut domain) = ([0_u16; 257], [0_u16; 257]);
+    let (mut name_room, mut domain_room) = (name.len() as u32, domain.len() as u32);
+    let mut kind = 0;
+    // SAFETY: the identifier is valid; both buffers are as large as is said.
+    let answer = checked(unsafe {
+        LookupAccountSidW(
+            null(),
+            sid.as_ptr(),
+            name.as_mut_ptr(),
+            &mut name_room,
+            domain.as_mut_ptr(),
+            &mut domain_room,
+            &mut kind,
+        )
+    });
+    match answer {
+        Err(error) if nobody(&error) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let (name, domain) = (before_zero(&name), before_zero(&domain));
+            Ok(Some(if domain.is_empty() {
+                name
+            } else {
+                format!(r"{domain}\{name}")
+            }))
+        }
     }
 }
 
@@ -121,7 +207,22 @@ fn right(characters: &mut [u16]) -> LSA_UNICODE_STRING {
 /// # Errors
 /// There is no such account, or the policy may not be read.
 pub fn may_be_service(account: &str) -> io::Result<bool> {
-    let mut sid = Sid::of(account)?;
+    let rights = rights_of(Sid::of(account)?)?;
+    Ok(rights.iter().any(|right| right == LOG_ON_AS_SERVICE))
+}
+
+/// Whether this account or group was itself given the right to log on as a service, and whether it was denied that.
+///
+/// # Errors
+/// The policy may not be read.
+pub fn service_log_on(sid: &str) -> io::Result<(bool, bool)> {
+    let rights = rights_of(Sid::of_text(sid)?)?;
+    let has = |wanted: &str| rights.iter().any(|right| right == wanted);
+    Ok((has(LOG_ON_AS_SERVICE), has(DENY_LOG_ON_AS_SERVICE)))
+}
+
+/// The rights that somebody was given themselves.
+fn rights_of(mut sid: Sid) -> io::Result<Vec<String>> {
     let policy = Policy::open(POLICY_LOOKUP_NAMES.cast_unsigned())?;
     let (mut rights, mut count) = (null_mut::<LSA_UNICODE_STRING>(), 0);
     // SAFETY: the policy is open, the identifier valid; list and number go to locals.
@@ -129,19 +230,19 @@ pub fn may_be_service(account: &str) -> io::Result<bool> {
         unsafe { LsaEnumerateAccountRights(policy.0, sid.as_ptr(), &mut rights, &mut count) };
     match answered(status) {
         // It was never given any.
-        Err(error) if code(&error) == Some(ERROR_FILE_NOT_FOUND) => return Ok(false),
+        Err(error) if code(&error) == Some(ERROR_FILE_NOT_FOUND) => return Ok(Vec::new()),
         answer => answer?,
     }
-    let wanted: Vec<u16> = LOG_ON_AS_SERVICE.encode_utf16().collect();
     // SAFETY: there are that many texts, each of the length that it says; they are freed once.
     unsafe {
-        let found = (0..count as usize).any(|n| {
+        let texts = (0..count as usize).map(|n| {
             let right = &*rights.add(n);
             let length = usize::from(right.Length / 2);
-            std::slice::from_raw_parts(right.Buffer, length) == wanted
+            String::from_utf16_lossy(std::slice::from_raw_parts(right.Buffer, length))
         });
+        let texts = texts.collect();
         LsaFreeMemory(rights.cast());
-        Ok(found)
+        Ok(texts)
     }
 }
 
@@ -163,4 +264,28 @@ pub fn let_be_service(account: &str, allowed: bool) -> io::Result<()> {
             LsaRemoveAccountRights(policy.0, sid.as_ptr(), false, &right, 1)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_name_and_an_identifier_that_lead_to_each_other() {
+        let name = name_of("S-1-1-0").expect("it is looked up");
+        let name = name.expect("Windows knows everybody, in its own language");
+        let sid = sid_of(&name).expect("it is looked up");
+        assert_eq!(sid.as_deref(), Some("S-1-1-0"));
+        assert!(!is_local(&name).expect("there is one"));
+        assert!(name_of("somebody").is_err(), "that is no identifier");
+        let own = crate::account::Account::own().expect("it is told");
+        assert!(name_of(own.sid()).expect("it is looked up").is_some());
+    }
+
+    #[test]
+    fn the_rights_of_somebody_who_was_given_none_are_none() {
+        let nobody = service_log_on("S-1-5-21-4294967295-2-3-4711");
+        // Without rights the policy may not be read.
+        assert!(matches!(nobody, Ok((false, false)) | Err(_)), "{nobody:?}");
+    }
 }

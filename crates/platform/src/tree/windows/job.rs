@@ -11,8 +11,7 @@ use windows_sys::Win32::System::JobObjects::{
     QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::{
-    OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
-    QueryFullProcessImageNameW,
+    OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
 };
 
 use crate::limits::Tell;
@@ -153,23 +152,9 @@ pub fn opened(pid: u32) -> Option<OwnedHandle> {
 /// Whether a process is a console's host: of the system, not of the program, and gone with the last process
 /// that uses its console.
 pub fn is_console_host(pid: u32) -> bool {
-    let Some(process) = opened(pid) else {
-        return false;
-    };
-    let mut name = [0_u16; 512];
-    let mut length = name.len() as u32;
-    // SAFETY: the handle is ours, the name is as long as is said.
-    let found = unsafe {
-        QueryFullProcessImageNameW(
-            raw(&process),
-            PROCESS_NAME_WIN32,
-            name.as_mut_ptr(),
-            &mut length,
-        )
-    };
-    let name = String::from_utf16_lossy(&name[..length as usize]);
-    found != 0
-        && name
-            .to_ascii_lowercase()
-            .ends_with(r"\system32\conhost.exe")
+    let file = crate::executable::of_process(pid);
+    file.is_some_and(|file| {
+        let name = file.to_string_lossy().to_ascii_lowercase();
+        name.ends_with(r"\system32\conhost.exe")
+    })
 }
