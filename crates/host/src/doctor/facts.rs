@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::acl::Acl;
+
 /// What is asked of the machine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Questions {
@@ -91,6 +93,8 @@ pub(super) struct Node {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    /// What says more than the mode.
+    pub acl: Option<Acl>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,21 +130,39 @@ pub(super) enum Head {
 }
 
 impl Node {
-    /// Whether this account may execute the file, or enter the folder, by the modes. Access control lists beside
-    /// them are not looked at.
+    /// Whether this account may execute the file, or enter the folder.
     pub(super) fn may_execute(&self, user: &User) -> bool {
+        const EXECUTE: u32 = 0o1;
         if user.uid == 0 {
             // Root executes what somebody may execute.
             return self.kind == NodeKind::Folder || self.mode & 0o111 != 0;
         }
-        let bits = if self.uid == user.uid {
+        let is_in = |group| group == user.gid || user.groups.contains(&group);
+        let by_mode = if self.uid == user.uid {
             self.mode >> 6
-        } else if self.gid == user.gid || user.groups.contains(&self.gid) {
+        } else if self.acl.is_none() && is_in(self.gid) {
             self.mode >> 3
         } else {
             self.mode
         };
-        bits & 1 != 0
+        let list = self.acl.as_ref().filter(|_| self.uid != user.uid);
+        list.and_then(|list| list.allows(user.uid, is_in, self.gid, EXECUTE))
+            .unwrap_or(by_mode & EXECUTE != 0)
+    }
+
+    /// Accounts and groups that may write to it, beside its owner and everybody.
+    pub(super) fn writers(&self) -> (Vec<u32>, Vec<u32>) {
+        match &self.acl {
+            Some(list) => list.writers(self.gid),
+            None if self.mode & 0o020 != 0 => (Vec::new(), vec![self.gid]),
+            None => (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Its mode as `ls -l` shows it: with a sign where a list says more.
+    pub(super) fn permissions(&self) -> String {
+        let more = if self.acl.is_some() { "+" } else { "" };
+        format!("{:04o}{more}", self.mode)
     }
 }
 

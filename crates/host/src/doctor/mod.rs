@@ -15,6 +15,7 @@
 // The pure parts wait for a reader on other systems.
 #![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
+mod acl;
 mod definition;
 mod facts;
 mod finding;

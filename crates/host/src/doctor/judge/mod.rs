@@ -150,15 +150,15 @@ fn directory(command: &Command, facts: &Facts, findings: &mut Vec<Finding>) {
             if let Some(node) = closed {
                 findings.push(fault(
                     format!(
-                        "{} may not enter its working directory, {shown}: {} is {:04o} {}",
+                        "{} may not enter its working directory, {shown}: {} is {} {}",
                         user.name,
                         node.path.display(),
-                        node.mode,
+                        node.permissions(),
                         facts.name(node.uid)
                     ),
                     format!(
-                        "`chmod o+x {}`, or give it to {}",
-                        node.path.display(),
+                        "{}, or give it to {}",
+                        program::letting_in(node, &user),
                         user.name
                     ),
                 ));

@@ -1,5 +1,6 @@
 //! The program of a command: there, executable by its account, and nobody else's to change.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::user_of;
@@ -155,29 +156,41 @@ fn executable(
         let at = folder.path.display();
         return fault(
             format!(
-                "{} may not execute {shown}: it may not enter {at} ({:04o} {})",
+                "{} may not execute {shown}: it may not enter {at} ({} {})",
                 user.name,
-                folder.mode,
+                folder.permissions(),
                 facts.name(folder.uid)
             ),
-            format!("`chmod o+x {at}`, or put the program elsewhere"),
+            format!("{}, or put the program elsewhere", letting_in(folder, user)),
         );
     }
     if !node.may_execute(user) {
         return fault(
             format!(
-                "{} may not execute {shown} ({:04o} {})",
+                "{} may not execute {shown} ({} {})",
                 user.name,
-                node.mode,
+                node.permissions(),
                 facts.name(node.uid)
             ),
-            format!(
-                "`chmod o+rx {shown}`, or `chgrp` it to a group of {}",
-                user.name
-            ),
+            match node.acl {
+                Some(_) => format!("`setfacl -m u:{}:rx {shown}`", user.name),
+                None => format!(
+                    "`chmod o+rx {shown}`, or `chgrp` it to a group of {}",
+                    user.name
+                ),
+            },
         );
     }
     None
+}
+
+/// What lets an account go through a folder: where a list says more than the mode, that may be what keeps it out.
+pub(super) fn letting_in(folder: &Node, user: &User) -> String {
+    let at = folder.path.display();
+    match folder.acl {
+        Some(_) => format!("`setfacl -m u:{}:x {at}`", user.name),
+        None => format!("`chmod o+x {at}`"),
+    }
 }
 
 /// It is something that this machine can execute.
@@ -279,29 +292,51 @@ fn hole(path: &Path, node: &Node, what: &str, runs_as: &User, facts: &Facts) -> 
             format!("`chown root {at}`, or let it run as {owner}"),
         );
     }
-    if node.mode & 0o020 != 0 && node.gid != 0 && !sticky {
-        let trusted = [&runs_as.name, "root"];
-        let others: Vec<&str> = facts
-            .members
-            .get(&node.gid)
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .filter(|name| {
-                !trusted.contains(name)
-                    && facts.names.get(&node.uid).is_none_or(|owner| owner != name)
-            })
-            .collect();
-        if !others.is_empty() {
-            return fault(
-                format!(
-                    "can be written to by {} ({:04o})",
-                    others.join(", "),
-                    node.mode
-                ),
-                format!("`chmod g-w {at}`"),
-            );
+    let (users, groups) = node.writers();
+    if sticky {
+        return None;
+    }
+    let is_trusted = |name: &str| {
+        [runs_as.name.as_str(), "root"].contains(&name)
+            || facts
+                .names
+                .get(&node.uid)
+                .is_some_and(|owner| owner == name)
+    };
+    let (mut others, mut taken) = (BTreeSet::new(), Vec::new());
+    for user in users {
+        let name = facts.name(user);
+        if !is_trusted(&name) {
+            taken.push(format!("-x u:{name}"));
+            others.insert(name);
         }
     }
-    None
+    for group in groups.into_iter().filter(|group| *group != 0) {
+        let members = facts.members.get(&group).into_iter().flatten();
+        let members: Vec<&String> = members.filter(|name| !is_trusted(name)).collect();
+        if members.is_empty() {
+            continue;
+        }
+        others.extend(members.into_iter().cloned());
+        taken.push(if group == node.gid {
+            "-m g::rx".to_owned()
+        } else {
+            format!("-x g:{group}")
+        });
+    }
+    if others.is_empty() {
+        return None;
+    }
+    let others: Vec<String> = others.into_iter().collect();
+    fault(
+        format!(
+            "can be written to by {} ({})",
+            others.join(", "),
+            node.permissions()
+        ),
+        match node.acl {
+            Some(_) => format!("`setfacl {} {at}`", taken.join(" ")),
+            None => format!("`chmod g-w {at}`"),
+        },
+    )
 }

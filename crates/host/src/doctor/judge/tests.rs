@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::*;
+use crate::doctor::acl::Acl;
 use crate::doctor::definition::{Definition, systemd};
 use crate::doctor::facts::{Contents, Head, Node, Trail};
 use crate::doctor::finding::Level;
@@ -91,6 +92,7 @@ impl World {
                 mode: 0o755,
                 uid: 0,
                 gid: 0,
+                acl: None,
             })
             .collect();
         nodes.reverse();
@@ -100,6 +102,7 @@ impl World {
             mode,
             uid,
             gid: uid,
+            acl: None,
         });
         let end = End::There;
         self.facts.trails.insert(path, Trail { nodes, end });
@@ -231,6 +234,73 @@ fn a_folder_or_a_program_that_others_can_write_to_is_a_hole() {
         node.gid = 50;
     });
     world.has_only(Check::Writable, "can be written to by bob");
+}
+
+fn list(users: &[(u32, u32)], groups: &[(u32, u32)], mask: u32) -> Acl {
+    Acl {
+        users: users.to_vec(),
+        group: 0,
+        groups: groups.to_vec(),
+        mask,
+    }
+}
+
+#[test]
+fn a_list_beside_the_mode_can_be_a_hole_unless_its_mask_closes_it() {
+    let with = |acl: Acl, mode| {
+        let mut world = World::sound();
+        world.facts.members = [(50, ["bob".to_owned()].into())].into();
+        world.change("/opt/shop", |node| {
+            node.acl = Some(acl.clone());
+            node.mode = mode;
+        });
+        world
+    };
+    for (acl, fix) in [
+        (list(&[(1000, 0o7)], &[], 0o7), "-x u:bob"),
+        (list(&[], &[(50, 0o7)], 0o7), "-x g:50"),
+    ] {
+        let mut world = with(acl, 0o775);
+        let found = world.has_only(Check::Writable, "can be written to by bob (0775+)");
+        assert_eq!(found.fix, format!("`setfacl {fix} /opt/shop`"));
+    }
+    // The mask; the account itself; an own group that may read only, though the mode's middle shows the mask.
+    for acl in [
+        list(&[(1000, 0o7)], &[(50, 0o7)], 0o5),
+        list(&[(999, 0o7)], &[], 0o7),
+        list(&[(1000, 0o5)], &[(50, 0o5)], 0o7),
+    ] {
+        assert_eq!(with(acl.clone(), 0o775).findings(), [], "{acl:?}");
+    }
+}
+
+#[test]
+fn a_list_beside_the_mode_lets_an_account_in_or_keeps_it_out() {
+    let mut world = World::sound();
+    world.change("/opt/shop/web", |node| {
+        node.mode = 0o750;
+        node.acl = Some(list(&[(999, 0o5)], &[], 0o5));
+    });
+    assert_eq!(world.findings(), []);
+    world.change("/opt/shop/web", |node| {
+        node.mode = 0o755;
+        node.acl = Some(list(&[(999, 0)], &[], 0o5));
+    });
+    let found = world.has_only(
+        Check::Executable,
+        "shop may not execute /opt/shop/web (0755+ root)",
+    );
+    assert_eq!(found.fix, "`setfacl -m u:shop:rx /opt/shop/web`");
+    let mut world = World::sound();
+    world.change("/srv/shop", |node| {
+        node.uid = 0;
+        node.acl = Some(list(&[(999, 0o5)], &[], 0o4));
+    });
+    let found = world.has_only(Check::Directory, "/srv/shop is 0755+ root");
+    assert!(
+        found.fix.contains("setfacl -m u:shop:x /srv/shop"),
+        "{found:?}"
+    );
 }
 
 #[test]

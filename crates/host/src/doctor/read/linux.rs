@@ -8,10 +8,12 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{StatVfsMountFlags, getxattr, statvfs};
 
 use super::accounts::Accounts;
 use crate::Error;
+use crate::doctor::acl::Acl;
 use crate::doctor::facts::{Contents, End, Facts, Head, Node, NodeKind, Questions, Trail, User};
 use crate::doctor::ports::{self, Listener};
 use crate::plan::Call;
@@ -161,6 +163,7 @@ fn is_missing(error: &io::Error) -> bool {
 fn node(path: PathBuf, meta: &fs::Metadata) -> Node {
     let kind = meta.file_type();
     Node {
+        acl: acl(&path),
         path,
         kind: if kind.is_dir() {
             NodeKind::Folder
@@ -175,6 +178,14 @@ fn node(path: PathBuf, meta: &fs::Metadata) -> Node {
         uid: meta.uid(),
         gid: meta.gid(),
     }
+}
+
+/// The list that a file has beside its mode. One that cannot be read is none.
+fn acl(path: &Path) -> Option<Acl> {
+    // No attribute is longer (`XATTR_SIZE_MAX`).
+    let mut bytes = Vec::with_capacity(1 << 16);
+    getxattr(path, "system.posix_acl_access", spare_capacity(&mut bytes)).ok()?;
+    Acl::parse(&bytes)
 }
 
 /// What a file begins with; `None`: it cannot be read.
@@ -290,6 +301,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+    use crate::doctor::acl::attribute;
 
     #[test]
     fn a_trail_follows_links_and_names_every_folder_on_the_way() {
@@ -309,6 +321,36 @@ mod tests {
         assert_eq!(trail(&place.join("current/nothing")).end, End::Missing);
         assert_eq!(trail(&place.join("real/bin/tool/below")).end, End::Missing);
         assert_eq!(trail(&place.join("loop")).end, End::Loop);
+    }
+
+    #[test]
+    fn a_list_that_a_file_has_beside_its_mode_is_read() {
+        const NONE: u32 = u32::MAX;
+        let place = tempfile::tempdir().expect("a directory");
+        let set = |entries: &[(u16, u16, u32)]| {
+            let bytes = attribute(entries, 0o5);
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(place.path(), "system.posix_acl_access", &bytes, flags)
+        };
+        // An account and a group may write.
+        let entries = [
+            (0x02, 0o7, 4711),
+            (0x04, 0o5, NONE),
+            (0x08, 0o6, 4712),
+            (0x10, 0o7, NONE),
+        ];
+        if let Err(error) = set(&entries) {
+            // A file system without lists.
+            assert_eq!(error, rustix::io::Errno::OPNOTSUPP);
+            return;
+        }
+        let found = trail(place.path());
+        let found = found.last().expect("the folder");
+        assert_eq!(found.permissions(), "0775+");
+        assert_eq!(found.writers(), (vec![4711], vec![4712]));
+        set(&[(0x04, 0o5, NONE)]).expect("it is taken away");
+        let found = trail(place.path());
+        assert_eq!(found.last().expect("the folder").permissions(), "0755");
     }
 
     #[test]
