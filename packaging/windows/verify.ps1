@@ -89,6 +89,12 @@ if ($Abide) {
         $checks['a virtual account keeps in its home'] = $LASTEXITCODE -eq 0
         $folder = "$env:ProgramData\abide\hosted\abide-verify"
         $checks['it was given its home'] = (icacls $folder) -join "`n" -match 'NT SERVICE\\abide-verify:\(OI\)\(CI\)\(M\)'
+        # The doctor reads that account's rights off the lists.
+        $found = { (& $Abide doctor abide-verify --json | ConvertFrom-Json).findings | Where-Object { $_.subject -eq 'abide-verify' } | ForEach-Object { $_.check } }
+        $checks['the doctor lets it be'] = -not (& $found | Where-Object { $_ -in 'account', 'executable', 'directory', 'program' })
+        icacls $folder /remove:g 'NT SERVICE\abide-verify' | Add-Content -Path $report
+        $checks['the doctor sees that its home was taken from it'] = (& $found) -contains 'directory'
+        icacls $folder /grant 'NT SERVICE\abide-verify:(OI)(CI)(M)' | Add-Content -Path $report
         Invoke-Program sc.exe @('control', 'abide-verify', '128') | Add-Content -Path $report
         $checks['it takes its control'] = $LASTEXITCODE -eq 0
         Invoke-Program $Abide @('uninstall', '--keep-logs', 'abide-verify') | Add-Content -Path $report

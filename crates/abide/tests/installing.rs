@@ -143,3 +143,44 @@ fn a_program_is_installed_changed_and_removed() {
     let again = abide(&["uninstall", "shop"]);
     assert_eq!(again.status.code(), Some(1), "{}", said(&again));
 }
+
+#[test]
+fn a_service_that_is_installed_and_sound_is_examined_and_a_start_that_fails_says_what_is_wrong() {
+    if !here() {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let program = place.path().join("my till.exe");
+    std::fs::copy(r"C:\windows\system32\hostname.exe", &program).expect("copied");
+    let program = program.display().to_string();
+    // By hand: Wine keeps no recovery actions, which one that comes up at boot should have.
+    let words = ["install", "--name", "till", "--start", "manual", "--"];
+    let made = abide(&[&words[..], &[&program]].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    let sound = abide(&["doctor", "till"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", said(&sound));
+    assert_eq!(said(&sound), "nothing is wrong with till, this machine\n");
+
+    std::fs::remove_file(&program).expect("removed");
+    let faulty = abide(&["doctor", "till", "--json"]);
+    assert_eq!(faulty.status.code(), Some(1), "{}", said(&faulty));
+    let document: serde_json::Value = serde_json::from_slice(&faulty.stdout).expect("a document");
+    let findings = document["findings"].as_array().expect("a list");
+    // The unit's file is not valid for the same reason, which comes second.
+    let checks: Vec<_> = findings.iter().map(|finding| &finding["check"]).collect();
+    assert_eq!(checks, ["program", "unit"], "{document:#}");
+    assert_eq!(findings[0]["about"], *program, "{document:#}");
+    assert!(document["machine"]["memory_available_bytes"].is_u64());
+    assert!(document["machine"]["disk_free_bytes"].is_u64());
+
+    let start = abide(&["start", "till", "--timeout", "60s"]);
+    let text = said(&start);
+    assert_eq!(start.status.code(), Some(1), "{text}");
+    let what = format!("{program}, which the unit till executes, is not there");
+    assert!(
+        text.contains(&what) && text.contains("help: put it there"),
+        "{text}"
+    );
+    let gone = abide(&["uninstall", "till"]);
+    assert_eq!(gone.status.code(), Some(0), "{}", said(&gone));
+}

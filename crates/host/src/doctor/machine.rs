@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::finding::{Check, Finding};
 
@@ -15,6 +15,12 @@ const FEW_FILES: u64 = 256;
 const LITTLE_DISK: u64 = 16 << 20;
 const LITTLE_MEMORY: u64 = 32 << 20;
 
+/// What programs may still ask for, before starts fail.
+const LITTLE_COMMIT: u64 = 128 << 20;
+
+/// A home with a longer path, in units of UTF-16, leaves less than 60 for names of units and logs.
+const LONG_HOME: usize = 200;
+
 /// A clock that differs so much from what was written earlier was set back.
 const A_DAY: u64 = 86_400;
 
@@ -25,16 +31,37 @@ pub struct Machine {
     pub home: PathBuf,
     /// The longest name, in bytes, that the socket in it may have; `None`: there is no socket in a home here.
     pub socket: Option<usize>,
-    /// Its folder, if it is there: permissions and owner.
-    pub home_folder: Option<(u32, u32)>,
-    /// Who asks.
-    pub user: u32,
+    /// Whether Windows lets programs that are prepared for it use long paths; `None`: no such limit, or it is not known.
+    pub long_paths: Option<bool>,
+    /// Its folder, if it is there.
+    pub home_folder: Option<Folder>,
     /// The disk that the home is on, or will be.
     pub disk: Option<Disk>,
     /// What the clock says.
     pub clock: Clock,
     /// The kernel's limits.
     pub kernel: Kernel,
+}
+
+/// Whose a home is, and who may write to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Folder {
+    /// By numbers.
+    Modes {
+        /// Permissions, `0o7777`.
+        mode: u32,
+        /// Whose it is.
+        owner: u32,
+        /// Who asks.
+        user: u32,
+    },
+    /// By an access list.
+    List {
+        /// Whose it is, if neither who asks nor the machine.
+        other_owner: Option<String>,
+        /// Who else may write to it, but the machine's administrators.
+        changers: Vec<String>,
+    },
 }
 
 /// A file system.
@@ -74,6 +101,8 @@ pub struct Kernel {
     pub group_processes: Option<Use>,
     /// Memory: bytes that are available, and all of it.
     pub memory: Option<(u64, u64)>,
+    /// Memory that programs have asked for, and as much as they may, where that is limited.
+    pub commit: Option<Use>,
     /// Watchers of files that this account may have.
     pub inotify_instances: Option<u64>,
     /// None of them is left.
@@ -122,34 +151,92 @@ fn home(machine: &Machine, findings: &mut Vec<Finding>) {
             "name a shorter one with --home".to_owned(),
         ));
     }
-    if let Some((mode, owner)) = machine.home_folder {
-        if mode & 0o002 != 0 {
-            findings.push(fault(
+    let length = home.to_string_lossy().encode_utf16().count();
+    if machine.long_paths == Some(false) && length > LONG_HOME {
+        findings.push(
+            Finding::warning(
                 Check::Home,
-                format!("the home, {shown}, can be written to by everyone ({mode:04o}): they decide what abide runs"),
-                format!("`chmod o-w {shown}`"),
-            ));
-        }
-        if owner != machine.user && owner != 0 && machine.user != 0 {
-            findings.push(fault(
-                Check::Home,
-                format!("the home, {shown}, belongs to another account ({owner})"),
-                "run abide as that one, or name another home with --home".to_owned(),
-            ));
-        } else if owner != machine.user && machine.user == 0 {
-            findings.push(fault(
-                Check::Home,
-                format!("the home, {shown}, belongs to account {owner}, who decides what this root's abide runs"),
-                format!("run abide as that one, or `chown -R root {shown}`"),
-            ));
-        }
+                format!("the path of the home, {shown}, has {length} characters: with names of units and logs it has more than the 259 that most programs can open"),
+                "name a shorter one with --home, or set LongPathsEnabled (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem) to 1",
+            )
+            .about(home),
+        );
     }
+    match &machine.home_folder {
+        Some(Folder::Modes { mode, owner, user }) => {
+            by_modes(home, (*mode, *owner, *user), findings);
+        }
+        Some(Folder::List {
+            other_owner,
+            changers,
+        }) => by_list(home, other_owner.as_deref(), changers, findings),
+        None => {}
+    }
+    disk(machine, findings);
+}
+
+fn by_modes(home: &Path, (mode, owner, user): (u32, u32, u32), findings: &mut Vec<Finding>) {
+    let shown = home.display();
+    let mut fault = |what: String, fix: String| {
+        findings.push(Finding::fault(Check::Home, what, fix).about(home))
+    };
+    if mode & 0o002 != 0 {
+        fault(
+            format!(
+                "the home, {shown}, can be written to by everyone ({mode:04o}): they decide what abide runs"
+            ),
+            format!("`chmod o-w {shown}`"),
+        );
+    }
+    if owner != user && owner != 0 && user != 0 {
+        fault(
+            format!("the home, {shown}, belongs to another account ({owner})"),
+            "run abide as that one, or name another home with --home".to_owned(),
+        );
+    } else if owner != user && user == 0 {
+        fault(
+            format!(
+                "the home, {shown}, belongs to account {owner}, who decides what this root's abide runs"
+            ),
+            format!("run abide as that one, or `chown -R root {shown}`"),
+        );
+    }
+}
+
+fn by_list(home: &Path, owner: Option<&str>, changers: &[String], findings: &mut Vec<Finding>) {
+    let shown = home.display();
+    let mut fault = |what: String, fix: String| {
+        findings.push(Finding::fault(Check::Home, what, fix).about(home))
+    };
+    if let Some(owner) = owner {
+        fault(
+            format!("the home, {shown}, belongs to another account ({owner})"),
+            "run abide as that one, or name another home with --home".to_owned(),
+        );
+    }
+    if !changers.is_empty() {
+        fault(
+            format!(
+                "the home, {shown}, can be written to by {}: they decide what abide runs",
+                changers.join(", ")
+            ),
+            format!(
+                "`icacls \"{shown}\"` shows who may; or name as --home a folder that is not there yet, which is then made for you alone"
+            ),
+        );
+    }
+}
+
+fn disk(machine: &Machine, findings: &mut Vec<Finding>) {
+    let home = &machine.home;
+    let shown = home.display();
+    let fault = |check, what: String, fix: String| Finding::fault(check, what, fix).about(home);
     let Some(disk) = &machine.disk else { return };
     if disk.read_only {
         findings.push(fault(
             Check::Disk,
             format!("the disk of the home, {shown}, can only be read"),
-            "mount it so that it can be written to (`mount -o remount,rw`), or name another home"
+            "let it be written to (`mount -o remount,rw`, `diskpart`), or name another home"
                 .to_owned(),
         ));
     } else if disk.free < LITTLE_DISK || disk.free_files.is_some_and(|files| files < 100) {
@@ -185,7 +272,7 @@ fn clock(clock: Clock, findings: &mut Vec<Finding>) {
                 "the clock is {} days behind what was written on this machine before",
                 (clock.newest - clock.now) / A_DAY
             ),
-            "set it (`timedatectl set-ntp true`, or `date -s`): times in logs and schedules are wrong until then",
+            "set it (`timedatectl set-ntp true`, `date -s`; `w32tm /resync`): times in logs and schedules are wrong until then",
         ));
     }
 }
@@ -244,6 +331,19 @@ fn kernel(kernel: &Kernel, findings: &mut Vec<Finding>) {
                 kernel.inotify_instances.unwrap_or_default()
             ),
             "`sysctl fs.inotify.max_user_instances` raises the limit; `find /proc/*/fd -lname anon_inode:inotify` shows who has them",
+        ));
+    }
+    if let Some(commit) = kernel.commit
+        && commit.of.saturating_sub(commit.used) < LITTLE_COMMIT
+    {
+        findings.push(Finding::warning(
+            Check::Memory,
+            format!(
+                "{} MiB of {} MiB that programs may ask for are left, page files counted: starts begin to fail",
+                commit.of.saturating_sub(commit.used) >> 20,
+                commit.of >> 20
+            ),
+            "end something, or make the page file larger",
         ));
     }
     if let Some((available, all)) = kernel.memory

@@ -28,7 +28,7 @@ mod service;
 
 pub use definition::{Account, Command, Log};
 pub use finding::{Check, Finding, Level};
-pub use machine::{Clock, Disk, Kernel, Machine, Use, judge as judge_machine};
+pub use machine::{Clock, Disk, Folder, Kernel, Machine, Use, judge as judge_machine};
 pub use ports::{Listener, Port};
 pub use read::machine as read_machine;
 pub use service::{Report, Unit, of_home, of_service};

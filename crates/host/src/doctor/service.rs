@@ -64,13 +64,16 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
         ));
     }
     let status = status.ok();
+    if let Some(unit) = unit {
+        if let Some((what, fix)) = &unit.invalid {
+            findings.push(Finding::fault(Check::Unit, what, fix));
+        }
+        findings.extend(taken(unit, status.as_ref()));
+    }
     if manager.kind() == Kind::Scm {
         match manager.examine(name)? {
-            Some(examined) => findings.extend(scm::judge(&read::service(examined))),
+            Some(examined) => findings.extend(scm::judge(&read::service(examined, unit))),
             None => findings.push(not_registered(manager, name)),
-        }
-        if let Some((what, fix)) = unit.and_then(|unit| unit.invalid.as_ref()) {
-            findings.push(Finding::fault(Check::Unit, what, fix));
         }
         return Ok(Report {
             name: name.to_owned(),
@@ -88,18 +91,6 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
         definition.files.extend(unit.files.iter().cloned());
         definition.commands.extend(unit.commands.iter().cloned());
         definition.logs.extend(unit.logs.iter().cloned());
-        if let Some((what, fix)) = &unit.invalid {
-            findings.push(Finding::fault(Check::Unit, what, fix));
-        }
-        let runs = status.as_ref().is_some_and(|status| {
-            matches!(
-                status.state,
-                State::Running | State::Starting | State::Stopping
-            )
-        });
-        if !runs && !unit.ports.is_empty() {
-            findings.extend(ports::judge(&unit.ports, &read::listeners()?));
-        }
     }
     let present = present(manager, &definition);
     let facts = read::facts(&definition.questions())?;
@@ -113,6 +104,22 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
     })
 }
 
+/// The ports of a unit that does not run, and that somebody else has.
+fn taken(unit: &Unit, status: Option<&Status>) -> Vec<Finding> {
+    let runs = status.is_some_and(|status| {
+        matches!(
+            status.state,
+            State::Running | State::Starting | State::Stopping
+        )
+    });
+    if runs || unit.ports.is_empty() {
+        return Vec::new();
+    }
+    // What cannot be seen is not judged.
+    let listeners = read::listeners().unwrap_or_default();
+    ports::judge(&unit.ports, &listeners)
+}
+
 /// Examines units of a home that no manager has.
 ///
 /// # Errors
@@ -120,6 +127,10 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
 pub fn of_home(units: &[Unit]) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     for unit in units {
+        if let Some(execution) = read::unit(unit) {
+            findings.extend(scm::execution::judge(&execution));
+            continue;
+        }
         let definition = Definition {
             files: unit.files.clone(),
             commands: unit.commands.clone(),

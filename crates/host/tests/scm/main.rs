@@ -241,11 +241,168 @@ fn the_doctor_finds_what_was_planted_and_nothing_in_a_sound_service() {
         .collect();
     assert_eq!(
         checks,
-        [Check::Quoting, Check::Dependency],
+        [Check::Quoting, Check::Dependency, Check::Program],
         "{:?}",
         report.findings
     );
     abide_platform::service_manager::delete("abide-faults").expect("it is removed");
     let report = of_service(&manager, "abide-faults", None).expect("it is examined");
     assert_eq!(report.findings[0].check, Check::Registered);
+}
+
+/// What is planted in a service that is sound, in its values and around them.
+#[cfg(feature = "doctor")]
+#[test]
+fn each_fault_that_is_planted_in_a_service_of_wines_is_found_and_nothing_in_a_sound_one() {
+    use abide_host::doctor::{Check, Command, Port, Unit, of_service};
+    use abide_platform::registry::{self, Value};
+    use abide_platform::service_manager::{Configuration, create, delete};
+    use std::path::Path;
+
+    const NAME: &str = "abide-planted";
+    const KEY: &str = r"SYSTEM\CurrentControlSet\Services\abide-planted";
+    const SOURCE: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application\abide-planted";
+    let Some((manager, _alone)) = manager() else {
+        return;
+    };
+    let place = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| {
+        let file = place.path().join(name);
+        std::fs::write(&file, "no program").expect("written");
+        format!("\"{}\"", file.display())
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let sound = || Configuration {
+        kind: 0x10,
+        start: 3,
+        image_path: format!("\"{SPOOLER}\""),
+        dependencies: vec!["RpcSs".to_owned()],
+        account: "LocalSystem".to_owned(),
+        display_name: "Planted".to_owned(),
+    };
+    let hosted = || Unit {
+        files: vec![Path::new(r"C:\windows\win.ini").to_owned()],
+        commands: vec![Command {
+            by: "the unit shop".to_owned(),
+            words: vec!["hostname".to_owned()],
+            directory: Some(r"C:\windows".into()),
+            path: vec![r"C:\windows\system32".into()],
+            ..Command::default()
+        }],
+        ..Unit::default()
+    };
+    let found = |unit: &Unit| -> Vec<(Check, String)> {
+        let report = of_service(&manager, NAME, Some(unit)).expect("it is examined");
+        let findings = report.findings.into_iter();
+        findings
+            .inspect(|finding| assert!(!finding.fix.is_empty(), "{finding:?}"))
+            .map(|finding| (finding.check, finding.what))
+            .collect()
+    };
+    let checks = |change: &dyn Fn(&mut Configuration)| {
+        let mut service = sound();
+        change(&mut service);
+        create(NAME, &service, None).expect("it is made");
+        let found = found(&hosted());
+        delete(NAME).expect("it is removed");
+        found
+    };
+    assert_eq!(checks(&|_| ()), []);
+
+    let (text, batch) = (file("a.txt"), file("a.cmd"));
+    type Plant<'a> = &'a dyn Fn(&mut Configuration);
+    let values: [(Check, Plant<'_>); 11] = [
+        (Check::Quoting, &|s| {
+            s.image_path = r"C:\windows\my shop\web.exe".into()
+        }),
+        (Check::Program, &|s| {
+            s.image_path = r"C:\windows\none.exe".into()
+        }),
+        (Check::Program, &|s| s.image_path = r"C:\windows".into()),
+        (Check::Program, &|s| {
+            s.image_path = r"C:\windows\system32\kernel32.dll".into()
+        }),
+        (Check::Program, &|s| s.image_path.clone_from(&text)),
+        (Check::Program, &|s| s.image_path.clone_from(&batch)),
+        (Check::Dependency, &|s| {
+            s.dependencies = vec!["no-such".into()]
+        }),
+        (Check::Dependency, &|s| s.dependencies = vec![NAME.into()]),
+        (Check::Dependency, &|s| {
+            s.dependencies = vec!["abide-off".into()]
+        }),
+        (Check::Definition, &|s| s.kind = 0x110),
+        (Check::Boot, &|s| s.start = 4),
+    ];
+    let off = Configuration {
+        start: 4,
+        display_name: "Off".to_owned(),
+        ..sound()
+    };
+    create("abide-off", &off, None).expect("it is made");
+    for (check, plant) in values {
+        let found = checks(plant);
+        let first = found.first().map(|(check, _)| *check);
+        assert_eq!(first, Some(check), "{found:?}");
+        assert!(found.len() == 1 || check == Check::Quoting, "{found:?}");
+    }
+    delete("abide-off").expect("it is removed");
+
+    create(NAME, &sound(), None).expect("it is made");
+    let only = |check: Check, unit: &Unit| {
+        let found = found(unit);
+        assert!(
+            matches!(&found[..], [(is, _)] if *is == check),
+            "{check}: {found:?}"
+        );
+    };
+    let values = [
+        (Check::Registered, KEY, "DeleteFlag", Value::Number(1)),
+        (
+            Check::Environment,
+            KEY,
+            "Environment",
+            Value::Texts(vec!["PORT=80".into(), "DEBUG".into()]),
+        ),
+        (
+            Check::Log,
+            SOURCE,
+            "EventMessageFile",
+            Value::Text(r"C:\windows\none.dll".into()),
+        ),
+    ];
+    for (check, key, name, value) in values {
+        registry::set(key, name, &value).expect("it is planted");
+        only(check, &hosted());
+        registry::delete_value(key, name).expect("it is taken out");
+    }
+    registry::delete_tree(SOURCE).expect("it is taken out");
+    type Break<'a> = &'a dyn Fn(&mut Unit);
+    let plants: [(Check, Break<'_>); 5] = [
+        (Check::Unit, &|unit| {
+            unit.invalid = Some(("it is no TOML".into(), "write some".into()));
+        }),
+        (Check::Program, &|unit| {
+            unit.commands[0].words[0] = "no-such".into()
+        }),
+        (Check::Program, &|unit| {
+            unit.commands[0].words[0] = r"..\none.exe".into();
+        }),
+        (Check::Directory, &|unit| {
+            unit.commands[0].directory = Some(r"C:\none".into());
+        }),
+        (Check::Ports, &|unit| {
+            unit.ports = vec![Port {
+                address: listener.local_addr().expect("it has one"),
+                by: "ready".into(),
+            }];
+        }),
+    ];
+    for (check, plant) in plants {
+        let mut unit = hosted();
+        plant(&mut unit);
+        only(check, &unit);
+    }
+    assert_eq!(found(&hosted()), []);
+    delete(NAME).expect("it is removed");
 }

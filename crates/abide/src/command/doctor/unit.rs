@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use abide_config::{Loaded, Severity};
 use abide_host::doctor::{Account, Command, Log, Port, Unit};
 use abide_host::log::{journald, syslog};
-use abide_model::{
-    Command as CommandLine, EnvironmentSpec, ListenAddress, LogWay, ProbeKind, Spec,
-};
+use abide_model::{Command as CommandLine, ListenAddress, LogWay, ProbeKind, Spec};
 
-use crate::command::{Context, files};
+use crate::command::{Context, files, program};
 use abide_daemon::installed::{HostedUnit, Installed};
 
 /// The unit that a service hosts; `None`: it is the daemon of a home, or not ours to read.
@@ -101,10 +99,8 @@ fn of_spec(spec: &Spec) -> Unit {
     let launch = &spec.launch;
     let words = match &launch.command {
         CommandLine::Argv(words) => words.clone(),
-        CommandLine::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+        CommandLine::Shell(line) => program::shell(line),
     };
-    let path = launch.environment.get("PATH");
-    let path = path.unwrap_or(EnvironmentSpec::DEFAULT_PATH);
     let command = Command {
         by: format!("the unit {}", spec.name),
         words,
@@ -114,11 +110,7 @@ fn of_spec(spec: &Spec) -> Unit {
             dynamic: false,
         },
         directory: Some(launch.directory.clone()),
-        path: path
-            .split(':')
-            .filter(|place| place.starts_with('/'))
-            .map(PathBuf::from)
-            .collect(),
+        path: program::folders(&launch.environment),
     };
     Unit {
         files: Vec::new(),

@@ -1,14 +1,15 @@
-//! Whether the program of `run` is there, before anything is started.
+//! What a command means, before anything is started: whether the program of `run` is there, and where those of units are
+//! looked for.
 
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(super) use unix::{base, find};
+pub(super) use unix::{base, find, folders, shell};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(super) use windows::{base, find};
+pub(super) use windows::{base, find, folders, shell};
 
 use crate::failure::Failure;
 

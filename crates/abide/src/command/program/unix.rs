@@ -1,5 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use abide_model::EnvironmentSpec;
 
 use super::empty;
 use crate::failure::Failure;
@@ -50,6 +52,19 @@ pub fn find(
         None => Failure::usage(format!("cannot find a program called {program} in PATH"))
             .help("check its spelling, or give its path, as in ./server"),
     })
+}
+
+/// The folders that a unit's programs are looked for in.
+pub fn folders(environment: &EnvironmentSpec) -> Vec<PathBuf> {
+    let path = environment.get("PATH");
+    let path = path.unwrap_or(EnvironmentSpec::DEFAULT_PATH).split(':');
+    let folders = path.filter(|place| place.starts_with('/'));
+    folders.map(PathBuf::from).collect()
+}
+
+/// How a line of the shell is executed.
+pub fn shell(line: &str) -> Vec<String> {
+    ["/bin/sh", "-c", line].map(str::to_owned).into()
 }
 
 const DENIED: &str = "it is not executable";

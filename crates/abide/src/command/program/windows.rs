@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use abide_model::EnvironmentSpec;
+
 use super::empty;
 use crate::failure::Failure;
 
@@ -60,6 +62,22 @@ pub fn find(
         Failure::usage(format!("cannot find a program called {program} in PATH"))
             .help(r"check its spelling, or give its path, as in .\server.exe"),
     )
+}
+
+/// The folders that a unit's programs are looked for in; none: those of its account, which nobody here knows.
+pub fn folders(environment: &EnvironmentSpec) -> Vec<PathBuf> {
+    let mut variables = environment.variables.iter().rev();
+    let path = variables.find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
+    let path = path.map_or("", |(_, value)| value.as_str());
+    let folders = std::env::split_paths(path);
+    folders.filter(|folder| folder.is_absolute()).collect()
+}
+
+/// How a line of the shell is executed: by the system's, and not by what a folder of PATH has.
+pub fn shell(line: &str) -> Vec<String> {
+    let root = std::env::var("SystemRoot").unwrap_or_else(|_| r"C:\Windows".to_owned());
+    let interpreter = format!(r"{root}\System32\cmd.exe");
+    vec![interpreter, "/c".to_owned(), line.to_owned()]
 }
 
 /// As it is named, if it has an extension, or with one of those that programs have.

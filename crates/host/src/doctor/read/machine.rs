@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::Error;
-use crate::doctor::machine::{Clock, Disk, Kernel, Machine, Use};
+use crate::doctor::machine::{Clock, Disk, Folder, Kernel, Machine, Use};
 
 /// File systems of other machines (statfs(2), `linux/magic.h`).
 const NETWORK: [(u32, &str); 5] = [
@@ -33,8 +33,12 @@ pub fn machine(home: &Path) -> Result<Machine, Error> {
     Ok(Machine {
         home: home.to_owned(),
         socket: Some(SOCKET),
-        home_folder: folder.map(|meta| (meta.mode() & 0o7777, meta.uid())),
-        user: crate::process::user(),
+        long_paths: None,
+        home_folder: folder.map(|meta| Folder::Modes {
+            mode: meta.mode() & 0o7777,
+            owner: meta.uid(),
+            user: crate::process::user(),
+        }),
         disk: disk(home),
         clock: clock(home),
         kernel: kernel(),
@@ -90,6 +94,7 @@ fn kernel() -> Kernel {
         threads: threads(),
         group_processes: group_processes(),
         memory: memory(),
+        commit: commit(),
         inotify_instances: number("/proc/sys/fs/inotify/max_user_instances"),
         // This process's own table may be full as well, which is another matter.
         inotify_used_up: inotify.is_err_and(|error| error == Errno::MFILE)
@@ -140,13 +145,27 @@ fn group_processes() -> Option<Use> {
 
 /// `MemAvailable` and `MemTotal` of `/proc/meminfo`.
 fn memory() -> Option<(u64, u64)> {
+    Some((meminfo("MemAvailable:")?, meminfo("MemTotal:")?))
+}
+
+/// A line of `/proc/meminfo`, in bytes.
+fn meminfo(name: &str) -> Option<u64> {
     let text = text("/proc/meminfo")?;
-    let field = |name: &str| -> Option<u64> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-        Some(kib << 10)
-    };
-    Some((field("MemAvailable:")?, field("MemTotal:")?))
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib << 10)
+}
+
+/// `Committed_AS` and `CommitLimit` of `/proc/meminfo`, where the limit holds (proc_sys_vm(5), `overcommit_memory`).
+fn commit() -> Option<Use> {
+    const NEVER_MORE: u64 = 2;
+    if number("/proc/sys/vm/overcommit_memory")? != NEVER_MORE {
+        return None;
+    }
+    Some(Use {
+        used: meminfo("Committed_AS:")?,
+        of: meminfo("CommitLimit:")?,
+    })
 }
 
 fn control_groups() -> Option<&'static str> {

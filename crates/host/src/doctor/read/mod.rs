@@ -14,15 +14,11 @@ pub use machine::machine;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(super) use windows::service;
+pub use windows::machine;
+#[cfg(windows)]
+pub(super) use windows::{facts, listeners, service, unit};
+
 #[cfg(not(windows))]
 mod elsewhere;
 #[cfg(not(windows))]
-pub(super) use elsewhere::service;
-
-#[cfg(not(target_os = "linux"))]
-mod other;
-#[cfg(not(target_os = "linux"))]
-pub use other::machine;
-#[cfg(not(target_os = "linux"))]
-pub(super) use other::{facts, listeners};
+pub(super) use elsewhere::{service, unit};

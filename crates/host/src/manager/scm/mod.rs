@@ -46,8 +46,16 @@ pub(crate) struct Examined {
     pub program: Option<String>,
     /// Its account is there; `None`: that could not be found out.
     pub account: Option<bool>,
+    /// The name by which Windows finds that account.
+    pub account_name: String,
+    /// It has to be given the right to log on as a service.
+    pub needs_log_on: bool,
     /// What it depends on and is not there.
     pub missing: Vec<String>,
+    /// What it depends on and is disabled.
+    pub disabled: Vec<String>,
+    /// It is marked for deletion.
+    pub leaving: bool,
 }
 
 /// Whether an account of Windows logs on with a password: those of the system, virtual ones and managed ones do not.
@@ -204,16 +212,25 @@ impl Scm {
         } else {
             self.calls.account_exists(looked_up(account)).ok()
         };
-        let services = registration.dependencies.iter();
-        let missing = services
-            .filter(|name| !name.starts_with('+'))
-            .filter(|name| matches!(self.calls.state(name), Err(e) if explain::not_there(&e)))
-            .cloned()
-            .collect();
+        let (mut missing, mut disabled) = (Vec::new(), Vec::new());
+        let needed = registration.dependencies.iter();
+        for other in needed.filter(|name| !registration::is_group(name)) {
+            match self.calls.configuration(other) {
+                Ok(found) if found.start == 4 => disabled.push(other.clone()),
+                Err(e) if explain::not_there(&e) => missing.push(other.clone()),
+                // What cannot be asked is not said to be wrong.
+                _ => {}
+            }
+        }
+        let mark = self.calls.value(&Registration::key(name), "DeleteFlag");
         Ok(Some(Examined {
             program: command_line::split(&registration.image_path).map(|(program, _)| program),
             account,
+            account_name: looked_up(&registration.account).to_owned(),
+            needs_log_on: registration::logs_on_by_right(&registration.account),
             missing,
+            disabled,
+            leaving: matches!(mark, Ok(Some(calls::Value::Number(1)))),
             ours,
             registration,
         }))

@@ -158,6 +158,11 @@ impl Registration {
     }
 }
 
+/// Whether a name among what a service depends on is a group's.
+pub(super) fn is_group(name: &str) -> bool {
+    name.starts_with(GROUP)
+}
+
 /// The account as the manager writes it.
 pub(super) fn account(name: &str) -> String {
     let plain = name.to_lowercase();

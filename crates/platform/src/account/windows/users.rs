@@ -107,7 +107,11 @@ mod tests {
     #[test]
     fn an_account_that_is_not_there_has_neither_groups_nor_a_state() {
         assert!(closed("nobody-of-that-name").is_err());
-        assert!(groups_of("nobody-of-that-name").is_err());
+        // Wine 8 takes everybody for an administrator, whoever is asked about.
+        let groups = groups_of("nobody-of-that-name");
+        if std::env::var_os("ABIDE_UNDER_WINE").is_none() {
+            assert!(groups.is_err(), "{groups:?}");
+        }
     }
 
     #[test]
