@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use abide_model::UnitName;
+use abide_model::{LogEncoding, UnitName};
 
 /// What the one who loads a configuration brings along. `Caller::default()` brings nothing.
 pub struct Caller {
@@ -25,6 +25,8 @@ pub struct Caller {
     pub origins: bool,
     /// Who knows which users and groups exist.
     pub accounts: Box<dyn Accounts + Send + Sync>,
+    /// Why output in an encoding cannot be read here; `None`: it can. By default all can.
+    pub unreadable: fn(LogEncoding) -> Option<String>,
 }
 
 impl Default for Caller {
@@ -37,6 +39,7 @@ impl Default for Caller {
             first_port: first_port(),
             origins: true,
             accounts: Box::new(SystemFiles),
+            unreadable: |_| None,
         }
     }
 }

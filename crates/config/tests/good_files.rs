@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use abide_config::{Caller, Document, NoAccounts, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress, LogSync,
-    MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction, ReportSpec,
-    ReportStyle, Restart, RlimitKind, Signal, SocketGate, SocketPass, Spec, StopAction, Streams,
-    UnitName, UnitType, WhenFull,
+    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress,
+    LogEncoding, LogSync, MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction,
+    ReportSpec, ReportStyle, Restart, RlimitKind, Signal, SocketGate, SocketPass, Spec, StopAction,
+    Streams, UnitName, UnitType, WhenFull,
 };
 
 fn read(text: &str) -> Document {
@@ -92,7 +92,7 @@ reload = { signal = "SIGUSR1" }
 ready = { http = "http://127.0.0.1:8000/health", within = "5s" }
 heartbeat = { every = "5s" }
 limits = { memory = "512M", cpu = "150%", processes = 100, open_files = 1024, core_size = 0, file_size = "1G", stack = "8M", address_space = "unlimited", locked_memory = "64K", cpu_time = "1h" }
-log = { max_size = "10M", keep = 3, max_age = "unlimited", max_total = "1G", compress = false, streams = "split", sync = "500ms", when_full = "drop" }
+log = { max_size = "10M", keep = 3, max_age = "unlimited", max_total = "1G", compress = false, streams = "split", sync = "500ms", when_full = "drop", encoding = "oem" }
 windows = { command = "py app.py" }
 linux = { priority = 7 }
 "#);
@@ -158,6 +158,50 @@ linux = { priority = 7 }
         (spec.log.sync, spec.log.when_full),
         (LogSync::Every(Duration::from_millis(500)), WhenFull::Drop)
     );
+    assert_eq!(spec.log.encoding, LogEncoding::Oem);
+}
+
+#[test]
+fn an_encoding_is_a_word_or_a_code_page_and_changes_nothing_of_how_a_unit_runs() {
+    let unit = |value: &str| {
+        one(&format!(
+            "[service.a]\ncommand = \"cargo\"\nlog = {{ encoding = {value} }}\n"
+        ))
+    };
+    let plain = unit("\"utf-8\"");
+    assert_eq!(plain.log.encoding, LogEncoding::Utf8);
+    for (value, encoding) in [
+        ("\"utf-16\"", LogEncoding::Utf16),
+        ("\"ansi\"", LogEncoding::Ansi),
+        ("\"cp437\"", LogEncoding::CodePage(437)),
+        ("850", LogEncoding::CodePage(850)),
+    ] {
+        let spec = unit(value);
+        assert_eq!(spec.log.encoding, encoding, "{value}");
+        assert_eq!(spec.policy.launch_digest, plain.policy.launch_digest);
+    }
+    for value in ["\"latin\"", "0", "70000", "1201", "true"] {
+        let shown = mistakes(&format!(
+            "[service.a]\ncommand = \"cargo\"\nlog = {{ encoding = {value} }}\n"
+        ));
+        assert!(shown.contains("abide.toml:3"), "{value}: {shown}");
+    }
+}
+
+#[test]
+fn an_encoding_that_cannot_be_read_here_is_refused_with_the_reason() {
+    let caller = Caller {
+        unreadable: |encoding| Some(format!("nobody reads {encoding} here")),
+        ..Caller::default()
+    };
+    let text = "[service.a]\ncommand = \"cargo\"\nlog = { encoding = \"oem\" }\n";
+    let mistakes = parse(text, Path::new("/x.toml"), &caller).expect_err("refused");
+    let shown = mistakes.to_string();
+    assert!(shown.contains("nobody reads oem here"), "{shown}");
+    assert!(shown.contains("x.toml:3"), "{shown}");
+    // Who says nothing is not asked.
+    let text = "[service.a]\ncommand = \"cargo\"\n";
+    assert!(parse(text, Path::new("/x.toml"), &caller).is_ok());
 }
 
 #[test]

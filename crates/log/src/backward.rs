@@ -3,14 +3,13 @@
 //! Goes back in blocks that begin with a line; the lines of a block are found by reading it forward,
 //! so that times, pieces and ends of lines mean the same in both directions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use abide_model::Wall;
-use memchr::{memchr, memrchr};
 
 use crate::segment::Segment;
 use crate::series::{Position, Series, list};
-use crate::{Line, ReadError, Stream};
+use crate::{Line, ReadError, Source, Stream, Text};
 
 /// How far the first step goes back; each further one goes twice as far, up to the last.
 const FIRST_STEP: u64 = 4 << 10;
@@ -23,6 +22,7 @@ pub type Found = (Wall, Position);
 pub struct Backward {
     dir: PathBuf,
     stream: Stream,
+    text: Text,
     /// The segments that are not behind us, lowest first.
     numbers: Vec<u64>,
     /// The last segment that was looked into.
@@ -42,15 +42,16 @@ pub struct Backward {
 
 impl Backward {
     pub fn new(
-        dir: &Path,
+        source: &Source,
         stream: Stream,
         since: Option<Wall>,
         open_line: bool,
     ) -> Result<Self, ReadError> {
         Ok(Self {
-            dir: dir.to_owned(),
+            dir: source.dir.clone(),
             stream,
-            numbers: list(dir, stream)?,
+            text: source.text,
+            numbers: list(&source.dir, stream)?,
             open: None,
             end: None,
             tail: None,
@@ -113,10 +114,12 @@ impl Backward {
             }
             let window = self.window(number, from, end)?;
             // A newline as the last byte ends a line of which the block would hold nothing.
-            if let Some(at) = memchr(b'\n', &window[..window.len().saturating_sub(1)]) {
+            let newline = self.text.newline().len();
+            let before_last = &window[..window.len().saturating_sub(1)];
+            if let Some(at) = self.text.find_newline(before_last) {
                 return Ok(Some(Position {
                     segment: number,
-                    offset: from + at as u64 + 1,
+                    offset: from + (at + newline) as u64,
                 }));
             }
             if from == 0 {
@@ -134,10 +137,11 @@ impl Backward {
             let mut end = self.length(number)?;
             while end > 0 {
                 let from = end.saturating_sub(LAST_STEP);
-                if let Some(at) = memrchr(b'\n', &self.window(number, from, end)?) {
+                let window = self.window(number, from, end)?;
+                if let Some(at) = self.text.find_last_newline(&window) {
                     return Ok(Position {
                         segment: number,
-                        offset: from + at as u64 + 1,
+                        offset: from + (at + self.text.newline().len()) as u64,
                     });
                 }
                 end = from;
@@ -161,7 +165,9 @@ impl Backward {
             }
             let length = self.length(pair[0])?;
             if length > 0 {
-                return Ok(self.window(pair[0], length - 1, length)? == b"\n");
+                let newline = self.text.newline();
+                let from = length.saturating_sub(newline.len() as u64);
+                return Ok(self.window(pair[0], from, length)? == newline);
             }
             // An empty one (somebody truncated it) says nothing: the line may have begun before it.
         }
@@ -211,7 +217,7 @@ impl Backward {
         start: Position,
         matches: &dyn Fn(&Line) -> bool,
     ) -> Result<(), ReadError> {
-        let mut series = Series::at(&self.dir, self.stream, LAST_STEP as usize, start);
+        let mut series = Series::at(&self.dir, self.stream, self.text, LAST_STEP as usize, start);
         while let Some(placed) = series.next_line()? {
             if self.end.is_some_and(|end| placed.at >= end) {
                 return Ok(());

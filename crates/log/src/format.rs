@@ -4,10 +4,10 @@ use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
 
-use abide_model::UnitName;
+use abide_model::{LogEncoding, UnitName};
 use serde::Serialize;
 
-use crate::{Ending, Line, time};
+use crate::{Ending, Line, text, time};
 
 /// A way to show lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -59,11 +59,14 @@ struct Object<'a> {
     time: &'a str,
     unit: &'a UnitName,
     stream: &'static str,
-    /// Text; what is no UTF-8 is replaced by U+FFFD.
+    /// Text; what is none is replaced by U+FFFD.
     line: &'a str,
     /// The exact bytes in base64, only where `line` could not hold them.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<String>,
+    /// What `line` was decoded from, where that is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<LogEncoding>,
     /// Present (and true) when the newline is still missing, or the line comes in pieces.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     partial: bool,
@@ -79,7 +82,8 @@ pub fn render(format: Format, unit: &UnitName, line: &Line, out: &mut Vec<u8>) {
         Format::Raw => {
             out.extend_from_slice(&line.bytes);
             if !partial {
-                out.push(b'\n');
+                let from = line.decoded.as_ref().map(|decoded| decoded.from);
+                out.extend_from_slice(text::newline(from.unwrap_or_default()));
             }
             return;
         }
@@ -93,14 +97,14 @@ pub fn render(format: Format, unit: &UnitName, line: &Line, out: &mut Vec<u8>) {
             } else {
                 b" | "
             });
-            out.extend_from_slice(&line.bytes);
+            out.extend_from_slice(line.shown());
         }
         Format::Cri => {
             out.extend_from_slice(time::rfc3339(line.time, 9).as_bytes());
             out.push(b' ');
             out.extend_from_slice(line.stream.title().as_bytes());
             out.extend_from_slice(if partial { b" P " } else { b" F " });
-            out.extend_from_slice(&line.bytes);
+            out.extend_from_slice(line.shown());
         }
         Format::Json => json(unit, line, out),
     }
@@ -108,14 +112,15 @@ pub fn render(format: Format, unit: &UnitName, line: &Line, out: &mut Vec<u8>) {
 }
 
 fn json(unit: &UnitName, line: &Line, out: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(&line.bytes);
-    let exact = matches!(text, std::borrow::Cow::Borrowed(_));
+    let text = String::from_utf8_lossy(line.shown());
+    let exact = text.as_bytes() == line.bytes;
     let object = Object {
         time: &time::rfc3339(line.time, 9),
         unit,
         stream: line.stream.title(),
         line: &text,
         bytes: (!exact).then(|| base64(&line.bytes)),
+        encoding: line.decoded.as_ref().map(|decoded| decoded.from),
         partial: line.ending != Ending::Newline,
     };
     let before = out.len();
@@ -151,13 +156,14 @@ mod tests {
     use super::*;
     use abide_model::Wall;
 
-    use crate::Stream;
+    use crate::{Decoded, Stream};
 
     fn shown(format: Format, bytes: &[u8], ending: Ending) -> String {
         let line = Line {
             time: Wall(1_767_225_600_123_456_789),
             stream: Stream::Out,
             bytes: bytes.to_vec(),
+            decoded: None,
             ending,
         };
         let mut out = Vec::new();
@@ -195,6 +201,33 @@ mod tests {
             shown(Format::Json, b"a\xffb", Ending::Newline)
                 .contains("\"line\":\"a\u{fffd}b\",\"bytes\":\"Yf9i\"")
         );
+    }
+
+    #[test]
+    fn a_decoded_line_is_shown_as_text_and_its_bytes_stay_to_be_had() {
+        let line = Line {
+            time: Wall(0),
+            stream: Stream::Out,
+            bytes: b"gr\x94\xe1e".to_vec(),
+            decoded: Some(Decoded {
+                from: LogEncoding::CodePage(850),
+                text: "größe".into(),
+            }),
+            ending: Ending::Newline,
+        };
+        let shown = |format| {
+            let mut out = Vec::new();
+            render(format, &"web".parse().expect("a name"), &line, &mut out);
+            out
+        };
+        assert_eq!(shown(Format::Raw), b"gr\x94\xe1e\n");
+        for format in [Format::Human, Format::Cri] {
+            let shown = String::from_utf8(shown(format)).expect("text");
+            assert!(shown.ends_with(" größe\n"), "{shown}");
+        }
+        let json = String::from_utf8(shown(Format::Json)).expect("text");
+        let told = "\"line\":\"größe\",\"bytes\":\"Z3KU4WU=\",\"encoding\":\"cp850\"}\n";
+        assert!(json.ends_with(told), "{json}");
     }
 
     #[test]

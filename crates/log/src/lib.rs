@@ -23,17 +23,19 @@ mod series;
 #[cfg(test)]
 mod steps;
 mod tail;
+mod text;
 mod time;
 mod writer;
 
 #[cfg(feature = "faults")]
 pub use fault::on_fault_point;
 pub use format::{Format, render};
-pub use line::{Ending, Line, Stream};
+pub use line::{Decoded, Ending, Line, Stream};
 pub use query::{Query, Source};
 pub use reader::{ReadError, Reader, Record};
 pub use retention::{Removed, sync, tidy, tidy_while};
 pub use series::{Gap, Placed, Position, Series};
 pub use tail::Tail;
+pub use text::{CodePages, Text};
 pub use time::rfc3339;
 pub use writer::Writer;

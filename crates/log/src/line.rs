@@ -1,6 +1,6 @@
 //! A line, as readers get it.
 
-use abide_model::Wall;
+use abide_model::{LogEncoding, Wall};
 
 /// Which of a unit's series of segments. With combined streams there is only `Out`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,8 +43,29 @@ pub struct Line {
     pub stream: Stream,
     /// Its bytes without the newline, as the program wrote them.
     pub bytes: Vec<u8>,
+    /// What they say, where the unit's output is not UTF-8.
+    pub decoded: Option<Decoded>,
     /// What comes after its bytes.
     pub ending: Ending,
+}
+
+impl Line {
+    /// What readers are shown: the text that the bytes were decoded to, else the bytes themselves.
+    #[must_use]
+    pub fn shown(&self) -> &[u8] {
+        self.decoded
+            .as_ref()
+            .map_or(&self.bytes, |decoded| decoded.text.as_bytes())
+    }
+}
+
+/// The text of a [`Line`] that is not UTF-8.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decoded {
+    /// What it was written in.
+    pub from: LogEncoding,
+    /// It; with U+FFFD for what is no text.
+    pub text: String,
 }
 
 /// What comes after the bytes of a [`Line`].

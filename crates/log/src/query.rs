@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use abide_model::{UnitName, Wall};
 use regex::bytes::Regex;
 
-use crate::Line;
+use crate::{Line, Text};
 
 /// A unit's log directory. It need not exist (yet).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// Whose.
     pub unit: UnitName,
     /// `logs/UNIT`.
     pub dir: PathBuf,
+    /// How its output is read.
+    pub text: Text,
 }
 
 /// Which lines. The default is all of them, from the first to the last there is now.
@@ -25,7 +27,7 @@ pub struct Query {
     pub until: Option<Wall>,
     /// Only the last so many of the lines that are there at the beginning and match everything else.
     pub last: Option<u64>,
-    /// Only lines in which this is found.
+    /// Only lines in which this is found, as they are shown.
     pub grep: Option<Regex>,
     /// Go on with what comes later: an incomplete last line is held back until its newline comes.
     pub follow: bool,
@@ -38,6 +40,6 @@ impl Query {
             && self
                 .grep
                 .as_ref()
-                .is_none_or(|grep| grep.is_match(&line.bytes))
+                .is_none_or(|grep| grep.is_match(line.shown()))
     }
 }

@@ -102,7 +102,7 @@ impl Reader {
             Some(last) => reader.begin_at_last(series.collect(), last)?,
             None => {
                 for (source, stream) in series {
-                    let series = reader.whole_series(&source.dir, stream)?;
+                    let series = reader.whole_series(source, stream)?;
                     reader.push(source, series);
                 }
             }
@@ -110,10 +110,10 @@ impl Reader {
         Ok(reader)
     }
 
-    fn whole_series(&self, dir: &Path, stream: Stream) -> Result<Series, ReadError> {
+    fn whole_series(&self, source: &Source, stream: Stream) -> Result<Series, ReadError> {
         match self.query.since {
-            Some(since) => Series::since(dir, stream, self.block, since),
-            None => Ok(Series::new(dir, stream, self.block)),
+            Some(since) => Series::since(&source.dir, stream, source.text, self.block, since),
+            None => Ok(Series::new(&source.dir, stream, source.text, self.block)),
         }
     }
 
@@ -135,7 +135,7 @@ impl Reader {
         let mut backward = Vec::with_capacity(series.len());
         for (source, stream) in &series {
             backward.push(Backward::new(
-                &source.dir,
+                source,
                 *stream,
                 self.query.since,
                 !self.query.follow,
@@ -165,8 +165,8 @@ impl Reader {
         }
         for (lane, (source, stream)) in series.into_iter().enumerate() {
             let series = match begin[lane].or(backward[lane].tail()) {
-                Some(at) => Series::at(&source.dir, stream, self.block, at),
-                None => self.whole_series(&source.dir, stream)?,
+                Some(at) => Series::at(&source.dir, stream, source.text, self.block, at),
+                None => self.whole_series(source, stream)?,
             };
             self.push(source, series);
         }
@@ -179,7 +179,7 @@ impl Reader {
     /// Its directory is there and cannot be read.
     pub fn add(&mut self, source: &Source) -> Result<(), ReadError> {
         for stream in Stream::ALL {
-            let series = self.whole_series(&source.dir, stream)?;
+            let series = self.whole_series(source, stream)?;
             self.push(source, series);
         }
         Ok(())

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use abide_model::Wall;
-use memchr::memchr;
 
 use crate::layout::{self, Kind};
 use crate::segment::Segment;
-use crate::{Ending, Line, ReadError, Stream};
+use crate::{Ending, Line, ReadError, Stream, Text};
 
 /// A line is held in memory up to this size; a longer one comes in pieces.
 pub const MAX_LINE: usize = 16 << 20;
@@ -28,6 +27,8 @@ pub struct Placed {
     pub at: Position,
     /// It.
     pub line: Line,
+    /// How many bytes it takes in its segments, the newline among them.
+    pub length: u64,
 }
 
 /// Segments that were not there when it was their turn.
@@ -54,6 +55,7 @@ pub struct Gap {
 pub struct Series {
     dir: PathBuf,
     stream: Stream,
+    text: Text,
     segment: Option<Segment>,
     /// Offset in `segment` of the next byte to read.
     next: u64,
@@ -62,7 +64,7 @@ pub struct Series {
     buffer: Vec<u8>,
     /// Bytes at the buffer's front that were given out.
     used: usize,
-    /// Bytes behind those in which there is no newline.
+    /// Bytes behind those in which no newline begins.
     searched: usize,
     /// Place and time of the line at the buffer's front, once it was needed.
     head: Option<(Position, Wall)>,
@@ -80,10 +82,11 @@ pub struct Series {
 impl Series {
     /// From the first line there is; `block` bytes are read at a time.
     #[must_use]
-    pub fn new(dir: &Path, stream: Stream, block: usize) -> Self {
+    pub fn new(dir: &Path, stream: Stream, text: Text, block: usize) -> Self {
         Self {
             dir: dir.to_owned(),
             stream,
+            text,
             segment: None,
             next: 0,
             begin: None,
@@ -101,10 +104,10 @@ impl Series {
 
     /// From a line's beginning.
     #[must_use]
-    pub fn at(dir: &Path, stream: Stream, block: usize, position: Position) -> Self {
+    pub fn at(dir: &Path, stream: Stream, text: Text, block: usize, position: Position) -> Self {
         Self {
             begin: Some(position),
-            ..Self::new(dir, stream, block)
+            ..Self::new(dir, stream, text, block)
         }
     }
 
@@ -115,8 +118,14 @@ impl Series {
     ///
     /// # Errors
     /// A segment cannot be read.
-    pub fn since(dir: &Path, stream: Stream, block: usize, time: Wall) -> Result<Self, ReadError> {
-        let mut series = Self::new(dir, stream, block);
+    pub fn since(
+        dir: &Path,
+        stream: Stream,
+        text: Text,
+        block: usize,
+        time: Wall,
+    ) -> Result<Self, ReadError> {
+        let mut series = Self::new(dir, stream, text, block);
         for &number in list(dir, stream)?.iter() {
             let mut segment = match Segment::open(dir, stream, number) {
                 Ok(Some(segment)) => segment,
@@ -133,9 +142,9 @@ impl Series {
             if segment.modified() >= time {
                 let offset = segment.offset_since(time)?;
                 // The batch may begin in the middle of a line: skip to the end of that, which is at
-                // once if the byte before is a newline.
+                // once if a newline is before it.
                 series.skip_rest = offset > 0;
-                series.next = offset.saturating_sub(1);
+                series.next = offset.saturating_sub(text.newline().len() as u64);
                 series.segment = Some(segment);
                 return Ok(series);
             }
@@ -155,19 +164,22 @@ impl Series {
     pub fn next_line(&mut self) -> Result<Option<Placed>, ReadError> {
         loop {
             let pending = &self.buffer[self.used..];
-            if let Some(found) = memchr(b'\n', &pending[self.searched..]) {
+            let newline = self.text.newline().len();
+            if let Some(found) = self.text.find_newline(&pending[self.searched..]) {
                 let length = self.searched + found;
                 if self.skip_rest {
                     self.skip_rest = false;
-                    self.consume(length + 1);
+                    self.consume(length + newline);
                     continue;
                 }
                 return self.take(length, Ending::Newline).map(Some);
             }
-            self.searched = pending.len();
+            let pending = pending.len();
+            // The last bytes may be the beginning of a newline.
+            self.searched = pending.saturating_sub(newline - 1);
             if self.skip_rest {
                 self.consume(self.searched);
-            } else if self.searched >= MAX_LINE {
+            } else if pending >= MAX_LINE {
                 return self.take(MAX_LINE, Ending::Split).map(Some);
             }
             if self.more()? {
@@ -195,9 +207,11 @@ impl Series {
                 }
                 _ => false,
             };
-            if gap && self.searched > 0 {
+            if gap && self.skip_rest {
+                self.consume(self.buffer.len() - self.used);
+            } else if gap && pending > 0 {
                 // The line's rest is gone.
-                return self.take(self.searched, Ending::Open).map(Some);
+                return self.take(pending, Ending::Open).map(Some);
             }
             self.skip_rest &= !gap;
             self.place()?;
@@ -373,7 +387,11 @@ impl Series {
             Wall(0),
         ));
         let bytes = self.buffer[self.used..self.used + length].to_vec();
-        self.consume(length + usize::from(ending == Ending::Newline));
+        let newline = match ending {
+            Ending::Newline => self.text.newline().len(),
+            Ending::Split | Ending::Open => 0,
+        };
+        self.consume(length + newline);
         if ending == Ending::Split {
             // The pieces have their line's time.
             let at = Position {
@@ -387,9 +405,11 @@ impl Series {
             line: Line {
                 time,
                 stream: self.stream,
+                decoded: self.text.of(&bytes),
                 bytes,
                 ending,
             },
+            length: (length + newline) as u64,
         })
     }
 

@@ -8,13 +8,14 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use abide_model::{LogSpec, Wall};
+use abide_model::{LogEncoding, LogSpec, Wall};
 
 use crate::Stream;
 use crate::disk;
 use crate::fault::point;
 use crate::index::{ENTRY, Entry, Index};
 use crate::layout::{self, Kind};
+use crate::text::encoded;
 
 /// A segment is not sealed smaller than this, whatever the spec says: each costs two files.
 const MIN_SIZE: u64 = 4096;
@@ -198,14 +199,15 @@ impl Writer {
     ///
     /// # Errors
     /// Those of the file system; then nothing counts as written, and what comes next overwrites it.
-    pub fn remark(&mut self, text: &str) -> io::Result<()> {
-        let mut last = [b'\n'];
-        if self.size > 0 {
-            disk::read_exact_at(&self.data, &mut last, self.size - 1)?;
-        }
-        let newline = if last == *b"\n" { "" } else { "\n" };
-        let line = format!("{newline}{text}\n");
-        disk::write_all_at(&self.data, line.as_bytes(), self.size)?;
+    pub fn remark(&mut self, text: &str, encoding: LogEncoding) -> io::Result<()> {
+        let newline = encoded("\n", encoding);
+        let mut last = vec![0; newline.len().min(self.size as usize)];
+        let from = self.size - last.len() as u64;
+        disk::read_exact_at(&self.data, &mut last, from)?;
+        let begun = self.size > 0 && last != newline;
+        let line = format!("{}{text}\n", if begun { "\n" } else { "" });
+        let line = encoded(&line, encoding);
+        disk::write_all_at(&self.data, &line, self.size)?;
         self.size += line.len() as u64;
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use abide_log::{Ending, Format, Query, Reader, Source, Stream, Writer, render, tidy};
-use abide_model::{LogSpec, Wall};
+use abide_log::{Ending, Format, Query, Reader, Source, Stream, Text, Writer, render, tidy};
+use abide_model::{LogEncoding, LogSpec, Wall};
 use proptest::prelude::*;
 
 /// One step in the life of a log directory.
@@ -58,6 +58,7 @@ fn source(dir: &Path) -> Source {
     Source {
         unit: "web".parse().expect("a name"),
         dir: dir.to_owned(),
+        text: Text::default(),
     }
 }
 
@@ -200,9 +201,10 @@ fn several_units_and_streams_are_merged_by_time() {
         sources.push(Source {
             unit: unit.parse().expect("a name"),
             dir,
+            text: Text::default(),
         });
     }
-    sources.dedup();
+    sources.dedup_by(|one, other| one.unit == other.unit);
     for (last, first) in [(None, 1), (Some(4), 6)] {
         let query = Query {
             last,
@@ -289,4 +291,109 @@ fn a_compressed_segment_is_what_any_zstd_reads() {
     tidy(dir.path(), &spec(), Wall(1)).expect("tidied");
     let packed = std::fs::File::open(dir.path().join("out.00000001.log.zst")).expect("opened");
     assert!(zstd::stream::decode_all(packed).expect("decoded") == text);
+}
+
+fn in_utf_16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A unit that writes UTF-16; nobody knows code pages.
+fn wide_source(dir: &Path) -> Source {
+    Source {
+        text: Text::new(LogEncoding::Utf16, |_, _| None),
+        ..source(dir)
+    }
+}
+
+fn texts(reader: &mut Reader) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(record) = reader.next_line().expect("read") {
+        let decoded = record.line.decoded.expect("text");
+        assert_eq!(decoded.from, LogEncoding::Utf16);
+        texts.push(decoded.text);
+    }
+    texts
+}
+
+/// U+010A and U+0A05 have the byte of a newline in their codes.
+const WIDE: [&str; 6] = [
+    "größer 𝄞",
+    "",
+    "\u{10a}\u{a05}\u{a0a}",
+    "日本",
+    "x",
+    "no end",
+];
+
+#[test]
+fn utf_16_is_read_by_its_lines_wherever_batches_and_segments_end() {
+    let bytes = in_utf_16(&format!("\u{feff}{}", WIDE.join("\n")));
+    let japan = regex::bytes::Regex::new("^日本$").expect("a pattern");
+    for cut in 0..=bytes.len() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        let mut writer = Writer::open(dir, Stream::Out, 0, Wall(1)).expect("opened");
+        let follow = Query {
+            follow: true,
+            ..Query::default()
+        };
+        let mut follower = Reader::open(vec![wide_source(dir)], follow).expect("opened");
+        write(&mut writer, 10, &bytes[..cut]);
+        let mut followed = texts(&mut follower);
+        writer.seal(Wall(15)).expect("sealed");
+        write(&mut writer, 20, &bytes[cut..]);
+        followed.extend(texts(&mut follower));
+        assert_eq!(followed, WIDE[..5], "cut at {cut}");
+        for last in 0..=WIDE.len() {
+            let query = Query {
+                last: Some(last as u64),
+                ..Query::default()
+            };
+            let mut reader = Reader::open(vec![wide_source(dir)], query).expect("opened");
+            let read = texts(&mut reader);
+            assert_eq!(
+                read,
+                WIDE[WIDE.len() - last..],
+                "the last {last}, cut at {cut}"
+            );
+        }
+        let query = Query {
+            grep: Some(japan.clone()),
+            ..Query::default()
+        };
+        let mut reader = Reader::open(vec![wide_source(dir)], query).expect("opened");
+        assert_eq!(texts(&mut reader), ["日本"], "cut at {cut}");
+    }
+}
+
+#[test]
+fn utf_16_is_given_out_raw_byte_for_byte() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    // Half a character in between, from a program that was killed.
+    let bytes = [in_utf_16("one\ntw"), b"o".to_vec(), in_utf_16("\nthree\n")].concat();
+    let mut writer = Writer::open(dir, Stream::Out, 0, Wall(1)).expect("opened");
+    write(&mut writer, 10, &bytes);
+    let mut reader = Reader::open(vec![wide_source(dir)], Query::default()).expect("opened");
+    let (mut raw, mut shown) = (Vec::new(), Vec::new());
+    while let Some(record) = reader.next_line().expect("read") {
+        render(Format::Raw, &record.unit, &record.line, &mut raw);
+        shown.push(String::from_utf8_lossy(record.line.shown()).into_owned());
+    }
+    assert_eq!(raw, bytes);
+    assert_eq!(shown, ["one", "tw\u{fffd}", "three"]);
+}
+
+#[test]
+fn a_remark_among_utf_16_is_a_line_of_its_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let mut writer = Writer::open(dir, Stream::Out, 0, Wall(1)).expect("opened");
+    write(&mut writer, 10, &in_utf_16("begun"));
+    for text in ["gone", "gone again"] {
+        writer.remark(text, LogEncoding::Utf16).expect("written");
+    }
+    write(&mut writer, 20, &in_utf_16("on\n"));
+    let mut reader = Reader::open(vec![wide_source(dir)], Query::default()).expect("opened");
+    assert_eq!(texts(&mut reader), ["begun", "gone", "gone again", "on"]);
 }

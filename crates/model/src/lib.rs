@@ -34,7 +34,9 @@ pub use health::{
 };
 pub use hook::{Hook, HookKind, Hooks, Reload, ReloadAction};
 pub use id::{EffectId, OperationId, RequestId, RunId, UnitId};
-pub use log::{LogSpec, LogSync, LogTarget, LogTrust, LogWay, Streams, SystemLogSpec, WhenFull};
+pub use log::{
+    LogEncoding, LogSpec, LogSync, LogTarget, LogTrust, LogWay, Streams, SystemLogSpec, WhenFull,
+};
 pub use machine::{MachineEvent, PowerEvent, SessionEvent};
 pub use monitor::{MonitorSpec, ReportSpec, ReportStyle};
 pub use name::{NameError, UnitName};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,97 @@ pub enum WhenFull {
     Drop,
 }
 
+/// What a unit's output is written in. It is stored as it is, and decoded for those who read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum LogEncoding {
+    /// UTF-8, or what is no text at all: shown as it is.
+    #[default]
+    Utf8,
+    /// UTF-16, the lower byte first.
+    Utf16,
+    /// The code page that programs in a console write in, where the machine reads it.
+    Oem,
+    /// The code page that programs with windows write in, where the machine reads it.
+    Ansi,
+    /// A code page by its number.
+    CodePage(u16),
+}
+
+/// As one writes it in a file: `utf-16`, `cp850`.
+impl fmt::Display for LogEncoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Utf8 => f.write_str("utf-8"),
+            Self::Utf16 => f.write_str("utf-16"),
+            Self::Oem => f.write_str("oem"),
+            Self::Ansi => f.write_str("ansi"),
+            Self::CodePage(number) => write!(f, "cp{number}"),
+        }
+    }
+}
+
+impl From<LogEncoding> for String {
+    fn from(encoding: LogEncoding) -> Self {
+        encoding.to_string()
+    }
+}
+
+impl TryFrom<String> for LogEncoding {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for LogEncoding {
+    type Err = String;
+
+    /// Takes the usual other names, too.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.to_ascii_lowercase();
+        match name.as_str() {
+            "utf-8" | "utf8" => return Ok(Self::Utf8),
+            "utf-16" | "utf-16le" | "utf16" | "utf16le" | "unicode" => return Ok(Self::Utf16),
+            "oem" => return Ok(Self::Oem),
+            "ansi" => return Ok(Self::Ansi),
+            _ => {}
+        }
+        let digits = ["cp", "windows-", "ibm"]
+            .into_iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap_or(&name);
+        let number = digits.bytes().all(|digit| digit.is_ascii_digit());
+        match digits.parse() {
+            Ok(page) if number && page > 0 => Self::code_page(page),
+            _ => Err(format!("{text:?} is no encoding")),
+        }
+    }
+}
+
+impl LogEncoding {
+    /// A code page by its number.
+    ///
+    /// # Errors
+    /// Its lines do not end as others do. The text is whole.
+    pub fn code_page(number: u16) -> Result<Self, String> {
+        match number {
+            65001 => Ok(Self::Utf8),
+            1200 => Ok(Self::Utf16),
+            // The other byte first, and UTF-32.
+            1201 | 12000 | 12001 => Err(format!("code page {number} is not read by lines")),
+            number => Ok(Self::CodePage(number)),
+        }
+    }
+
+    /// Whether it is what every unit has that says nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Rotation and retention of a unit's segments.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LogSpec {
@@ -67,6 +159,9 @@ pub struct LogSpec {
     /// Whether the program waits for its log.
     #[serde(default)]
     pub when_full: WhenFull,
+    /// What the output is written in, for those who read it.
+    #[serde(default, skip_serializing_if = "LogEncoding::is_default")]
+    pub encoding: LogEncoding,
     /// Which system logs hear of it; `None`: those of the daemon; empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Vec<SystemLogSpec>>,
@@ -167,7 +262,52 @@ impl Default for LogSpec {
             streams: Streams::Combined,
             sync: LogSync::Never,
             when_full: WhenFull::Auto,
+            encoding: LogEncoding::Utf8,
             system: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_read_as_it_is_written_and_by_its_usual_names() {
+        for encoding in [
+            LogEncoding::Utf8,
+            LogEncoding::Utf16,
+            LogEncoding::Oem,
+            LogEncoding::Ansi,
+            LogEncoding::CodePage(850),
+        ] {
+            assert_eq!(encoding.to_string().parse(), Ok(encoding));
+        }
+        for (name, encoding) in [
+            ("UTF-16LE", LogEncoding::Utf16),
+            ("windows-1252", LogEncoding::CodePage(1252)),
+            ("437", LogEncoding::CodePage(437)),
+            ("cp65001", LogEncoding::Utf8),
+        ] {
+            assert_eq!(name.parse(), Ok(encoding), "{name}");
+        }
+        for name in ["", "cp", "cp0", "cp+1", "cp70000", "cp1201", "latin"] {
+            assert!(name.parse::<LogEncoding>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_spec_of_before_encodings_is_read_and_one_without_stays_as_it_was() {
+        let spec = LogSpec::default();
+        let text = serde_json::to_string(&spec).expect("written");
+        assert!(!text.contains("encoding"), "{text}");
+        assert_eq!(serde_json::from_str::<LogSpec>(&text).expect("read"), spec);
+        let spec = LogSpec {
+            encoding: LogEncoding::CodePage(850),
+            ..spec
+        };
+        let text = serde_json::to_string(&spec).expect("written");
+        assert!(text.contains(r#""encoding":"cp850""#), "{text}");
+        assert_eq!(serde_json::from_str::<LogSpec>(&text).expect("read"), spec);
     }
 }

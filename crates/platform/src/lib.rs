@@ -39,6 +39,7 @@ pub mod signals;
 pub mod spawn;
 pub mod stop;
 pub mod terminal;
+pub mod text;
 pub mod timer;
 pub mod tree;
 pub mod usage;

@@ -7,6 +7,7 @@ use abide_model::ActualState;
 use super::Context;
 use crate::client::Query;
 use crate::failure::Failure;
+use crate::render::line::LogLine;
 use crate::render::progress::Death;
 use crate::term::escape;
 
@@ -62,7 +63,7 @@ pub(super) async fn last_lines(context: &Context<'_>, unit: &str, n: usize) -> V
     let query = Query::new("/v1/logs")
         .with("pattern", unit)
         .with("lines", n)
-        .with("format", "raw");
+        .with("format", "json");
     let Ok(mut lines) = context.client.logs(&query).await else {
         return Vec::new();
     };
@@ -70,6 +71,12 @@ pub(super) async fn last_lines(context: &Context<'_>, unit: &str, n: usize) -> V
     while let Ok(Some(batch)) = lines.next().await {
         bytes.extend_from_slice(&batch);
     }
-    let text = String::from_utf8_lossy(&bytes);
-    text.lines().map(|line| escape(line).into_owned()).collect()
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|json| serde_json::from_slice::<LogLine>(json).ok());
+    lines
+        .map(|line| {
+            let text = line.text.strip_suffix('\r').unwrap_or(&line.text);
+            escape(text).into_owned()
+        })
+        .collect()
 }

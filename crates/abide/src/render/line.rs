@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use abide_model::Severity;
 use abide_model::api::EventView;
+use abide_model::{LogEncoding, Severity};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -44,6 +44,9 @@ pub struct LogLine {
     /// Its exact bytes in base64, where the text could not hold them.
     #[serde(default)]
     pub bytes: Option<String>,
+    /// What the text was decoded from, where that is not UTF-8.
+    #[serde(default)]
+    pub encoding: Option<LogEncoding>,
     /// The newline is still missing, or the line comes in pieces.
     #[serde(default)]
     pub partial: bool,
@@ -181,6 +184,7 @@ mod tests {
             stream: stream.into(),
             text: text.into(),
             bytes: None,
+            encoding: None,
             partial: false,
         }
     }

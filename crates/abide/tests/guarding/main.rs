@@ -3,6 +3,7 @@
 //! This program plays the units' programs as well: see [`programs`].
 
 mod asked;
+mod encodings;
 mod everyday;
 #[cfg(windows)]
 mod hosted;

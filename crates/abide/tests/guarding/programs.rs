@@ -46,6 +46,8 @@ fn player() {
         }
         ["leaves", child] => leave(child),
         ["window"] => window(),
+        ["wide"] => write_and_idle(&in_utf_16("\r\ngröße 𝄞\r\n")),
+        ["paged"] => write_and_idle(b"gr\x94\xe1e\r\n"),
         ["beats", beats] => beat(beats.parse().expect("a number")),
         _ => idle(),
     }
@@ -196,6 +198,19 @@ fn count(at_least: u64) -> ! {
     // Whole: somebody looks for it all the time.
     std::fs::write("written part", (number + 1).to_string())
         .and_then(|()| file::replace("written part".as_ref(), "written".as_ref()))
+        .expect("written");
+    idle()
+}
+
+/// The newline that it begins with ends what was written in UTF-8 before.
+fn in_utf_16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn write_and_idle(bytes: &[u8]) -> ! {
+    let mut out = std::io::stdout();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
         .expect("written");
     idle()
 }

@@ -111,8 +111,14 @@ pub(super) fn log(reader: &Reader<'_>) -> LogSpec {
         streams: table.get_or("streams", standard.streams),
         sync: table.get_or("sync", standard.sync),
         when_full: table.get_or("when_full", standard.when_full),
+        encoding: table.get_or("encoding", standard.encoding),
         system: super::system_log::system_log(reader),
     };
+    if let Some(field) = table.field("encoding")
+        && let Some(reason) = (reader.context.caller.unreadable)(spec.encoding)
+    {
+        table.wrong(&field, Wrong::new(reason));
+    }
     if let Some(field) = table.field("max_size")
         && spec.max_size < 4096
     {

@@ -338,6 +338,8 @@ pub const ALL: &[Key] = &[
         "When files are written through to the disk: never by abide, each when it is closed, or what was taken at most so long after. Only a loss of power makes a difference."),
     row(Log, "when_full", "`auto`, `block` or `drop`", "\"auto\"", "\"drop\"", Value,
         "When output comes faster than the disk takes it: the program waits for a slow disk but not for one that is full, gone or hangs; it always waits; or it never does. What is dropped is counted."),
+    row(Log, "encoding", "`utf-8`, `utf-16`, `oem`, `ansi` or code page", "\"utf-8\"", "\"utf-16\"", Value,
+        "What the output is written in. It is stored as it is, and decoded where it is read: in `logs`, in the system's logs, for `ready.log`. `oem` and `ansi` are the code pages of the machine, `\"cp850\"` is one by its number; these are Windows'."),
     row(Unit, "system_log", "boolean, destination, array or table", "", "\"journald\"", Keys(SystemLog),
         "Which of the system's logs hear what abide says of it and, with `output`, what it writes. Default: those of `[daemon]`; `false`: none."),
     row(SystemLog, "to", "destination, or array", "\"auto\"", "\"tcp://logs.example:514\"", Value,

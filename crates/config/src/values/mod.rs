@@ -2,6 +2,7 @@
 
 mod choice;
 mod duration;
+mod encoding;
 mod number;
 mod signal;
 mod size;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use abide_log::{Format, Query, ReadError, Reader, Source, render};
-use abide_model::UnitName;
+use abide_log::{Format, Query, ReadError, Reader, Source, Text, render};
 use abide_model::api::LogFormat;
-use abide_platform::naming;
+use abide_model::{LogEncoding, UnitName};
+use abide_platform::{naming, text};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -207,13 +207,16 @@ struct Stream {
 impl Stream {
     /// Follows the unit, and gives its source if it is not being read yet.
     fn source(&mut self, name: UnitName) -> Option<Source> {
-        if let (Some(follow), Some(unit)) = (&self.follow, self.context.board().unit(name.as_str()))
-        {
+        let unit = self.context.board().unit(name.as_str());
+        if let (Some(follow), Some(unit)) = (&self.follow, &unit) {
             follow.watch(unit.id);
         }
+        // Of one that is gone nobody knows.
+        let encoding = unit.map_or_else(LogEncoding::default, |unit| unit.spec.log.encoding);
         self.names.insert(name.clone()).then(|| Source {
             dir: self.context.config.home.unit_logs(&name),
             unit: name,
+            text: Text::new(encoding, text::read),
         })
     }
 

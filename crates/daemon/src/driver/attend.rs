@@ -215,6 +215,7 @@ impl Daemon {
             probe: ready.probe.clone(),
             since: current.map_or_else(SystemTime::now, |r| r.since),
             mark: current.and_then(|r| r.mark.clone()),
+            encoding: unit.spec.log.encoding,
         };
         self.prober.watch_ready(watch);
     }

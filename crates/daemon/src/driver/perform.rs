@@ -11,7 +11,7 @@ use abide_model::{
 use abide_platform::fault::point;
 use abide_platform::pipe::End;
 use abide_platform::spawn::{Order, Stages};
-use abide_platform::{stop, tree};
+use abide_platform::{stop, text, tree};
 
 use super::run::{Daemon, Message};
 use super::streams;
@@ -132,9 +132,12 @@ impl Daemon {
             return self.events.queue(now.wall, Some(name), run, kind, None);
         };
         let capture = self.capture.clone();
+        let unit = self.units.get(id);
+        let encoding = unit.map(|unit| unit.spec.log.encoding).unwrap_or_default();
         let source = abide_log::Source {
             unit: name.clone(),
             dir: self.home.unit_logs(&name),
+            text: abide_log::Text::new(encoding, text::read),
         };
         let complete = move |kind: &mut EventKind| {
             if let EventKind::Exited { trace_ids, .. } = kind {

@@ -54,7 +54,7 @@ pub fn last_ids(capture: &Capture, id: UnitId, source: Source, since: Wall) -> V
     };
     let mut lines = Vec::new();
     while let Ok(Some(record)) = reader.next_line() {
-        lines.push(record.line.bytes);
+        lines.push(record.line.shown().to_vec());
     }
     ids(lines.iter().map(Vec::as_slice))
 }

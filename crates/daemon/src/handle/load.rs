@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded, NoAccounts};
 use abide_model::UnitName;
 use abide_platform::account::others_refused;
+use abide_platform::text;
 
 use super::ConfigSource;
 use crate::board::{Board, SourceInfo};
@@ -144,11 +145,15 @@ pub fn load_text(
 /// Brings along what this system knows.
 #[must_use]
 pub fn caller() -> Caller {
+    let caller = Caller {
+        unreadable: |encoding| text::can_read(encoding).err().map(|why| why.to_string()),
+        ..Caller::default()
+    };
     match others_refused() {
-        None => Caller::default(),
+        None => caller,
         Some(absent) => Caller {
             accounts: Box::new(NoAccounts(absent.reason)),
-            ..Caller::default()
+            ..caller
         },
     }
 }

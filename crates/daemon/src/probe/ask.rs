@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use abide_log::Text;
 use abide_model::{HealthProbe, ProbeKind};
-use abide_platform::clock;
+use abide_platform::{clock, text};
 use tokio::time::{sleep, timeout};
 
 use super::address::Names;
@@ -63,6 +64,7 @@ impl Asker {
                     pattern: pattern.clone(),
                     mark: watch.mark,
                     since: watch.since,
+                    text: Text::new(watch.encoding, text::read),
                 };
                 not_yet(format!("log: no line has matched {pattern:?} so far"));
                 if let Err(reason) = log::appears(&self.assistants, &self.capture, wanted).await {

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use abide_log::{ReadError, Stream, Tail};
+use abide_log::{ReadError, Stream, Tail, Text};
 use abide_model::{UnitId, Wall};
-use memchr::memchr;
 use regex::bytes::Regex;
 
 use crate::assist::{Assistants, Blocks};
@@ -31,6 +30,8 @@ pub struct Wanted {
     pub mark: Option<LogMark>,
     /// When there is no mark.
     pub since: SystemTime,
+    /// How it is read.
+    pub text: Text,
 }
 
 /// Waits for a whole line that matches. Ends with an error only if there never can be one.
@@ -74,6 +75,7 @@ struct Search {
     unknown: Vec<Stream>,
     dir: PathBuf,
     since: Wall,
+    text: Text,
 }
 
 impl Search {
@@ -90,13 +92,14 @@ impl Search {
             unknown: Vec::new(),
             dir: wanted.dir.clone(),
             since: Wall(0).after(since),
+            text: wanted.text,
         };
         for stream in Stream::ALL {
             let marks = wanted.mark.iter().flat_map(|mark| &mark.streams);
             match marks.into_iter().find(|mark| mark.stream == stream) {
                 Some(mark) if mark.at.is_some() => {
                     let tail = Tail::new(&search.dir, stream, mark.at, mark.pending);
-                    search.streams.push((tail, Lines::default()));
+                    search.streams.push((tail, Lines::new(wanted.text)));
                 }
                 _ => search.unknown.push(stream),
             }
@@ -110,7 +113,7 @@ impl Search {
             let tail = Tail::since(&self.dir, stream, self.since).inspect_err(|_| {
                 self.unknown.push(stream);
             })?;
-            self.streams.push((tail, Lines::default()));
+            self.streams.push((tail, Lines::new(self.text)));
         }
         let mut bytes = Vec::new();
         for (tail, lines) in &mut self.streams {
@@ -129,24 +132,45 @@ impl Search {
 }
 
 /// Puts lines together from what is read in pieces.
-#[derive(Default)]
 struct Lines {
+    text: Text,
     /// A line's beginning, at most [`LINE`] of it.
     begun: Vec<u8>,
 }
 
 impl Lines {
+    fn new(text: Text) -> Self {
+        Self {
+            text,
+            begun: Vec::new(),
+        }
+    }
+
     /// Whether one of the lines that end within these bytes is wanted.
     fn any(&mut self, bytes: &[u8], wanted: impl Fn(&[u8]) -> bool) -> bool {
+        let text = self.text;
+        let wanted = |line: &[u8]| match text.of(line) {
+            Some(decoded) => wanted(bare(decoded.text.as_bytes())),
+            None => wanted(bare(line)),
+        };
+        let (first, second) = text.newline().split_at(1);
         let mut rest = bytes;
-        while let Some(end) = memchr(b'\n', rest) {
+        // A newline of two bytes may come in two pieces.
+        if !second.is_empty() && self.begun.ends_with(first) && rest.starts_with(second) {
+            self.begun.pop();
+            rest = rest.get(second.len()..).unwrap_or_default();
+            if wanted(&std::mem::take(&mut self.begun)) {
+                return true;
+            }
+        }
+        while let Some(end) = text.find_newline(rest) {
             let (line, behind) = rest.split_at(end);
-            rest = behind.get(1..).unwrap_or_default();
+            rest = behind.get(text.newline().len()..).unwrap_or_default();
             let found = if self.begun.is_empty() {
-                wanted(bare(line))
+                wanted(line)
             } else {
                 self.keep(line);
-                let found = wanted(bare(&self.begun));
+                let found = wanted(&self.begun);
                 // A long one gives its memory back.
                 self.begun = Vec::new();
                 found
@@ -174,20 +198,40 @@ fn bare(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abide_model::LogEncoding;
 
     #[test]
     fn a_line_counts_however_many_pieces_it_comes_in() {
         let regex = Regex::new("^listening$").expect("a pattern");
         let wanted = |line: &[u8]| regex.is_match(line);
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(Text::default());
         assert!(!lines.any(b"not listening\nlist", wanted));
         assert!(!lines.any(b"eni", wanted));
         assert!(lines.any(b"ng\r\nmore", wanted));
     }
 
     #[test]
+    fn a_line_in_utf_16_counts_wherever_its_newline_is_cut() {
+        fn none(_: LogEncoding, _: &[u8]) -> Option<String> {
+            None
+        }
+        let bytes: Vec<u8> = "\u{feff}not yet\r\nlistening\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for cut in 0..bytes.len() {
+            let mut lines = Lines::new(Text::new(LogEncoding::Utf16, none));
+            let found = [&bytes[..cut], &bytes[cut..]]
+                .iter()
+                .filter(|piece| lines.any(piece, |line| line == b"listening"))
+                .count();
+            assert_eq!(found, 1, "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn of_an_endless_line_no_more_than_its_beginning_is_kept() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(Text::default());
         let piece = vec![b'x'; 100_000];
         for _ in 0..100 {
             assert!(!lines.any(&piece, |_| true));

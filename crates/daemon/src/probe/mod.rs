@@ -25,7 +25,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use abide_model::{EffectId, HealthCheck, Launch, Mono, ProbeKind, RunId, UnitId, UnitName};
+use abide_model::{
+    EffectId, HealthCheck, Launch, LogEncoding, Mono, ProbeKind, RunId, UnitId, UnitName,
+};
 use abide_platform::tree::RunTree;
 use tokio::task::AbortHandle;
 
@@ -63,6 +65,8 @@ pub struct ReadyWatch {
     /// Where the run's output begins: from [`Capture::mark`], taken right before its spawn. `None`: not
     /// known (an earlier daemon spawned it); then `since` says it.
     pub mark: Option<LogMark>,
+    /// What its output is written in.
+    pub encoding: LogEncoding,
 }
 
 /// One round of health checks.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use abide_model::{
-    EffectId, HealthCheck, HealthProbe, HttpProbe, LogSpec, Mono, OnUnhealthy, ProbeKind, RunId,
-    UnitId, UnitName,
+    EffectId, HealthCheck, HealthProbe, HttpProbe, LogEncoding, LogSpec, Mono, OnUnhealthy,
+    ProbeKind, RunId, UnitId, UnitName,
 };
 use abide_platform::pipe;
 use abide_platform::tree::Trees;
@@ -112,6 +112,7 @@ impl Bench {
             probe,
             since: SystemTime::now(),
             mark,
+            encoding: LogEncoding::Utf8,
         });
     }
 
@@ -550,6 +551,7 @@ fn lines_of_a_run_that_another_daemon_began_are_found_by_their_time() {
         probe: ProbeKind::Log("ready".into()),
         since,
         mark: None,
+        encoding: LogEncoding::Utf8,
     });
     bench.ready();
 }

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 
-use abide_log::{Removed, Stream};
+use abide_log::{Removed, Stream, Text};
 use abide_model::{LogTarget, RunId};
+use abide_platform::text;
 
 use super::away::{Sender, Stopped};
 use super::lane::{Lane, Means, Turn};
@@ -32,7 +33,8 @@ impl Feed {
             // What was split before may still have something to send.
             if stream == Stream::Out || wanted.split || place.exists() {
                 let dir = context.home.unit_logs(&wanted.name);
-                lanes.push(Lane::new(stream, dir, place, wanted.since));
+                let text = Text::new(wanted.encoding, text::read);
+                lanes.push(Lane::new(stream, dir, text, place, wanted.since));
             }
         }
         Self {
@@ -45,7 +47,9 @@ impl Feed {
 
     /// Whether it can go on as it is.
     pub fn is_for(&self, wanted: &Wanted) -> bool {
-        self.wanted.split == wanted.split && self.wanted.output == wanted.output
+        self.wanted.split == wanted.split
+            && self.wanted.output == wanted.output
+            && self.wanted.encoding == wanted.encoding
     }
 
     /// Finds out where its output begins.

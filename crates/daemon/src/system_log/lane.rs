@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use abide_log::{Ending, Gap, Placed, Position, ReadError, Removed, Series, Stream};
+use abide_log::{Gap, Placed, Position, ReadError, Removed, Series, Stream, Text};
 use abide_model::{RunId, UnitName, Wall};
 
 use super::away::{Sender, Stopped};
@@ -25,6 +25,7 @@ const DAMAGED: usize = 16;
 pub(super) struct Lane {
     stream: Stream,
     dir: PathBuf,
+    text: Text,
     place: PathBuf,
     /// Where to begin, if nothing says so.
     since: Wall,
@@ -79,10 +80,11 @@ pub(super) struct Means<'a> {
 }
 
 impl Lane {
-    pub fn new(stream: Stream, dir: PathBuf, place: PathBuf, since: Wall) -> Self {
+    pub fn new(stream: Stream, dir: PathBuf, text: Text, place: PathBuf, since: Wall) -> Self {
         Self {
             stream,
             dir,
+            text,
             place,
             since,
             open: None,
@@ -185,7 +187,7 @@ impl Lane {
                 self.held = Some(placed);
                 return Err(stopped);
             }
-            self.read += length(&placed);
+            self.read += placed.length;
             self.note_place();
         }
         Ok(Turn::More)
@@ -211,12 +213,12 @@ impl Lane {
             self.run = self.run.or(said.run);
         }
         let series = match self.at {
-            Some(at) => Series::at(&self.dir, self.stream, BLOCK, at),
+            Some(at) => Series::at(&self.dir, self.stream, self.text, BLOCK, at),
             None => {
-                let series = Series::since(&self.dir, self.stream, BLOCK, self.since)?;
+                let series = Series::since(&self.dir, self.stream, self.text, BLOCK, self.since)?;
                 match series.position() {
                     Some(_) => series,
-                    None => Series::at(&self.dir, self.stream, BLOCK, NOTHING),
+                    None => Series::at(&self.dir, self.stream, self.text, BLOCK, NOTHING),
                 }
             }
         };
@@ -363,9 +365,3 @@ const NOTHING: Position = Position {
 };
 
 const DELETED: &str = "segments were deleted before they were sent";
-
-/// Bytes that a line takes in its segments.
-fn length(placed: &Placed) -> u64 {
-    let newline = u64::from(placed.line.ending == Ending::Newline);
-    placed.line.bytes.len() as u64 + newline
-}

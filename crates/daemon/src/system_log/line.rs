@@ -37,7 +37,7 @@ pub(super) fn with_entry<T>(
     then: impl FnOnce(&Entry<'_>) -> T,
 ) -> T {
     let line = &placed.line;
-    let lifted = lift(&line.bytes);
+    let lifted = lift(line.shown());
     let instance = whose.instance();
     let cursor = format!(
         "{}:{}:{}",
@@ -52,12 +52,12 @@ pub(super) fn with_entry<T>(
         fields.push(("partial", b"true"));
     }
     if lifted.message.is_some() {
-        fields.push(("line", &line.bytes));
+        fields.push(("line", line.shown()));
     }
     let message = lifted
         .message
         .as_deref()
-        .map_or(&*line.bytes, str::as_bytes);
+        .map_or(line.shown(), str::as_bytes);
     then(&Entry {
         severity: lifted.severity.unwrap_or(Severity::Info),
         time: lifted.time.unwrap_or(line.time.0),
@@ -75,8 +75,8 @@ pub(super) fn with_entry<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use abide_log::{Line, Position, Stream};
-    use abide_model::Wall;
+    use abide_log::{Decoded, Line, Position, Stream};
+    use abide_model::{LogEncoding, Wall};
 
     fn placed(text: &str) -> Placed {
         Placed {
@@ -88,9 +88,31 @@ mod tests {
                 time: Wall(5_000_000_000),
                 stream: Stream::Out,
                 bytes: text.into(),
+                decoded: None,
                 ending: Ending::Newline,
             },
+            length: text.len() as u64 + 1,
         }
+    }
+
+    #[test]
+    fn a_decoded_line_is_sent_as_text() {
+        let mut placed = placed("gr");
+        placed.line.bytes = b"gr\x94\xe1e".to_vec();
+        placed.line.decoded = Some(Decoded {
+            from: LogEncoding::CodePage(850),
+            text: "größe".into(),
+        });
+        let unit = "web".parse().expect("a name");
+        let whose = Whose {
+            unit: &unit,
+            run: None,
+            process: None,
+            host: "here",
+        };
+        with_entry(&placed, whose, |entry| {
+            assert_eq!(entry.message, "größe".as_bytes());
+        });
     }
 
     #[test]

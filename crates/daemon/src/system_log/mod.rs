@@ -122,6 +122,7 @@ impl SystemLogs {
                 events: spec.events,
                 output: spec.output,
                 split: log.streams == Streams::Split,
+                encoding: log.encoding,
                 since,
             };
             self.with(&spec.to, |outlet| outlet.put_unit(id, told.clone()));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use abide_log::Removed;
-use abide_model::{LogTarget, RunId, UnitId, UnitName, Wall};
+use abide_model::{LogEncoding, LogTarget, RunId, UnitId, UnitName, Wall};
 
 use super::Context;
 use super::worker::Worker;
@@ -30,6 +30,8 @@ pub(super) struct Wanted {
     pub output: bool,
     /// Its stderr is apart.
     pub split: bool,
+    /// What its output is written in.
+    pub encoding: LogEncoding,
     /// Where nothing says how far it is, from this time on.
     pub since: Wall,
 }

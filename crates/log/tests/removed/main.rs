@@ -30,6 +30,7 @@ fn a_follower_survives_the_deletion_of_what_it_reads_and_of_the_directory() {
     let source = Source {
         unit: "web".parse().expect("a name"),
         dir: dir.clone(),
+        text: abide_log::Text::default(),
     };
     let query = Query {
         follow: true,

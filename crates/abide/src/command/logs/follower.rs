@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use abide_log::{Ending, Format, Line, Stream, render};
+use abide_log::{Decoded, Ending, Format, Line, Stream, render};
 use abide_model::{UnitName, Wall};
 use jiff::Timestamp;
 
@@ -118,6 +118,10 @@ impl Told {
                 Stream::Out
             },
             bytes,
+            decoded: told.encoding.map(|from| Decoded {
+                from,
+                text: told.text.clone(),
+            }),
             ending: if told.partial {
                 Ending::Split
             } else {
@@ -201,6 +205,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abide_model::LogEncoding;
 
     fn line(unit: &str, time: u32) -> LogLine {
         LogLine {
@@ -209,6 +214,7 @@ mod tests {
             stream: "stdout".into(),
             text: String::new(),
             bytes: None,
+            encoding: None,
             partial: false,
         }
     }
@@ -231,12 +237,25 @@ mod tests {
 
     #[test]
     fn a_line_is_given_out_byte_for_byte() {
-        for bytes in [&b"a\xff"[..], b"\xfe", b"abc", b"\x00\xff\x80 "] {
+        let from = LogEncoding::Utf16;
+        let utf16 = |text: &str| {
+            let text = text.to_owned();
+            Some(Decoded { from, text })
+        };
+        for (bytes, decoded) in [
+            (&b"a\xff"[..], None),
+            (b"\xfe", None),
+            (b"abc", None),
+            (b"\x00\xff\x80 ", None),
+            (b"a\0b\0", utf16("ab")),
+            (b"", utf16("")),
+        ] {
             let unit = UnitName::new("a").expect("a name");
             let line = Line {
                 time: Wall(1_767_225_600_000_000_001),
                 stream: Stream::Err,
                 bytes: bytes.to_vec(),
+                decoded,
                 ending: Ending::Newline,
             };
             for format in [Format::Raw, Format::Cri] {

@@ -1,11 +1,12 @@
 //! The home's segments, read without a daemon.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use abide_log::{Format, Query, Reader, Record, Source};
-use abide_model::{UnitName, Wall};
-use abide_platform::naming;
+use abide_log::{Format, Query, Reader, Record, Source, Text};
+use abide_model::{LogEncoding, UnitName, Wall};
+use abide_platform::{naming, text};
 use globset::Glob;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,13 +20,23 @@ use crate::render::line::{Lines, LogLine};
 pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted<'_>) -> Answer {
     let home = context.client.home();
     let directory = home.directory.display().to_string();
-    let sources = sources(&home.logs(), wanted.patterns)?;
+    let mut sources = sources(&home.logs(), wanted.patterns)?;
     if sources.is_empty() {
         return Err(context.client.failure(crate::client::Error::NoDaemon));
     }
     context.out.aside(format_args!(
         "note: no daemon runs in {directory}; these are the stored lines"
     ));
+    let (encodings, untold) = encodings(&home.directory);
+    if let Some(why) = untold {
+        context.out.aside(format_args!(
+            "note: what the output is written in is not known: cannot {why}; it is shown as it is"
+        ));
+    }
+    for source in &mut sources {
+        let encoding = encodings.get(&source.unit).copied().unwrap_or_default();
+        source.text = Text::new(encoding, text::read);
+    }
     let names = sources.len() != 1;
     let mut lines = Lines::new(
         context.out.palette,
@@ -78,6 +89,23 @@ fn query(wanted: &Wanted<'_>) -> Result<Query, Failure> {
     })
 }
 
+/// What units write in, as the state of the home says, and why it could not be read.
+fn encodings(home: &Path) -> (BTreeMap<UnitName, LogEncoding>, Option<String>) {
+    let state = abide_daemon::home::Home::new(home.to_owned()).state();
+    match abide_daemon::store::look(&state) {
+        Ok((image, _)) => {
+            let specs = image.specs.into_values();
+            let said = specs.map(|spec| (spec.name, spec.log.encoding));
+            (said.collect(), None)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Default::default(),
+        Err(error) => {
+            let why = format!("read {}: {error}", state.display());
+            (BTreeMap::new(), Some(why))
+        }
+    }
+}
+
 /// The units that have a log and that the patterns name.
 fn sources(logs: &Path, patterns: &[String]) -> Result<Vec<Source>, Failure> {
     let Ok(entries) = std::fs::read_dir(logs) else {
@@ -114,6 +142,7 @@ fn sources(logs: &Path, patterns: &[String]) -> Result<Vec<Source>, Failure> {
         .map(|unit| Source {
             dir: logs.join(&*naming::of_unit(&unit)),
             unit,
+            text: Text::default(),
         })
         .collect())
 }
@@ -130,8 +159,9 @@ fn show(record: &Record, format: Option<LogFormat>, lines: &mut Lines, out: &mut
                 time: at.to_string(),
                 unit: unit.to_string(),
                 stream: line.stream.title().to_owned(),
-                text: String::from_utf8_lossy(&line.bytes).into_owned(),
+                text: String::from_utf8_lossy(line.shown()).into_owned(),
                 bytes: None,
+                encoding: None,
                 partial: false,
             };
             out.extend_from_slice(lines.log(&shown, Timestamp::now()).as_bytes());

@@ -5,6 +5,9 @@ use std::process::{Child, Command};
 
 use crate::programs::ARGUMENTS;
 
+/// Output may be in one.
+pub const HAS_CODE_PAGES: bool = false;
+
 /// A command that ends well.
 pub const SUCCEEDS: &str = "true";
 

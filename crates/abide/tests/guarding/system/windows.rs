@@ -8,6 +8,9 @@ use abide_platform::signals::Signals;
 
 use crate::shop::PATIENCE;
 
+/// Output may be in one.
+pub const HAS_CODE_PAGES: bool = true;
+
 /// A command that ends well.
 pub const SUCCEEDS: &str = "cmd /c exit 0";
 

@@ -79,6 +79,8 @@ const LOG: &[(&str, &str)] = &[
     ("rotate", "write `keep = 10`"),
     ("age", "write `max_age = \"30d\"`"),
     ("total", "write `max_total = \"1G\"`"),
+    ("charset", "write `encoding = \"oem\"`"),
+    ("codepage", "write `encoding = \"cp850\"`"),
 ];
 
 const STOP: &[(&str, &str)] = &[

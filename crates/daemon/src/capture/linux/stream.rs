@@ -288,7 +288,7 @@ impl Stream {
                 "abide: {} bytes are missing here: {}",
                 gap.bytes, gap.reason
             );
-            writer.remark(&text)?;
+            writer.remark(&text, spec.encoding)?;
             pump.gap = None;
         }
         let mut offset = writer.offset();

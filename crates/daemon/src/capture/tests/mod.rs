@@ -91,6 +91,7 @@ fn lines(logs: &Path) -> Vec<String> {
     let source = Source {
         unit: "u".parse().expect("a name"),
         dir: logs.to_owned(),
+        text: abide_log::Text::default(),
     };
     let mut reader = Reader::open(vec![source], Query::default()).expect("opened");
     let mut lines = Vec::new();
@@ -161,6 +162,7 @@ fn a_follower_is_woken_and_one_that_is_not_there_costs_nothing() {
     let source = Source {
         unit: "u1".parse().expect("a name"),
         dir: rig.logs.clone(),
+        text: abide_log::Text::default(),
     };
     let mut reader = Reader::open(
         vec![source],

@@ -283,7 +283,8 @@ impl Stream {
                 "abide: {} bytes are missing here: {}",
                 gap.bytes, gap.reason
             );
-            writer.remark(&text).map_err(|error| (0, error))?;
+            let encoding = self.unit.spec().encoding;
+            writer.remark(&text, encoding).map_err(|error| (0, error))?;
             pump.gap = None;
         }
         slot.fill(Place {

@@ -74,6 +74,7 @@ fn lines(root: &Path) -> Vec<String> {
     let source = Source {
         unit: "u".parse().expect("a name"),
         dir: root.join("logs"),
+        text: abide_log::Text::default(),
     };
     let mut reader = Reader::open(vec![source], Query::default()).expect("opened");
     let mut lines = Vec::new();
