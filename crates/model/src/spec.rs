@@ -193,7 +193,7 @@ pub struct Launch {
     /// Nice value, -20 to 19.
     pub priority: Option<i32>,
     /// The processors that it and what it starts may run on; all by default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_affinity: Option<CpuSet>,
     /// `oom_score_adj`, -1000 to 1000.
     pub oom_score: Option<i32>,
