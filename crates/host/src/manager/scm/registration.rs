@@ -245,7 +245,7 @@ impl fmt::Display for Registration {
             .dependencies
             .iter()
             .map(String::as_str)
-            .partition(|name| name.starts_with(GROUP));
+            .partition(|name| is_group(name));
         line("DependOnService", &services.join(", "));
         line("DependOnGroup", &groups.join(", ").replace(GROUP, ""));
         line("FailureActions", &actions(&self.recovery));
