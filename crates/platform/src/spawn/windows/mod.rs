@@ -50,7 +50,7 @@ use crate::exit::errno_text;
 use crate::handle::Borrowed;
 use crate::identity::{Handle, Record};
 use crate::pipe::Output;
-use crate::win32::{checked, inheritable, owned, put_into, raw, wide};
+use crate::win32::{begun, checked, inheritable, owned, put_into, raw, wide};
 
 pub(crate) use attributes::Attributes;
 pub(super) use auxiliary::reap;
@@ -125,30 +125,31 @@ fn begin(order: &Order) -> Result<Begun, SpawnError> {
     let block = environment.block();
     let mut made = PROCESS_INFORMATION::default();
     hear_ctrl_c();
-    // SAFETY: all texts end with a zero and live until after the call, as do the list and what it names;
-    // the line may be written to; the structure says its size.
-    let answer = checked(unsafe {
-        CreateProcessW(
-            file.as_ptr(),
-            line.as_mut_ptr(),
-            std::ptr::null(),
-            std::ptr::null(),
-            1,
-            FLAGS,
-            block.as_ptr().cast(),
-            directory.as_ptr(),
-            (&raw const startup).cast(),
-            &mut made,
-        )
+    let answer = begun(|| {
+        // SAFETY: all texts end with a zero and live until after the call, as do the list and what it names;
+        // the line may be written to; the structure says its size.
+        checked(unsafe {
+            CreateProcessW(
+                file.as_ptr(),
+                line.as_mut_ptr(),
+                std::ptr::null(),
+                std::ptr::null(),
+                1,
+                FLAGS,
+                block.as_ptr().cast(),
+                directory.as_ptr(),
+                (&raw const startup).cast(),
+                &mut made,
+            )
+        })
     });
     answer.map_err(|error| explain(launch, &program.file, &error))?;
     // SAFETY: both were made for us just now.
     let (process, thread) = unsafe { (owned(made.hProcess), owned(made.hThread)) };
-    let begun = Begun {
+    Ok(Begun {
         process: Some(process.map_err(prepare)?),
         thread: thread.map_err(prepare)?,
-    };
-    Ok(begun)
+    })
 }
 
 /// Better not started than without what its specification asks for.
