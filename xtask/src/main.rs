@@ -6,6 +6,7 @@ mod command;
 mod debian_rust;
 mod dist;
 mod faults;
+mod foreign;
 mod fuzz;
 mod library_cost;
 mod needs;

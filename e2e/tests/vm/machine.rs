@@ -2,16 +2,18 @@
 
 use abide_e2e::Home;
 
-/// Its control groups.
+/// What it has: control groups, or little memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Groups {
     V2,
     V1,
     None,
+    /// As `V2`, with 128 MiB of memory.
+    Small,
 }
 
 /// Every machine.
-pub const ANY: &[Groups] = &[Groups::V2, Groups::V1, Groups::None];
+pub const ANY: &[Groups] = &[Groups::V2, Groups::V1, Groups::None, Groups::Small];
 
 /// Those that can set limits.
 pub const SOME: &[Groups] = &[Groups::V2, Groups::V1];
@@ -22,16 +24,22 @@ pub fn groups() -> Option<Groups> {
         "v2" => Some(Groups::V2),
         "v1" => Some(Groups::V1),
         "none" => Some(Groups::None),
+        "small" => Some(Groups::Small),
         _ => None,
     }
 }
 
-/// A configuration with one unit, `it`, that runs one of our programs.
-pub fn unit(words: &[&str], rest: &str) -> String {
+/// How one of our programs is run.
+pub fn command(words: &[&str]) -> Vec<String> {
     let me = std::env::current_exe().expect("our file");
     let mut command = vec![me.display().to_string(), "act".to_owned()];
     command.extend(words.iter().map(|&word| word.to_owned()));
-    format!("[service.it]\ncommand = {command:?}\n{rest}\n")
+    command
+}
+
+/// A configuration with one unit, `it`, that runs one of our programs.
+pub fn unit(words: &[&str], rest: &str) -> String {
+    format!("[service.it]\ncommand = {:?}\n{rest}\n", command(words))
 }
 
 /// A home in which `it` was started.

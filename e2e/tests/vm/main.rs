@@ -1,11 +1,12 @@
 //! What needs a machine of one's own: limits by control groups, and a kernel that lacks what newer ones
-//! have. `cargo xtask vm` boots one, three times, with other control groups each time.
+//! have. `cargo xtask vm` boots one, with other control groups each time, and one that is small.
 //!
 //! The executable has its own `main`, because it also plays the programs that are guarded.
 
 mod guarding;
 mod limits;
 mod machine;
+mod memory;
 mod programs;
 mod survival;
 
@@ -31,7 +32,8 @@ fn main() {
     };
     let only = arguments.first().map_or("", String::as_str);
     let mut failed = Vec::new();
-    for (name, machines, test) in guarding::ALL.iter().chain(survival::ALL).chain(limits::ALL) {
+    let all = [guarding::ALL, survival::ALL, memory::ALL, limits::ALL];
+    for (name, machines, test) in all.into_iter().flatten() {
         if !machines.contains(&groups) || !name.contains(only) {
             continue;
         }

@@ -120,6 +120,34 @@ pub fn run(options: &Options) -> Result<(), String> {
     stages.finish()
 }
 
+/// How static programs of one target are built, for what runs them elsewhere.
+pub struct Static(&'static Target);
+
+impl Static {
+    /// For the target of this name; installs what it needs.
+    ///
+    /// # Errors
+    /// There is no such target, or something cannot be had.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let target = target::named(name)?;
+        musl::install(&[target])?;
+        Ok(Self(target))
+    }
+
+    /// Cargo, with a subcommand.
+    ///
+    /// # Errors
+    /// The standard library cannot be built.
+    pub fn cargo(&self, subcommand: &str) -> Result<Command, String> {
+        musl::cargo(self.0, subcommand)
+    }
+
+    /// A program of the C compiler's, such as `strip`.
+    pub fn tool(&self, name: &str) -> String {
+        self.0.gcc.replace("-gcc", &format!("-{name}"))
+    }
+}
+
 /// What tests are given.
 pub struct ForTests {
     /// The Debian package.
@@ -160,7 +188,7 @@ fn teller(targets: &[&Target], profile: &str) -> Result<PathBuf, String> {
 fn build(target: &Target, profile: &str) -> Result<PathBuf, String> {
     let mut cargo = match target.libc {
         Libc::Gnu => command::cargo(),
-        Libc::Musl => musl::cargo(target)?,
+        Libc::Musl => musl::cargo(target, "build")?,
     };
     if target.libc == Libc::Gnu {
         cargo.arg("build");

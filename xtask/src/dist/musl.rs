@@ -15,6 +15,7 @@ use std::process::Command;
 
 use super::target::Target;
 use crate::debian_rust::{self, Build};
+use crate::foreign::Foreign;
 use crate::{command, needs};
 
 /// What stands in for the one thing of glibc that Debian's unwinder asks for.
@@ -69,7 +70,7 @@ fn prepare(target: &Target) -> Result<(), String> {
     let cc = folder.join("cc");
     if !cc.is_file() {
         let root = folder.join("root");
-        unpack("musl-dev", target.debian, &folder, &root)?;
+        Foreign::open(target.debian, &folder)?.unpack("musl-dev", &root)?;
         wrapper(target, &folder, &root, &cc)?;
     }
     let unwinder = folder.join("libunwind.a");
@@ -83,51 +84,6 @@ fn prepare(target: &Target) -> Result<(), String> {
     debian_rust::remove(&built(target))?;
     // Last: it says that the library is made of it.
     write(&source, FIND_OBJECT, 0o644)
-}
-
-/// Downloads a package of an architecture by lists of its own, and unpacks it.
-fn unpack(package: &str, architecture: &str, work: &Path, into: &Path) -> Result<(), String> {
-    let state = work.join("apt");
-    for part in ["lists/partial", "cache/archives/partial"] {
-        let part = state.join(part);
-        fs::create_dir_all(&part).map_err(|e| format!("cannot make {}: {e}", part.display()))?;
-    }
-    let apt = |words: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.arg("-qq").args([
-            "-o".to_owned(),
-            format!("APT::Architecture={architecture}"),
-            "-o".to_owned(),
-            format!("APT::Architectures::={architecture}"),
-            "-o".to_owned(),
-            format!("Dir::State::lists={}", state.join("lists").display()),
-            "-o".to_owned(),
-            format!("Dir::Cache={}", state.join("cache").display()),
-        ]);
-        // No package of this architecture is installed here, and none is to be.
-        apt.args(["-o", "Dir::State::status=/dev/null"]);
-        apt.args([
-            "-o",
-            "APT::Sandbox::User=root",
-            "-o",
-            "Acquire::Languages=none",
-        ]);
-        command::run(apt.args(words).current_dir(work))
-    };
-    // One of several lists may be missing; the package is in the first.
-    let updated = apt(&["update"]);
-    apt(&["download", package]).map_err(|why| match &updated {
-        Err(before) => format!("{before}; {why}"),
-        Ok(()) => why,
-    })?;
-    let entries = fs::read_dir(work).map_err(|e| format!("cannot read {}: {e}", work.display()))?;
-    for entry in entries.flatten() {
-        let file = entry.path();
-        if file.extension().is_some_and(|ending| ending == "deb") {
-            command::run(Command::new("dpkg").arg("-x").arg(&file).arg(into))?;
-        }
-    }
-    debian_rust::remove(&state)
 }
 
 /// A C compiler for this C library: Debian's own specs, with the paths of what was unpacked.
@@ -204,8 +160,8 @@ fn sysroot(target: &Target) -> Result<PathBuf, String> {
     debian_rust::standard_library(&folder(target), target.triple, parts)
 }
 
-/// `cargo build` for a target.
-pub fn cargo(target: &Target) -> Result<Command, String> {
+/// `cargo build`, or what else of cargo's, for a target.
+pub fn cargo(target: &Target, subcommand: &str) -> Result<Command, String> {
     let cc = folder(target).join("cc").display().to_string();
     let build = Build {
         target: target.triple,
@@ -215,7 +171,7 @@ pub fn cargo(target: &Target) -> Result<Command, String> {
         place: super::folder().join("build"),
         sysroot: sysroot(target)?,
     };
-    let mut cargo = build.cargo("build");
+    let mut cargo = build.cargo(subcommand);
     let name = target.triple.replace('-', "_");
     cargo
         .env(format!("CC_{name}"), cc)

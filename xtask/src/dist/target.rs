@@ -90,16 +90,17 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Target>, String> {
         let own = TARGETS.iter().filter(|target| target.emulator.is_none());
         return Ok(own.collect());
     }
-    names
-        .iter()
-        .map(|name| {
-            TARGETS
-                .iter()
-                .find(|target| target.name == name)
-                .ok_or_else(|| {
-                    let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-                    format!("there is no target {name}; there are {}", all.join(", "))
-                })
-        })
-        .collect()
+    names.iter().map(|name| named(name)).collect()
+}
+
+/// The one of this name.
+///
+/// # Errors
+/// There is none.
+pub fn named(name: &str) -> Result<&'static Target, String> {
+    let found = TARGETS.iter().find(|target| target.name == name);
+    found.ok_or_else(|| {
+        let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+        format!("there is no target {name}; there are {}", all.join(", "))
+    })
 }

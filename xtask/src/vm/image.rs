@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::output;
 use super::packages::Packages;
-use super::{Program, output};
+use super::programs::Programs;
 
-/// For a disk.
+/// For a disk. Some kernels have the first ones built in.
 const MODULES: &[&str] = &[
     "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_ring.ko",
@@ -36,7 +37,7 @@ impl Image {
     ///
     /// # Errors
     /// A file cannot be copied, or a program is missing.
-    pub fn make(dir: &Path, packages: &Packages, programs: &[Program]) -> Result<Self, String> {
+    pub fn make(dir: &Path, packages: &Packages, programs: &Programs) -> Result<Self, String> {
         let root = dir.join("root");
         if root.exists() {
             fs::remove_dir_all(&root)
@@ -51,15 +52,19 @@ impl Image {
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy();
-            let to = root.join(format!("lib/modules/{at}-{name}"));
-            put(&packages.modules.join(module), &to)?;
+            let from = packages.modules.join(module);
+            if from.is_file() {
+                put(&from, &root.join(format!("lib/modules/{at}-{name}")))?;
+            }
         }
         let mut libraries = BTreeSet::new();
-        for program in programs {
+        for program in &programs.all {
             let to = root.join("tests").join(program.name);
             put(&program.path, &to)?;
-            strip(&to);
-            libraries.extend(libraries_of(&program.path)?);
+            strip(&programs.strip, &to);
+            if !programs.are_static {
+                libraries.extend(libraries_of(&program.path)?);
+            }
         }
         for library in libraries {
             let to = root.join(library.strip_prefix("/").unwrap_or(&library));
@@ -102,9 +107,9 @@ fn put(from: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// Without what only a debugger reads: the machine has to keep it in memory.
-fn strip(program: &Path) {
-    // Where there is no `strip`, it is larger.
-    let _ = Command::new("strip")
+fn strip(strip: &str, program: &Path) {
+    // Where there is none, it is larger.
+    let _ = Command::new(strip)
         .arg("--strip-debug")
         .arg(program)
         .status();

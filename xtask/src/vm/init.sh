@@ -27,7 +27,7 @@ for word in $(cat /proc/cmdline); do
 	esac
 done
 case $groups in
-v2)
+v2 | small)
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	;;
 v1)

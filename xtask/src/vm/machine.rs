@@ -7,22 +7,33 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::image::Image;
+use super::kind::Kind;
 use super::packages::Packages;
 
-/// Boots, and waits until it has switched itself off. `words` go to init, on the kernel's command line.
+/// One boot.
+pub struct Boot<'a> {
+    pub kind: &'a Kind,
+    pub packages: &'a Packages,
+    pub image: &'a Image,
+    /// What is said before each line of the console.
+    pub name: &'static str,
+    /// In MiB.
+    pub memory: u32,
+    /// For init, on the kernel's command line.
+    pub words: String,
+    /// How long it may take.
+    pub within: Duration,
+}
+
+/// Boots, and waits until it has switched itself off.
 ///
 /// # Errors
 /// A test in it failed, it never said how they went, or it took too long.
-pub fn boot(
-    packages: &Packages,
-    image: &Image,
-    groups: &str,
-    words: &str,
-    within: Duration,
-) -> Result<(), String> {
-    let mut qemu = Command::new("qemu-system-x86_64");
-    // No KVM: where it is offered to a container it often does not work.
-    qemu.args(["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"]);
+pub fn boot(boot: &Boot<'_>) -> Result<(), String> {
+    let mut qemu = Command::new(boot.kind.qemu);
+    qemu.args(boot.kind.board);
+    qemu.args(["-accel", "tcg", "-smp", "2", "-m"]);
+    qemu.arg(boot.memory.to_string());
     qemu.args([
         "-nodefaults",
         "-display",
@@ -31,14 +42,15 @@ pub fn boot(
         "stdio",
         "-no-reboot",
     ]);
-    qemu.arg("-kernel").arg(&packages.kernel);
-    qemu.arg("-initrd").arg(&image.archive);
+    qemu.arg("-kernel").arg(&boot.packages.kernel);
+    qemu.arg("-initrd").arg(&boot.image.archive);
     qemu.arg("-drive").arg(format!(
         "file={},format=raw,if=virtio,cache=unsafe",
-        image.disk.display()
+        boot.image.disk.display()
     ));
     qemu.arg("-append").arg(format!(
-        "console=ttyS0 quiet panic=-1 random.trust_cpu=on {words}"
+        "console={} quiet panic=-1 random.trust_cpu=on {}",
+        boot.kind.console, boot.words
     ));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut machine = Machine(child.map_err(|error| format!("cannot run qemu: {error}"))?);
@@ -55,13 +67,13 @@ pub fn boot(
             }
         }
     });
-    let deadline = Instant::now() + within;
+    let deadline = Instant::now() + boot.within;
     let mut verdict = Err("the machine switched off before the tests had ended".to_owned());
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                println!("  {groups:<4} | {line}");
-                if let Some(failed) = line.strip_prefix(&format!("vm: {groups}: failed=")) {
+                println!("  {:<5} | {line}", boot.name);
+                if let Some(failed) = line.strip_prefix(&format!("vm: {}: failed=", boot.name)) {
                     verdict = match failed {
                         "0" => Ok(()),
                         _ => Err("tests failed, see above".to_owned()),
@@ -71,7 +83,7 @@ pub fn boot(
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 drop(machine);
-                let seconds = within.as_secs();
+                let seconds = boot.within.as_secs();
                 return Err(format!(
                     "the machine was ended: it took longer than {seconds} s (--within)"
                 ));

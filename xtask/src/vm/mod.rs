@@ -9,13 +9,16 @@
 //!  cargo ─────► abide, suites ───┴─► initramfs ──qemu──► init ──► suites ──► "vm: …" on the console
 //! ```
 //!
-//! The same three times: with control groups v2, with v1 only, and with none.
+//! The same four times: with control groups v2, with v1 only, with none, and with little memory. `--target` has static
+//! programs in it, and for other processors a kernel of theirs.
 
 mod image;
+mod kind;
 mod machine;
 mod packages;
+mod programs;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -24,13 +27,22 @@ use clap::{Args, ValueEnum};
 use crate::command;
 use crate::stage::Stages;
 use image::Image;
+use kind::Kind;
+use machine::Boot;
+use programs::{CONTRACT, Programs, SCENARIOS};
+
+pub use programs::built;
 
 /// What `vm` can be told.
 #[derive(Args, Default)]
 pub struct Options {
-    /// Which control groups the machine has; may be given several times. All three by default.
-    #[arg(long = "groups", value_enum)]
-    groups: Vec<Groups>,
+    /// What the machine has; may be given several times. All four by default.
+    #[arg(long = "machine", alias = "groups", value_enum)]
+    machines: Vec<Machine>,
+    /// Its processor, and which programs it runs: `native`, those that are built for this machine; or the static ones for
+    /// `x86_64`, `aarch64`, `armv7`.
+    #[arg(long, default_value = "native")]
+    target: String,
     /// Only tests whose names have this in them.
     #[arg(long, default_value = "")]
     only: String,
@@ -45,23 +57,34 @@ pub struct Options {
     within: u64,
 }
 
-/// Which control groups a machine has.
+/// What a machine has.
 #[derive(Clone, Copy, ValueEnum)]
-enum Groups {
+enum Machine {
     /// The unified hierarchy, as on today's distributions.
     V2,
     /// One hierarchy a controller, as on RHEL 7 and 8.
     V1,
     /// None are mounted.
     None,
+    /// As `V2`, and 128 MiB of memory, without the contract suite, whose program alone takes much of that.
+    Small,
 }
 
-impl Groups {
+impl Machine {
     fn word(self) -> &'static str {
         match self {
             Self::V2 => "v2",
             Self::V1 => "v1",
             Self::None => "none",
+            Self::Small => "small",
+        }
+    }
+
+    /// In MiB.
+    fn memory(self) -> u32 {
+        match self {
+            Self::Small => 128,
+            _ => 1024,
         }
     }
 }
@@ -71,95 +94,44 @@ impl Groups {
 /// # Errors
 /// Something could not be had, or a test failed; names the machines.
 pub fn run(options: &Options) -> Result<(), String> {
-    let dir = command::root().join("target").join("vm");
+    let kind = Kind::named(&options.target)?;
+    let dir = command::root().join("target").join("vm").join(kind.name);
     std::fs::create_dir_all(&dir)
         .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-    let packages = packages::get(&dir)?;
-    let programs = programs(&options.profile)?;
-    let image = Image::make(&dir, &packages, &programs)?;
-    let chosen = if options.groups.is_empty() {
-        Groups::value_variants()
+    let packages = packages::get(&dir, kind)?;
+    let mut programs = Programs::build(kind, &options.profile)?;
+    let all = Machine::value_variants();
+    let chosen = if options.machines.is_empty() {
+        all
     } else {
-        &options.groups
+        &options.machines
     };
     let mut stages = Stages::default();
-    for groups in chosen {
-        let word = groups.word();
-        stages.run(&format!("machine with control groups {word}"), || {
-            let within = Duration::from_secs(options.within);
-            let words = format!(
-                "vm.groups={word} vm.suites={} vm.only={}",
-                options.suite, options.only
-            );
-            machine::boot(&packages, &image, word, &words, within)
+    let mut image = Image::make(&dir, &packages, &programs)?;
+    for machine in chosen {
+        let word = machine.word();
+        let mut suites = options.suite.clone();
+        if matches!(machine, Machine::Small) {
+            programs.all.retain(|program| program.name != CONTRACT);
+            image = Image::make(&dir, &packages, &programs)?;
+            suites = SCENARIOS.to_owned();
+        }
+        stages.run(&format!("{} machine, {word}", kind.name), || {
+            machine::boot(&Boot {
+                kind,
+                packages: &packages,
+                image: &image,
+                name: word,
+                memory: machine.memory(),
+                words: format!(
+                    "vm.groups={word} vm.suites={suites} vm.only={}",
+                    options.only
+                ),
+                within: Duration::from_secs(options.within),
+            })
         });
     }
     stages.finish()
-}
-
-/// A program that goes into the machine.
-struct Program {
-    /// What it is called there.
-    name: &'static str,
-    /// Where it was built.
-    path: PathBuf,
-}
-
-fn programs(profile: &str) -> Result<Vec<Program>, String> {
-    let abide = built(
-        &["build", "--profile", profile, "--package", "abide"],
-        "abide",
-    )?;
-    let contract = built(
-        &[
-            "test",
-            "--no-run",
-            "--package",
-            "abide-platform",
-            "--test",
-            "contract",
-        ],
-        "contract",
-    )?;
-    let scenarios = built(
-        &["test", "--no-run", "--package", "abide-e2e", "--test", "vm"],
-        "vm",
-    )?;
-    Ok(vec![
-        Program {
-            name: "abide",
-            path: abide,
-        },
-        Program {
-            name: "contract",
-            path: contract,
-        },
-        Program {
-            name: "scenarios",
-            path: scenarios,
-        },
-    ])
-}
-
-/// Builds with cargo, and says where the executable of this target is.
-pub fn built(args: &[&str], target: &str) -> Result<PathBuf, String> {
-    println!("$ cargo {}", args.join(" "));
-    let output = command::cargo()
-        .args(args)
-        .args(["--quiet", "--message-format=json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("cargo ended with {}", output.status));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let executable = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == target)
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
-    executable.ok_or_else(|| format!("cargo built no executable for {target}"))
 }
 
 /// Runs a program quietly and returns what it wrote.
