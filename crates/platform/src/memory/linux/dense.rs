@@ -36,7 +36,9 @@ const WORDS: usize = REGION / PAGE / 64;
 #[derive(Debug)]
 pub struct Dense(Mutex<Pages>);
 
-/// The beginning of each page that holds blocks.
+/// The beginning of each page that holds blocks. Blocks follow it, and all of them lie at multiples of [`ALIGN`]: without
+/// that it would end in between where pointers have 32 bits.
+#[repr(align(8))]
 struct Page {
     /// In the list of pages of this class that have room.
     next: *mut Page,
@@ -50,6 +52,8 @@ struct Page {
 }
 
 struct Free(*mut Free);
+
+const _: () = assert!(size_of::<Page>().is_multiple_of(ALIGN) && align_of::<Page>() <= ALIGN);
 
 /// The beginning of each region; its first page holds nothing else.
 struct Region {
