@@ -1,7 +1,7 @@
 //! launchd of macOS: a property list, and `launchctl`. Its text is tested; it has never run on a Mac.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::places::Places;
@@ -24,11 +24,10 @@ fn target(scope: Scope, name: &str) -> String {
 
 /// The property list. It is known to launchd from the next boot on, or from a start.
 pub(super) fn plan(service: &Service, scope: Scope, places: &Places) -> Plan {
-    let _ = scope;
     Plan {
         files: vec![File {
             path: places.definitions.join(format!("{}.plist", service.name)),
-            text: text(service),
+            text: text(service, &logs(scope, places)),
             mode: 0o644,
         }],
         notes: notes(service),
@@ -36,8 +35,25 @@ pub(super) fn plan(service: &Service, scope: Scope, places: &Places) -> Plan {
     }
 }
 
+/// Where output goes that nobody has said a file for. A user may not write to the machine's.
+fn logs(scope: Scope, places: &Places) -> PathBuf {
+    match (scope, places.definitions.parent()) {
+        (Scope::User, Some(library)) => library.join("Logs"),
+        _ => "/var/log".into(),
+    }
+}
+
+/// What has it started again: nothing that was not to come up by itself, for launchd starts at boot what it keeps alive.
+fn restart(service: &Service) -> Restart {
+    if service.start.at_boot() {
+        service.restart
+    } else {
+        Restart::Never
+    }
+}
+
 /// launchd.plist(5).
-fn text(service: &Service) -> String {
+fn text(service: &Service, logs: &Path) -> String {
     let mut list = List(String::new());
     list.string("Label", &service.name);
     let program = service.program.to_string_lossy();
@@ -49,7 +65,7 @@ fn text(service: &Service) -> String {
     if service.start == Start::Disabled {
         list.flag("Disabled", true);
     }
-    match service.restart {
+    match restart(service) {
         Restart::Never => list.flag("KeepAlive", false),
         Restart::Always => list.flag("KeepAlive", true),
         Restart::OnFailure | Restart::OnAbnormal => {
@@ -89,7 +105,7 @@ fn text(service: &Service) -> String {
     let log = service
         .log_file
         .clone()
-        .unwrap_or_else(|| format!("/var/log/{}.log", service.name).into());
+        .unwrap_or_else(|| logs.join(format!("{}.log", service.name)));
     list.string("StandardOutPath", &log.to_string_lossy());
     list.string("StandardErrorPath", &log.to_string_lossy());
     format!(
@@ -138,6 +154,11 @@ fn notes(service: &Service) -> Vec<String> {
     let mut notes = Vec::new();
     if service.start == Start::Delayed {
         notes.push("launchd delays nothing: it is started with the others");
+    }
+    if restart(service) != service.restart {
+        notes.push(
+            "launchd starts at boot what it starts again after a failure: this one, which only you start, it does not",
+        );
     }
     if !service.dependencies.is_empty() {
         notes.push("launchd knows no dependencies: it is started with the others");
@@ -244,5 +265,44 @@ mod tests {
             parse("system/web = {\n\tstate = running\n\tpid = 77\n\tlast exit code = 0\n}\n");
         assert_eq!((status.state, status.pid), (State::Running, Some(77)));
         assert_eq!(parse("").state, State::Stopped);
+    }
+
+    fn planned(scope: Scope, change: impl Fn(&mut Service)) -> (String, Vec<String>) {
+        let around = super::super::Surroundings {
+            home: Some("/Users/bob".into()),
+            ..super::super::Surroundings::of_this_process()
+        };
+        let places = Places::find(super::super::Kind::Launchd, scope, &around).expect("places");
+        let mut service = Service::new("web", "/usr/bin/web");
+        change(&mut service);
+        let plan = plan(&service, scope, &places);
+        (plan.files[0].text.clone(), plan.notes)
+    }
+
+    /// launchd.plist(5): "the use of this key implicitly implies RunAtLoad".
+    #[test]
+    fn what_is_not_to_come_up_by_itself_is_not_kept_alive() {
+        for start in [Start::Manual, Start::Disabled] {
+            let (text, notes) = planned(Scope::System, |service| service.start = start);
+            assert!(text.contains("<key>KeepAlive</key>\n\t<false/>"), "{text}");
+            assert!(
+                notes.iter().any(|note| note.contains("after a failure")),
+                "{notes:?}"
+            );
+        }
+        let (text, notes) = planned(Scope::System, |_| {});
+        assert!(text.contains("<key>SuccessfulExit</key>"), "{text}");
+        assert_eq!(notes, [""; 0]);
+    }
+
+    #[test]
+    fn what_a_users_service_says_goes_where_that_user_may_write() {
+        let (text, _) = planned(Scope::User, |_| {});
+        assert!(
+            text.contains("<string>/Users/bob/Library/Logs/web.log</string>"),
+            "{text}"
+        );
+        let (text, _) = planned(Scope::System, |_| {});
+        assert!(text.contains("<string>/var/log/web.log</string>"), "{text}");
     }
 }

@@ -67,7 +67,8 @@ pub struct Service {
     /// What is taken from it that it does not need. systemd only.
     pub sandbox: Option<Sandbox>,
     /// Where its output goes with managers that keep none (SysV, OpenRC, launchd); `None`:
-    /// `/var/log/NAME.log`. systemd: the journal; runit: svlogd in `/var/log/NAME`.
+    /// `/var/log/NAME.log` (launchd, of a user: `~/Library/Logs/NAME.log`). systemd: the journal; runit: svlogd in
+    /// `/var/log/NAME`.
     pub log_file: Option<PathBuf>,
     /// What only the Service Control Manager of Windows can be told.
     pub scm: ScmSettings,
