@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::definition::{Command, Definition, Log, script, systemd};
+use super::definition::{Command, Definition, Log, launchd, script, systemd};
 use super::finding::{Check, Finding, Level};
 use super::ports::{self, Port};
 use super::{judge, read, scm};
@@ -85,7 +85,7 @@ pub fn of_service(manager: &Manager, name: &str, unit: Option<&Unit>) -> Result<
     }
     let mut definition = match manager.kind() {
         Kind::Systemd => of_systemd(manager, name, &mut findings)?,
-        _ => of_scripts(manager, name, &mut findings)?,
+        _ => of_file(manager, name, &mut findings)?,
     };
     if let Some(unit) = unit {
         definition.files.extend(unit.files.iter().cloned());
@@ -271,18 +271,18 @@ fn not_registered(manager: &Manager, name: &str) -> Finding {
     )
 }
 
-/// runit, OpenRC and SysV: what their script says. Of launchd and the SCM nothing can be read here.
-fn of_scripts(
+/// runit, OpenRC and SysV: what their script says; launchd: its property list.
+fn of_file(
     manager: &Manager,
     name: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<Definition, Error> {
     let main = manager.main_file(name);
-    let Ok(text) = fs::read(&main) else {
+    let Ok(bytes) = fs::read(&main) else {
         findings.push(not_registered(manager, name));
         return Ok(Definition::default());
     };
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let definition = match manager.kind() {
         Kind::Runit => {
             let folder = main.parent().unwrap_or(&main).to_owned();
@@ -301,12 +301,19 @@ fn of_scripts(
         }
         Kind::OpenRc => script::openrc(&main, &text),
         Kind::SysV => script::sysv(&main, &text),
-        kind => {
+        Kind::Launchd => {
+            let around = launchd::Around {
+                name,
+                scope: manager.scope(),
+                ours: manager.definition(name).is_some(),
+            };
+            launchd::read(&main, &bytes, &around)
+        }
+        kind @ (Kind::Systemd | Kind::Scm) => {
             return Err(Error::Unsupported {
-                what: format!("examine {name}"),
+                what: format!("examine {name} by its file"),
                 manager: kind,
-                why: "this version has a doctor for systemd, runit, OpenRC and SysV only"
-                    .to_owned(),
+                why: "it has services by other means".to_owned(),
             });
         }
     };

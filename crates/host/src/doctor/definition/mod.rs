@@ -1,5 +1,6 @@
 //! What a service's definition says, whichever manager reads it.
 
+pub(super) mod launchd;
 pub(super) mod script;
 pub(super) mod systemd;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use super::facts::Questions;
 use super::finding::Finding;
+use crate::Scope;
 
 /// What will be done when the service is started.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Definition {
     pub logs: Vec<Log>,
     /// Other services that must be there.
     pub dependencies: Vec<Dependency>,
+    /// It is launchd's, and whose: launchd takes no files that others may write to.
+    pub launchd: Option<Scope>,
     /// What is wrong with the text itself.
     pub findings: Vec<Finding>,
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::definition::{Command, Definition, Log};
 use super::facts::{End, Facts, NodeKind, User};
 use super::finding::{Check, Finding};
+use crate::Scope;
 
 /// All that is wrong with a service, in the order of [`Check`], each thing once.
 pub(super) fn service(
@@ -24,7 +25,7 @@ pub(super) fn service(
         }
     }
     for command in &definition.commands {
-        account(command, facts, &mut findings);
+        account(command, definition.launchd, facts, &mut findings);
         program::judge(command, facts, &mut findings);
         directory(command, facts, &mut findings);
     }
@@ -32,10 +33,15 @@ pub(super) fn service(
         (&definition.files, "says what is executed"),
         (&definition.reads, "says what its variables are"),
     ] {
-        let holes = files
-            .iter()
-            .filter_map(|file| program::holes(file, what, &facts.default_user, facts));
-        findings.extend(holes);
+        for file in files {
+            let refused = definition
+                .launchd
+                .and_then(|scope| refused(file, scope, facts));
+            let hole = program::holes(file, what, &facts.default_user, facts);
+            // That it is refused says what is wrong with the file itself.
+            let hole = hole.filter(|hole| refused.is_none() || hole.about.as_ref() != Some(file));
+            findings.extend(refused.into_iter().chain(hole));
+        }
     }
     for file in &definition.reads {
         if facts.missing(file) {
@@ -85,17 +91,53 @@ fn missing(by: &str, name: &str) -> Finding {
     )
 }
 
-fn account(command: &Command, facts: &Facts, findings: &mut Vec<Finding>) {
+/// launchd passes over a list that others than its owner may write to, or that belongs to somebody else than root and
+/// the one whose services they are ("dubious" in `launchctl`'s words).
+fn refused(file: &Path, scope: Scope, facts: &Facts) -> Option<Finding> {
+    let node = facts.node(file)?;
+    let shown = file.display();
+    let fault =
+        |what: String, fix: String| Some(Finding::fault(Check::Writable, what, fix).about(file));
+    let own = scope == Scope::User && node.uid == facts.default_user.uid;
+    if node.uid != 0 && !own {
+        return fault(
+            format!(
+                "{shown} belongs to {}, and launchd does not take what is neither root's nor its user's",
+                facts.name(node.uid)
+            ),
+            match scope {
+                Scope::System => format!("`chown root:wheel {shown}`"),
+                Scope::User => format!("`chown {} {shown}`", facts.default_user.name),
+            },
+        );
+    }
+    if node.mode & 0o022 != 0 {
+        return fault(
+            format!(
+                "{shown} can be written to by others than its owner ({}), and launchd does not take it then",
+                node.permissions()
+            ),
+            format!("`chmod go-w {shown}`"),
+        );
+    }
+    None
+}
+
+fn account(command: &Command, launchd: Option<Scope>, facts: &Facts, findings: &mut Vec<Finding>) {
     if command.account.dynamic {
         return;
     }
+    let make = |program: &str, name: &str| match launchd {
+        Some(_) => "make it in the system's settings, or name another".to_owned(),
+        None => format!("make it (`{program} --system {name}`), or name another"),
+    };
     if let Some(user) = &command.account.user
         && facts.users.get(user) == Some(&None)
     {
         findings.push(Finding::fault(
             Check::Account,
             format!("there is no user {user}, as whom it is to run"),
-            format!("make it (`useradd --system {user}`), or name another"),
+            make("useradd", user),
         ));
     }
     if let Some(group) = &command.account.group
@@ -104,7 +146,7 @@ fn account(command: &Command, facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(Finding::fault(
             Check::Account,
             format!("there is no group {group}, as which it is to run"),
-            format!("make it (`groupadd --system {group}`), or name another"),
+            make("groupadd", group),
         ));
     }
 }

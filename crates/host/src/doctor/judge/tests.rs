@@ -1,5 +1,7 @@
 //! Faults that are planted one at a time in a service that is sound.
 
+mod launchd;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -169,21 +171,22 @@ impl World {
         }
     }
 
-    /// The one finding, which is a fault of this check with these words and a way out.
+    /// The one finding, which is a fault.
     #[track_caller]
     fn has_only(&mut self, check: Check, words: &str) -> Finding {
-        let findings = self.findings();
-        assert_eq!(findings.len(), 1, "{findings:#?}");
-        let found = findings.into_iter().next().expect("one");
-        assert_eq!(
-            (found.check, found.level),
-            (check, Level::Fault),
-            "{found:#?}"
-        );
-        assert!(found.what.contains(words), "{found:#?}");
-        assert!(!found.fix.is_empty());
-        found
+        only(self.findings(), (check, Level::Fault), words)
     }
+}
+
+/// The one finding, of this check and level, with these words and a way out.
+#[track_caller]
+fn only(findings: Vec<Finding>, of: (Check, Level), words: &str) -> Finding {
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    let found = findings.into_iter().next().expect("one");
+    assert_eq!((found.check, found.level), of, "{found:#?}");
+    assert!(found.what.contains(words), "{found:#?}");
+    assert!(!found.fix.is_empty());
+    found
 }
 
 #[test]
