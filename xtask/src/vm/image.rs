@@ -33,11 +33,16 @@ pub struct Image {
 }
 
 impl Image {
-    /// Puts everything together in `dir`.
+    /// Puts everything together in `dir`, with no other suites than these.
     ///
     /// # Errors
     /// A file cannot be copied, or a program is missing.
-    pub fn make(dir: &Path, packages: &Packages, programs: &Programs) -> Result<Self, String> {
+    pub fn make(
+        dir: &Path,
+        packages: &Packages,
+        programs: &Programs,
+        suites: &[&str],
+    ) -> Result<Self, String> {
         let root = dir.join("root");
         if root.exists() {
             fs::remove_dir_all(&root)
@@ -58,7 +63,7 @@ impl Image {
             }
         }
         let mut libraries = BTreeSet::new();
-        for program in &programs.all {
+        for program in programs.with(suites) {
             let to = root.join("tests").join(program.name);
             put(&program.path, &to)?;
             strip(&programs.strip, &to);

@@ -29,7 +29,7 @@ use crate::stage::Stages;
 use image::Image;
 use kind::Kind;
 use machine::Boot;
-use programs::{CONTRACT, Programs, SCENARIOS};
+use programs::Programs;
 
 pub use programs::built;
 
@@ -46,9 +46,9 @@ pub struct Options {
     /// Only tests whose names have this in them.
     #[arg(long, default_value = "")]
     only: String,
-    /// Only this suite: `contract` or `scenarios`.
-    #[arg(long, default_value = "contract,scenarios")]
-    suite: String,
+    /// Only this suite; may be given several times. Both by default.
+    #[arg(long = "suite", value_enum, value_delimiter = ',')]
+    suites: Vec<Suite>,
     /// Profile that `abide` is built with.
     #[arg(long, default_value = "ci")]
     profile: String,
@@ -66,11 +66,35 @@ enum Machine {
     V1,
     /// None are mounted.
     None,
-    /// As `V2`, and 128 MiB of memory, without the contract suite, whose program alone takes much of that.
+    /// As `V2`, and 128 MiB of memory; without the contract suite, whose program alone takes much of that.
     Small,
 }
 
+/// What runs in a machine.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// What `abide-platform` promises, by its contract.
+    Contract,
+    /// Those of `e2e/tests/vm`, with the real binary.
+    Scenarios,
+}
+
+impl Suite {
+    /// What its program is called in the machine.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Contract => "contract",
+            Self::Scenarios => "scenarios",
+        }
+    }
+}
+
 impl Machine {
+    /// It has room for this suite.
+    fn takes(self, suite: Suite) -> bool {
+        !matches!((self, suite), (Self::Small, Suite::Contract))
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::V2 => "v2",
@@ -99,23 +123,24 @@ pub fn run(options: &Options) -> Result<(), String> {
     std::fs::create_dir_all(&dir)
         .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     let packages = packages::get(&dir, kind)?;
-    let mut programs = Programs::build(kind, &options.profile)?;
-    let all = Machine::value_variants();
-    let chosen = if options.machines.is_empty() {
-        all
-    } else {
-        &options.machines
-    };
+    let machines = all_unless_named(&options.machines);
+    let suites = all_unless_named(&options.suites);
+    let needed = |suite: &Suite| machines.iter().any(|machine| machine.takes(*suite));
+    let built: Vec<Suite> = suites.iter().copied().filter(needed).collect();
+    if built.is_empty() {
+        return Err("none of these machines has room for that suite".to_owned());
+    }
+    let programs = Programs::build(kind, &options.profile, &built)?;
     let mut stages = Stages::default();
-    let mut image = Image::make(&dir, &packages, &programs)?;
-    for machine in chosen {
+    for machine in machines {
         let word = machine.word();
-        let mut suites = options.suite.clone();
-        if matches!(machine, Machine::Small) {
-            programs.all.retain(|program| program.name != CONTRACT);
-            image = Image::make(&dir, &packages, &programs)?;
-            suites = SCENARIOS.to_owned();
-        }
+        let runs = |suite: &&Suite| machine.takes(**suite);
+        let suites: Vec<&str> = built
+            .iter()
+            .filter(runs)
+            .map(|suite| suite.word())
+            .collect();
+        let image = Image::make(&dir, &packages, &programs, &suites)?;
         stages.run(&format!("{} machine, {word}", kind.name), || {
             machine::boot(&Boot {
                 kind,
@@ -124,7 +149,8 @@ pub fn run(options: &Options) -> Result<(), String> {
                 name: word,
                 memory: machine.memory(),
                 words: format!(
-                    "vm.groups={word} vm.suites={suites} vm.only={}",
+                    "vm.groups={word} vm.suites={} vm.only={}",
+                    suites.join(","),
                     options.only
                 ),
                 within: Duration::from_secs(options.within),
@@ -132,6 +158,14 @@ pub fn run(options: &Options) -> Result<(), String> {
         });
     }
     stages.finish()
+}
+
+fn all_unless_named<T: ValueEnum>(named: &[T]) -> &[T] {
+    if named.is_empty() {
+        T::value_variants()
+    } else {
+        named
+    }
 }
 
 /// Runs a program quietly and returns what it wrote.

@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use super::Suite;
 use super::kind::Kind;
 use crate::command;
-
-/// The suites, as they are called in the machine.
-pub const CONTRACT: &str = "contract";
-pub const SCENARIOS: &str = "scenarios";
 
 /// A program that goes into the machine.
 pub struct Program {
@@ -20,7 +17,9 @@ pub struct Program {
 
 /// All of them.
 pub struct Programs {
-    pub all: Vec<Program>,
+    /// `abide`, which every machine has.
+    pub abide: Program,
+    pub suites: Vec<Program>,
     /// They need no library.
     pub are_static: bool,
     /// What takes from them what only a debugger reads.
@@ -32,7 +31,7 @@ impl Programs {
     ///
     /// # Errors
     /// They cannot be built.
-    pub fn build(kind: &Kind, profile: &str) -> Result<Self, String> {
+    pub fn build(kind: &Kind, profile: &str, suites: &[Suite]) -> Result<Self, String> {
         let how = kind.build()?;
         let make = |name, words: &[&str], target| {
             let mut cargo = match &how {
@@ -48,24 +47,26 @@ impl Programs {
             Ok::<_, String>(Program { name, path })
         };
         let abide = ["build", "--profile", profile, "--package", "abide"];
-        let contract = [
-            "test",
-            "--no-run",
-            "--package",
-            "abide-platform",
-            "--test",
-            "contract",
-        ];
-        let scenarios = ["test", "--no-run", "--package", "abide-e2e", "--test", "vm"];
+        let suite = |suite: &Suite| {
+            let (package, test) = match suite {
+                Suite::Contract => ("abide-platform", "contract"),
+                Suite::Scenarios => ("abide-e2e", "vm"),
+            };
+            let words = ["test", "--no-run", "--package", package, "--test", test];
+            make(suite.word(), &words, test)
+        };
         Ok(Self {
-            all: vec![
-                make("abide", &abide, "abide")?,
-                make(CONTRACT, &contract, "contract")?,
-                make(SCENARIOS, &scenarios, "vm")?,
-            ],
+            abide: make("abide", &abide, "abide")?,
+            suites: suites.iter().map(suite).collect::<Result<_, _>>()?,
             are_static: how.is_some(),
             strip: how.map_or_else(|| "strip".to_owned(), |how| how.tool("strip")),
         })
+    }
+
+    /// `abide`, and the suites of these names.
+    pub fn with(&self, suites: &[&str]) -> impl Iterator<Item = &Program> {
+        let named = |program: &&Program| suites.contains(&program.name);
+        std::iter::once(&self.abide).chain(self.suites.iter().filter(named))
     }
 }
 
