@@ -105,7 +105,7 @@ fn text(service: &Service, logs: &Path) -> String {
     let log = service
         .log_file
         .clone()
-        .unwrap_or_else(|| logs.join(format!("{}.log", service.name)));
+        .unwrap_or_else(|| format!("{}/{}.log", logs.display(), service.name).into());
     list.string("StandardOutPath", &log.to_string_lossy());
     list.string("StandardErrorPath", &log.to_string_lossy());
     format!(
@@ -276,7 +276,8 @@ mod tests {
         let mut service = Service::new("web", "/usr/bin/web");
         change(&mut service);
         let plan = plan(&service, scope, &places);
-        (plan.files[0].text.clone(), plan.notes)
+        // Windows puts paths together otherwise.
+        (plan.files[0].text.replace('\\', "/"), plan.notes)
     }
 
     /// launchd.plist(5): "the use of this key implicitly implies RunAtLoad".
