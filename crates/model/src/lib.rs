@@ -4,6 +4,7 @@
 //! Architecture invariant: nothing in this crate reads a clock, a file, the environment or the
 //! operating system. It depends on serde alone, so that every other crate may depend on it.
 
+mod account;
 #[cfg(feature = "api")]
 pub mod api;
 mod cpus;
@@ -26,6 +27,7 @@ mod status;
 mod stop;
 mod time;
 
+pub use account::{AccountKind, AccountName};
 pub use cpus::{CpuSet, CpuSetError};
 pub use event::{Died, EVENTS_VERSION, Event, EventKind, Severity};
 pub use exit::{ExitClass, ExitStatus, LastExit, SuccessExit};

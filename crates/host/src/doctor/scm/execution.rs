@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use abide_model::{AccountKind, AccountName};
+
 use super::access::{
     Answer, CHANGE_ABOVE, CHANGE_FILE, CHANGE_FOLDER, CHANGE_ROOT, DELETE, EXECUTE, READ_DATA,
     Security, Token, WRITE_DATA, names,
@@ -380,10 +382,11 @@ impl Refusal<'_> {
     }
 }
 
-/// An account as icacls takes it: `.` stands for this machine for the manager alone, and so does `LocalSystem`.
-fn icacls_name(account: &str) -> &str {
-    if account.eq_ignore_ascii_case("LocalSystem") {
-        return "SYSTEM";
+/// An account as icacls takes it, which knows neither `.` nor `LocalSystem`.
+fn icacls_name(account: &str) -> String {
+    let account = AccountName::new(account);
+    match account.kind() {
+        AccountKind::System => "SYSTEM".to_owned(),
+        _ => account.looked_up().to_owned(),
     }
-    account.strip_prefix(r".\").unwrap_or(account)
 }

@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_model::{AccountKind, AccountName};
+
 pub use registration::Registration;
 
 use super::{Change, Status};
@@ -27,7 +29,6 @@ use crate::process::pause;
 use crate::{Error, Service};
 use act::Limit;
 use calls::{Calls, Value};
-use registration::{looked_up, without_password};
 
 /// Between two looks at whether a name is gone.
 const LOOK: Duration = Duration::from_millis(25);
@@ -61,13 +62,13 @@ pub(crate) struct Examined {
 /// Whether an account of Windows logs on with a password: those of the system, virtual ones and managed ones do not.
 #[must_use]
 pub fn needs_password(account: &str) -> bool {
-    !without_password(&registration::account(account))
+    AccountName::new(account).has_password()
 }
 
 /// Whether an account of Windows must be given the right to what is the machine's: every one but the machine's own.
 #[must_use]
 pub fn needs_rights(account: &str) -> bool {
-    registration::account(account) != registration::LOCAL_SYSTEM
+    AccountName::new(account).kind() != AccountKind::System
 }
 
 /// The Service Control Manager of some machine.
@@ -97,17 +98,16 @@ impl Scm {
     pub(super) fn check(&self, service: &Service) -> Result<(), Error> {
         let wanted = Registration::of(service)?;
         let invalid = |why: String| Err(Error::Invalid(format!("install {}: {why}", service.name)));
-        let account = &wanted.account;
-        if wanted.password.is_some() && without_password(account) {
+        let account = AccountName::new(&wanted.account);
+        if wanted.password.is_some() && !account.has_password() {
             return invalid(format!("{account} has no password; leave it out"));
         }
         // Virtual accounts are there when their service is.
-        let made_by_windows = account == registration::LOCAL_SYSTEM
-            || account.to_lowercase().starts_with(r"nt service\");
-        if made_by_windows {
+        if matches!(account.kind(), AccountKind::System | AccountKind::Virtual) {
             return Ok(());
         }
-        let there = self.calls.account_exists(looked_up(account)).map_err(|e| {
+        let there = self.calls.account_exists(account.looked_up());
+        let there = there.map_err(|e| {
             explain::error(
                 &format!("look for the account {account}"),
                 &service.name,
@@ -118,10 +118,10 @@ impl Scm {
             return invalid(format!("there is no account {account}"));
         }
         let has_it = match write::read(&*self.calls, &service.name)? {
-            Some((before, _)) => before.account.eq_ignore_ascii_case(account),
+            Some((before, _)) => before.account.eq_ignore_ascii_case(account.as_str()),
             None => false,
         };
-        if !has_it && wanted.password.is_none() && !without_password(account) {
+        if !has_it && wanted.password.is_none() && account.has_password() {
             return invalid(format!(
                 "the account {account} logs on with a password; give it"
             ));
@@ -206,11 +206,10 @@ impl Scm {
         let Some((registration, ours)) = write::read(&*self.calls, name)? else {
             return Ok(None);
         };
-        let account = &registration.account;
-        let account = if account.eq_ignore_ascii_case(registration::LOCAL_SYSTEM) {
-            Some(true)
-        } else {
-            self.calls.account_exists(looked_up(account)).ok()
+        let account = AccountName::new(&registration.account);
+        let there = match account.kind() {
+            AccountKind::System => Some(true),
+            _ => self.calls.account_exists(account.looked_up()).ok(),
         };
         let (mut missing, mut disabled) = (Vec::new(), Vec::new());
         let needed = registration.dependencies.iter();
@@ -225,9 +224,9 @@ impl Scm {
         let mark = self.calls.value(&Registration::key(name), "DeleteFlag");
         Ok(Some(Examined {
             program: command_line::split(&registration.image_path).map(|(program, _)| program),
-            account,
-            account_name: looked_up(&registration.account).to_owned(),
-            needs_log_on: registration::logs_on_by_right(&registration.account),
+            account: there,
+            account_name: account.looked_up().to_owned(),
+            needs_log_on: account.logs_on_by_right(),
             missing,
             disabled,
             leaving: matches!(mark, Ok(Some(calls::Value::Number(1)))),

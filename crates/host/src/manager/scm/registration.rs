@@ -3,6 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use abide_model::{AccountKind, AccountName};
+
 use super::{command_line, rights};
 use crate::Error;
 use crate::service::{
@@ -15,9 +17,6 @@ pub(crate) const OWN_PROCESS: u32 = 0x10;
 
 /// Before a group's name in a list of dependencies (`SC_GROUP_IDENTIFIER`).
 const GROUP: char = '+';
-
-/// The account that stands for the machine.
-pub(crate) const LOCAL_SYSTEM: &str = "LocalSystem";
 
 /// After so long without a failure the count of failures begins anew, where nothing is said.
 const RESET: Duration = Duration::from_secs(24 * 60 * 60);
@@ -68,10 +67,10 @@ impl Registration {
     /// [`Error::Invalid`]: what cannot be written.
     pub(super) fn of(service: &Service) -> Result<Self, Error> {
         let scm = &service.scm;
-        let account = service
-            .user
-            .as_deref()
-            .map_or_else(|| LOCAL_SYSTEM.to_owned(), account);
+        let account = match &service.user {
+            Some(name) => AccountName::new(name),
+            None => AccountName::system(),
+        };
         let groups = scm.groups.iter().map(|group| Self::group(group));
         let variables = service.environment.iter();
         Ok(Self {
@@ -96,10 +95,12 @@ impl Registration {
             rights: scm
                 .rights
                 .iter()
-                .filter(|right| account != LOCAL_SYSTEM || right.holder == Holder::Identifier)
+                .filter(|right| {
+                    account.kind() != AccountKind::System || right.holder == Holder::Identifier
+                })
                 .cloned()
                 .collect(),
-            account,
+            account: account.to_string(),
             dependencies: service.dependencies.iter().cloned().chain(groups).collect(),
             recovery: scm
                 .recovery
@@ -161,41 +162,6 @@ impl Registration {
 /// Whether a name among what a service depends on is a group's.
 pub(super) fn is_group(name: &str) -> bool {
     name.starts_with(GROUP)
-}
-
-/// The account as the manager writes it.
-pub(super) fn account(name: &str) -> String {
-    let plain = name.to_lowercase();
-    match plain.strip_prefix(r"nt authority\").unwrap_or(&plain) {
-        "localsystem" | "system" => LOCAL_SYSTEM.to_owned(),
-        "localservice" | "local service" => r"NT AUTHORITY\LocalService".to_owned(),
-        "networkservice" | "network service" => r"NT AUTHORITY\NetworkService".to_owned(),
-        _ if name.contains(['\\', '@']) => name.to_owned(),
-        // Without a domain the manager would look nowhere.
-        _ => format!(r".\{name}"),
-    }
-}
-
-/// Whether accounts of this kind log on without a password.
-pub(super) fn without_password(account: &str) -> bool {
-    let lower = account.to_lowercase();
-    lower == "localsystem"
-        || lower.starts_with(r"nt authority\")
-        || lower.starts_with(r"nt service\")
-        || lower.ends_with('$')
-}
-
-/// Whether accounts of this kind must have been given the right to log on as a service: Windows's own have it.
-pub(super) fn logs_on_by_right(account: &str) -> bool {
-    let lower = account.to_lowercase();
-    !(lower == "localsystem"
-        || lower.starts_with(r"nt authority\")
-        || lower.starts_with(r"nt service\"))
-}
-
-/// The name by which Windows finds an account: `.` stands for this machine for the manager alone.
-pub(super) fn looked_up(account: &str) -> &str {
-    account.strip_prefix(r".\").unwrap_or(account)
 }
 
 fn recovery(restart: Restart, delay: Duration) -> Recovery {
@@ -279,7 +245,7 @@ impl fmt::Display for Registration {
             let key = Self::source_key(&self.name);
             line(&format!(r"{key}\EventMessageFile"), file);
         }
-        if logs_on_by_right(&self.account) {
+        if AccountName::new(&self.account).logs_on_by_right() {
             line(&format!("right of {}", self.account), "log on as a service");
         }
         for right in &self.rights {

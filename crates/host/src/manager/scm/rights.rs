@@ -5,8 +5,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use abide_model::AccountName;
+
 use super::calls::{Calls, Value};
-use super::registration::{Registration, logs_on_by_right};
+use super::registration::Registration;
 use super::write::{Undo, Writing};
 use crate::service::{Access, Holder, Right};
 
@@ -130,7 +132,7 @@ impl Writing<'_> {
             self.set_parameter(LOG_ON, None)?;
         }
         if !account
-            || !logs_on_by_right(&wanted.account)
+            || !AccountName::new(&wanted.account).logs_on_by_right()
             || calls.may_be_service(&wanted.account)?
         {
             return Ok(());

@@ -67,7 +67,7 @@ pub(super) fn of_service(examined: &Examined) -> (Account, Option<Token>) {
 /// Of the three that Windows itself has, in whatever language, without asking.
 fn identifier(name: &str) -> Option<String> {
     let of_windows = match name.to_ascii_lowercase().as_str() {
-        "" | "localsystem" => Some("S-1-5-18"),
+        "" | r"nt authority\system" => Some("S-1-5-18"),
         r"nt authority\localservice" => Some("S-1-5-19"),
         r"nt authority\networkservice" => Some("S-1-5-20"),
         _ => None,

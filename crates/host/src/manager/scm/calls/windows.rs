@@ -2,11 +2,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_model::AccountName;
 use abide_platform::service_manager::{self as manager, Configuration};
 use abide_platform::{access, account, registry};
 
 use super::super::explain;
-use super::super::registration::{Registration, looked_up};
+use super::super::registration::Registration;
 use super::{Calls, RunState, Setting, Value};
 use crate::service::{Access, Password, Recovery, RecoveryAction, RecoveryKind, Right, ServiceSid};
 
@@ -85,7 +86,7 @@ fn known<T: Default>(answer: io::Result<T>) -> io::Result<T> {
 }
 
 fn identifier(account: &str) -> io::Result<String> {
-    let found = account::sid_of(looked_up(account))?;
+    let found = account::sid_of(AccountName::new(account).looked_up())?;
     found.ok_or_else(|| io::Error::other("there is no such account"))
 }
 
@@ -225,11 +226,11 @@ impl Calls for Machine {
     }
 
     fn may_be_service(&self, name: &str) -> io::Result<bool> {
-        account::may_be_service(looked_up(name))
+        account::may_be_service(AccountName::new(name).looked_up())
     }
 
     fn let_be_service(&self, name: &str, allowed: bool) -> io::Result<()> {
-        account::let_be_service(looked_up(name), allowed)
+        account::let_be_service(AccountName::new(name).looked_up(), allowed)
     }
 
     fn allow(&self, account: &str, right: &Right) -> io::Result<()> {
