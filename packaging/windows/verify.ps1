@@ -6,7 +6,9 @@
 # With -Abide PATH\abide.exe, in a console of an administrator, it also makes a service "abide-verify" with that program,
 # reads with Windows's own tools what was written, and removes it.
 #
-# For an administrator it makes a service "abide-verify-controls" with an example of the library, too, and removes it.
+# For an administrator it makes a service "abide-verify-controls" with an example of the library, too, and removes it; and, where
+# abide.exe is beside it, a user "abide-verify" with a password of its own, as whom a service "abide-verify-user" runs a program, and
+# removes both.
 #
 # Without these it needs no rights but those of an ordinary user, writes to the folder of temporary files alone, and leaves
 # no process behind: everything that it starts is in a job that ends with it.
@@ -159,6 +161,59 @@ function Test-Services([string]$example) {
         & sc.exe delete $name | Out-Null
     }
 }
+# A unit of another account. The user may log on as a batch job, as one of the backup operators: a service's logon is refused first.
+function Test-Account([string]$abide) {
+    $user = 'abide-verify'
+    $service = 'abide-verify-user'
+    $folder = Join-Path $env:ProgramData 'abide-verify-user'
+    $place = "$env:ProgramData\abide\hosted\$service"
+    $secret = 'aA1!' + [guid]::NewGuid().ToString('N').Substring(0, 10)
+    Remove-Item -Recurse -Force $folder -ErrorAction SilentlyContinue
+    New-Item -ItemType Directory $folder | Out-Null
+    New-LocalUser -Name $user -Password (ConvertTo-SecureString $secret -AsPlainText -Force) | Out-Null
+    try {
+        Get-LocalGroup -SID 'S-1-5-32-551' | Add-LocalGroupMember -Member $user
+        & icacls $folder /grant "${user}:(OI)(CI)M" | Out-Null
+        $file = Join-Path $folder 'password'
+        Set-Content -Path $file -Value $secret
+        $unit = @(
+            "[service.$service]"
+            "command = '$env:SystemRoot\System32\cmd.exe /d /c who.cmd'"
+            "directory = '$folder'"
+            "user = '.\$user'"
+            'password_file = "password"'
+            'stop = { signal = "INT", within = "20s" }'
+            'ready = { file = "ready", within = "60s" }'
+            'before_start = [{ command = "whoami > hook", shell = true }]'
+        )
+        Set-Content -Path (Join-Path $folder 'who.toml') -Value $unit
+        Set-Content -Path (Join-Path $folder 'who.cmd') -Value @('@whoami > who', '@set > variables', '@reg query HKCU\Environment > registry', '@echo x > ready', '@ping -t 127.0.0.1')
+        $check = Invoke-Program $abide @('check', "$folder\who.toml")
+        $check | Add-Content -Path $report
+        if ($LASTEXITCODE -eq 0 -or "$check" -notmatch 'icacls') { throw 'a password that everybody may read is taken' }
+        & icacls $file /inheritance:r /grant:r '*S-1-5-32-544:F' '*S-1-5-18:F' | Out-Null
+        Invoke-Program $abide @('check', "$folder\who.toml") | Add-Content -Path $report
+        if ($LASTEXITCODE -ne 0) { throw 'a private password is refused' }
+        Invoke-Program $abide @('install', "$folder\who.toml:$service", '--now') | Add-Content -Path $report
+        Wait-Until 'the program of the user' { Test-Path "$folder\ready" }
+        if ((Get-Content "$folder\who") -notmatch "\\$user`$") { throw 'it runs as somebody else' }
+        if ((Get-Content "$folder\variables") -notcontains "USERNAME=$user") { throw 'it has not the variables of its user' }
+        if (-not (Get-Content "$folder\registry")) { throw 'it has not the registry of its user' }
+        if ((Get-Content "$folder\hook") -notmatch "\\$user`$") { throw 'its hook runs as somebody else' }
+        $told = Get-ChildItem -Recurse -File $place -ErrorAction SilentlyContinue | Select-String -SimpleMatch $secret
+        if ($told) { throw "its password is in $($told[0].Path)" }
+        & sc.exe stop $service | Out-Null
+        Wait-Until 'its end' { (Get-Service $service).Status -eq 'Stopped' }
+        # Of what was done for each step of a stop an event tells.
+        $reached = Get-ChildItem -Recurse -File $place | Select-String -SimpleMatch 'Ctrl-C in 1 console'
+        if (-not $reached) { throw 'Ctrl-C did not reach it' }
+    } finally {
+        Invoke-Program $abide @('uninstall', $service) | Add-Content -Path $report
+        Get-CimInstance Win32_UserProfile | Where-Object { $_.LocalPath -like "*\$user*" } | Remove-CimInstance -ErrorAction SilentlyContinue
+        Remove-LocalUser -Name $user
+        Remove-Item -Recurse -Force $folder -ErrorAction SilentlyContinue
+    }
+}
 $example = Join-Path $here 'controls.exe'
 $me = New-Object Security.Principal.WindowsPrincipal([Security.Principal.WindowsIdentity]::GetCurrent())
 if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
@@ -171,6 +226,16 @@ if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
     } catch {
         $failed += 1
         $broken += "services ($_)"
+    }
+}
+if ($me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator) -and (Test-Path $env:ABIDE_EXE)) {
+    try {
+        Test-Account $env:ABIDE_EXE
+        $passed += 1
+        "`nanother account: holds" | Tee-Object -FilePath $report -Append
+    } catch {
+        $failed += 1
+        $broken += "another account ($_)"
     }
 }
 

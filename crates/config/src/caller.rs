@@ -1,9 +1,11 @@
 //! What the one who loads a configuration brings along.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use abide_model::{LogEncoding, UnitName};
+use abide_model::{Accounts, LogEncoding, Unfit, UnitName};
+
+use crate::source::quoted;
 
 /// What the one who loads a configuration brings along. `Caller::default()` brings nothing.
 pub struct Caller {
@@ -62,53 +64,59 @@ fn first_port() -> u16 {
         .unwrap_or(1024)
 }
 
-/// Which users and groups exist. A number always does.
-pub trait Accounts {
-    /// Whether there is a user of this name.
-    fn has_user(&self, name: &str) -> bool;
-    /// Whether there is a group of this name.
-    fn has_group(&self, name: &str) -> bool;
-    /// Why no unit can have another account than abide's own, and the way out; `None`: it can.
-    fn refused(&self) -> Option<&str> {
-        None
-    }
-}
-
-/// No unit can have another account, for this reason.
-#[derive(Clone, Copy, Debug)]
-pub struct NoAccounts(pub &'static str);
-
-impl Accounts for NoAccounts {
-    fn has_user(&self, _name: &str) -> bool {
-        false
-    }
-
-    fn has_group(&self, _name: &str) -> bool {
-        false
-    }
-
-    fn refused(&self) -> Option<&str> {
-        Some(self.0)
-    }
-}
-
-/// The accounts of `/etc/passwd` and `/etc/group`: no directory services.
+/// The accounts of `/etc/passwd` and `/etc/group`: no directory services. A number always is one.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemFiles;
 
 impl Accounts for SystemFiles {
-    fn has_user(&self, name: &str) -> bool {
-        listed("/etc/passwd", name)
+    fn user(&self, name: &str) -> Result<(), Unfit> {
+        listed(
+            "user",
+            name,
+            "/etc/passwd",
+            "create it: `useradd --system NAME`",
+        )
     }
 
-    fn has_group(&self, name: &str) -> bool {
-        listed("/etc/group", name)
+    fn group(&self, name: &str) -> Result<(), Unfit> {
+        listed(
+            "group",
+            name,
+            "/etc/group",
+            "create it: `groupadd --system NAME`; a group of units stands at the top of the file instead",
+        )
+    }
+
+    fn password(&self, _user: Option<&str>, file: Option<&Path>) -> Result<(), Unfit> {
+        match file {
+            None => Ok(()),
+            Some(_) => Err(Unfit {
+                why: "on Linux no unit logs on with a password".to_owned(),
+                unknown: false,
+                help: Some(
+                    "take it out, or write it where it counts on Windows alone: `windows = { password_file = \"…\" }`"
+                        .to_owned(),
+                ),
+            }),
+        }
     }
 }
 
 /// Whether the first field of some line is `name`. A file that cannot be read lists nobody.
-fn listed(file: &str, name: &str) -> bool {
+fn listed(what: &str, name: &str, file: &str, help: &str) -> Result<(), Unfit> {
+    // The highest number means "no change" to the kernel.
+    let number = name.parse::<u32>().is_ok_and(|number| number < u32::MAX);
     let text = std::fs::read(file).unwrap_or_default();
-    text.split(|b| *b == b'\n')
-        .any(|line| line.split(|b| *b == b':').next() == Some(name.as_bytes()))
+    let listed = !name.is_empty()
+        && text
+            .split(|b| *b == b'\n')
+            .any(|line| line.split(|b| *b == b':').next() == Some(name.as_bytes()));
+    if number || listed {
+        return Ok(());
+    }
+    Err(Unfit {
+        why: format!("there is no {what} {} on this machine", quoted(name)),
+        unknown: true,
+        help: Some(help.to_owned()),
+    })
 }

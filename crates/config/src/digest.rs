@@ -37,6 +37,8 @@ fn canonical(launch: &Launch, policy: &Policy, log: &LogSpec, notify_asked_for: 
         directory,
         environment,
         user,
+        // Where a password lies changes nothing of a process that runs.
+        password_file: _,
         group,
         umask,
         priority,

@@ -17,7 +17,7 @@
 //!   way in.
 //!
 //! Architecture invariant: nothing here starts, stops or changes anything. It reads the files it is
-//! given, looks whether directories and programs exist, and asks [`Accounts`] about users.
+//! given, looks whether directories and programs exist, and asks [`abide_model::Accounts`] about users.
 
 mod caller;
 mod context;
@@ -38,7 +38,7 @@ mod syntax;
 mod values;
 mod version;
 
-pub use caller::{Accounts, Caller, NoAccounts, SystemFiles};
+pub use caller::{Caller, SystemFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Note, Severity, Snippet};
 pub use document::{DaemonSettings, Document, Loaded, Origin, Resolved, Setting};
 pub use programs::split as split_command;

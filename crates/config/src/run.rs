@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub restart: Option<Restart>,
     /// Run as this user.
     pub user: Option<String>,
+    /// The file with the password that the user logs on with, absolute.
+    pub password_file: Option<PathBuf>,
     /// Run with this group.
     pub group: Option<String>,
     /// The signal that asks it to stop.
@@ -53,6 +55,7 @@ impl RunOptions {
             environment_file: Vec::new(),
             restart: None,
             user: None,
+            password_file: None,
             group: None,
             stop_signal: None,
             stop_within: None,
@@ -90,6 +93,9 @@ pub fn render_run(options: &RunOptions, written_by: &str) -> String {
     }
     if let Some(user) = &options.user {
         line("user", user.show());
+    }
+    if let Some(file) = &options.password_file {
+        line("password_file", file.to_string_lossy().into_owned().show());
     }
     if let Some(group) = &options.group {
         line("group", group.show());

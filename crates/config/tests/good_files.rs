@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use abide_config::{Caller, Document, NoAccounts, Origin, Resolved, inherits, load, parse};
+use abide_config::{Caller, Document, Origin, Resolved, inherits, load, parse};
 use abide_model::{
-    Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress,
+    Accounts, Backoff, Command, HealthCheck, HealthProbe, Hook, HookKind, HttpProbe, ListenAddress,
     LogEncoding, LogSync, MonitorSpec, NotifyAccess, OnUnhealthy, ProbeKind, Reload, ReloadAction,
     ReportSpec, ReportStyle, Restart, RlimitKind, Signal, SocketGate, SocketPass, Spec, StopAction,
-    Streams, UnitName, UnitType, WhenFull,
+    Streams, Unfit, UnitName, UnitType, WhenFull,
 };
 
 fn read(text: &str) -> Document {
@@ -1106,19 +1106,103 @@ fn system_logs_are_named_by_one_word_or_described() {
     );
 }
 
-#[test]
-fn where_no_unit_can_have_another_account_that_is_what_is_said_of_names_and_numbers() {
+/// Where one user logs on with a password, and nobody else with anything.
+struct OnePassword;
+
+fn unfit(why: String) -> Unfit {
+    Unfit {
+        why,
+        unknown: false,
+        help: None,
+    }
+}
+
+impl Accounts for OnePassword {
+    fn user(&self, name: &str) -> Result<(), Unfit> {
+        match name {
+            "web" | "plain" => Ok(()),
+            _ => Err(unfit(format!("nobody is {name}"))),
+        }
+    }
+
+    fn group(&self, _name: &str) -> Result<(), Unfit> {
+        Err(unfit("groups are nobody's".into()))
+    }
+
+    fn password(&self, user: Option<&str>, file: Option<&Path>) -> Result<(), Unfit> {
+        match (user, file) {
+            (Some("web"), Some(file)) if file == Path::new("/shop/web.password") => Ok(()),
+            (Some("web"), file) => Err(unfit(format!("{file:?} is no password of web"))),
+            (_, None) => Ok(()),
+            (user, Some(_)) => Err(unfit(format!("{user:?} has no password"))),
+        }
+    }
+}
+
+fn with_one_password(lines: &str) -> Result<Document, String> {
     let caller = Caller {
-        accounts: Box::new(NoAccounts("everybody is the same here")),
+        accounts: Box::new(OnePassword),
         ..Caller::default()
     };
-    for line in ["user = \"root\"", "user = 0", "group = \"root\""] {
-        let text = format!("[service.a]\ncommand = \"cargo\"\n{line}\n");
-        let mistakes = parse(&text, Path::new("/x.toml"), &caller).expect_err(line);
-        let shown = mistakes.to_string();
-        assert!(shown.contains("everybody is the same here"), "{shown}");
-        assert!(shown.contains("x.toml:3"), "{shown}");
+    let text = format!("[service.a]\ncommand = \"cargo\"\ndirectory = \"/\"\n{lines}\n");
+    parse(&text, Path::new("/shop/x.toml"), &caller).map_err(|mistakes| mistakes.to_string())
+}
+
+#[test]
+fn why_somebody_cannot_be_the_user_stands_where_it_is_written() {
+    for (lines, why, at) in [
+        ("user = \"root\"", "nobody is root", 4),
+        ("user = 0", "nobody is 0", 4),
+        ("group = \"root\"", "groups are nobody's", 4),
+        ("user = \"web\"", "None is no password of web", 4),
+        ("\npassword_file = \"x\"", "None has no password", 5),
+        (
+            "user = \"web\"\npassword_file = \"x\"",
+            "x\") is no password of web",
+            5,
+        ),
+        (
+            "user = \"plain\"\npassword_file = \"x\"",
+            "Some(\"plain\") has no password",
+            5,
+        ),
+    ] {
+        let shown = with_one_password(lines).expect_err(lines);
+        assert!(shown.contains(why), "{shown}");
+        assert!(shown.contains(&format!("x.toml:{at}")), "{shown}");
     }
+    // What is wrong is told once.
+    let shown = with_one_password("user = \"root\"\npassword_file = \"x\"").expect_err("no");
+    assert!(!shown.contains("has no password"), "{shown}");
+}
+
+#[test]
+fn a_password_is_where_its_file_is_and_no_process_is_another_one_for_it() {
+    let read = |lines: &str| {
+        let spec = with_one_password(lines).expect("it is valid").units[0]
+            .spec
+            .clone();
+        (spec.launch.password_file, spec.policy.launch_digest)
+    };
+    let (file, digest) = read("user = \"web\"\npassword_file = \"web.password\"");
+    assert_eq!(file, Some(PathBuf::from("/shop/web.password")));
+    let (_, other) = read("user = \"web\"\npassword_file = \"/shop/web.password\"");
+    assert_eq!(digest, other);
+    assert_ne!(read("user = \"plain\"").1, digest);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_linux_nobody_logs_on_with_a_password() {
+    let text = "[service.a]\ncommand = \"true\"\npassword_file = \"x\"\n";
+    let refused = parse(text, Path::new("/x.toml"), &Caller::default()).expect_err("refused");
+    let shown = refused.to_string();
+    assert!(
+        shown.contains("on Linux no unit logs on with a password"),
+        "{shown}"
+    );
+    let text = "[service.a]\ncommand = \"true\"\nwindows = { password_file = \"x\" }\n";
+    parse(text, Path::new("/x.toml"), &Caller::default()).expect("it counts elsewhere");
 }
 
 #[test]

@@ -43,6 +43,11 @@ fn the_reference_in_the_docs_is_the_one_of_the_code() {
 fn in_unit(key: &Key, value: &str) -> Option<String> {
     let name = key.name;
     Some(match key.table {
+        // What only another system takes is known here, too.
+        Table::Unit if name == "password_file" => {
+            let other = if cfg!(windows) { "linux" } else { "windows" };
+            format!("{other} = {{ {name} = {value} }}")
+        }
         Table::Unit => format!("{name} = {value}"),
         Table::Backoff => format!("backoff = {{ {name} = {value} }}"),
         Table::GiveUp => format!("give_up = {{ {name} = {value} }}"),

@@ -1,6 +1,8 @@
-//! Names of accounts of Windows, as people write them. Plain text: what there is, only Windows knows.
+//! As whom units run: names of accounts of Windows, as people write them, and what a system is asked about users. Plain text:
+//! what there is, only the system knows.
 
 use std::fmt;
+use std::path::Path;
 
 /// What Windows calls the account of the machine itself.
 const LOCAL_SYSTEM: &str = "LocalSystem";
@@ -116,6 +118,38 @@ impl fmt::Display for AccountName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What is known of users and groups before a unit runs as them.
+pub trait Accounts {
+    /// Whether a unit can run as this user.
+    ///
+    /// # Errors
+    /// Why not.
+    fn user(&self, name: &str) -> Result<(), Unfit>;
+
+    /// Whether a unit can run with this group.
+    ///
+    /// # Errors
+    /// Why not.
+    fn group(&self, name: &str) -> Result<(), Unfit>;
+
+    /// Whether this user can log on with the password that this file holds; `None`: none is named.
+    ///
+    /// # Errors
+    /// Why not.
+    fn password(&self, user: Option<&str>, file: Option<&Path>) -> Result<(), Unfit>;
+}
+
+/// Why a unit cannot run as somebody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfit {
+    /// A sentence about what is written.
+    pub why: String,
+    /// There is nobody of this name.
+    pub unknown: bool,
+    /// The way out.
+    pub help: Option<String>,
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ mod status;
 mod stop;
 mod time;
 
-pub use account::{AccountKind, AccountName};
+pub use account::{AccountKind, AccountName, Accounts, Unfit};
 pub use cpus::{CpuSet, CpuSetError};
 pub use event::{Died, EVENTS_VERSION, Event, EventKind, Severity};
 pub use exit::{ExitClass, ExitStatus, LastExit, SuccessExit};

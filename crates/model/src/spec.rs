@@ -186,6 +186,9 @@ pub struct Launch {
     pub environment: EnvironmentSpec,
     /// Run as this user (name or number).
     pub user: Option<String>,
+    /// The file with the password that the user logs on with, absolute, where a system asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
     /// Primary group (name or number); the user's own by default.
     pub group: Option<String>,
     /// File mode creation mask; 0o022 by default.

@@ -42,10 +42,17 @@ pub const READY_DESCRIPTOR: Absent = Absent::new(
     "on Windows a program inherits no descriptor by its number; use another readiness check (`tcp`, `http`, `log`, `file`, `exec`)",
 );
 
-/// `user`, `group`.
-pub const ACCOUNTS: Absent = Absent::new(
-    "accounts",
-    "on Windows a run has abide's own account; take `user` and `group` out, or run abide with that account",
+/// `group`.
+pub const GROUPS: Absent = Absent::new(
+    "groups",
+    "on Windows a process has the groups of its account, and no other; take `group` out",
+);
+
+/// `user = "NT SERVICE\\NAME"`.
+pub const VIRTUAL_ACCOUNTS: Absent = Absent::new(
+    "virtual-accounts",
+    "only the Service Control Manager logs a virtual account on, for the service that it belongs to; name another account, or install the \
+     program as that service (`abide install --account`)",
 );
 
 /// `limits.io_read`, `limits.io_write`.
@@ -95,7 +102,8 @@ pub const ON_WINDOWS: &[Absent] = &[
     SOCKETS,
     HELD_SOCKETS,
     READY_DESCRIPTOR,
-    ACCOUNTS,
+    GROUPS,
+    VIRTUAL_ACCOUNTS,
     IO_RATE,
     PROCESS_LIMIT,
     OOM_SCORE,

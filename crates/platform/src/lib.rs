@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod limits;
 pub mod listen;
 pub mod lock;
+pub mod logon;
 pub mod machine;
 pub mod memory;
 pub mod naming;

@@ -38,9 +38,12 @@ pub struct RunArgs {
     /// Its working directory [default: this one]
     #[arg(long, short = 'C', value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
-    /// Run it as this user (root only)
+    /// Run it as this user (root only; Windows: LocalSystem only)
     #[arg(long, short)]
     pub user: Option<String>,
+    /// Windows: the file with the password that the user logs on with
+    #[arg(long, value_name = "FILE", requires = "user", value_hint = clap::ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
     #[command(flatten)]
     pub ready: ReadyArgs,
     /// It reports in at least this often, or is restarted after three missed beats

@@ -115,6 +115,10 @@ fn options(
     let mut options = RunOptions::new(name, command, directory);
     options.restart = Some(restart(args.restart));
     options.user.clone_from(&args.user);
+    let file = args.password_file.as_ref().map(std::path::absolute);
+    options.password_file = file
+        .transpose()
+        .map_err(|e| Failure::new(format!("cannot tell the working directory: {e}")))?;
     options.environment = environment(&args.env);
     options.ready = ready(&args.ready, &options.directory)?;
     options.heartbeat = args.heartbeat;

@@ -110,7 +110,7 @@ fn serve(
     let mut number = [0; 8];
     random::fill(&mut number)?;
     let name = format!("abide-scm-{:016x}", u64::from_ne_bytes(number));
-    let socket = NotifySocket::bind(None, &name)?;
+    let socket = NotifySocket::bind(None, &name, None)?;
     role.notify = Some(socket.address().to_owned());
     let daemon = Arc::clone(scm);
     thread::Builder::new()

@@ -2,6 +2,8 @@
 //!
 //! This program plays the units' programs as well: see [`programs`].
 
+#[cfg(windows)]
+mod accounts;
 mod asked;
 mod encodings;
 mod everyday;

@@ -9,7 +9,7 @@ use abide_model::{Listen, ListenAddress, SocketGate, SocketPass, SocketSpec, Std
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::account::{Account, account};
+use super::account::user_and_group;
 use super::probe::Here;
 use super::reader::{Field, Placed, Reader};
 use crate::keys::Table;
@@ -30,7 +30,8 @@ pub(super) struct Written {
     pass: SocketPass,
     backlog: u32,
     mode: u32,
-    owner: Account,
+    owner: Option<String>,
+    group: Option<String>,
 }
 
 #[derive(Clone)]
@@ -100,7 +101,7 @@ pub(super) fn socket(
     }
     let backlog = table.get_or::<Int<1, 65_535>>("backlog", Int(4096)).0;
     let mode = table.get_or("mode", Mode(0o666)).0;
-    let owner = account(&table);
+    let (owner, group) = user_and_group(&table);
     Some(Written {
         listen,
         gate: SocketGate {
@@ -111,6 +112,7 @@ pub(super) fn socket(
         backlog: u32::try_from(backlog).unwrap_or(4096),
         mode,
         owner,
+        group,
     })
 }
 
@@ -257,8 +259,8 @@ impl Written {
             pass: self.pass,
             backlog: self.backlog,
             mode: self.mode,
-            owner: self.owner.user.clone(),
-            group: self.owner.group.clone(),
+            owner: self.owner.clone(),
+            group: self.group.clone(),
         })
     }
 }

@@ -114,6 +114,7 @@ impl Template {
             directory: PathBuf::new(),
             environment: EnvironmentSpec::default(),
             user: None,
+            password_file: None,
             group: None,
             umask,
             priority,
@@ -232,6 +233,7 @@ impl Template {
             directory: directory.clone(),
             environment,
             user: account.user.clone(),
+            password_file: account.password_file.clone(),
             group: account.group.clone(),
             socket: socket.unwrap_or_default(),
             ..self.launch.clone()

@@ -199,6 +199,7 @@ impl Assistants {
             directory: errand.directory,
             environment: EnvironmentSpec::default(),
             user: None,
+            password_file: None,
             group: None,
             umask: 0o022,
             priority: None,

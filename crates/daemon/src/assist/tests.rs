@@ -22,6 +22,7 @@ pub fn launch(directory: &Path) -> Arc<Launch> {
             variables: vec![("FROM_SPEC".into(), "1".into())],
         },
         user: None,
+        password_file: None,
         group: None,
         umask: 0o027,
         priority: None,

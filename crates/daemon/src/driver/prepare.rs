@@ -12,8 +12,9 @@ use abide_core::{Effect, Input, Outcome};
 use abide_model::{
     EffectId, Launch, Listen, ListenAddress, SocketSpec, Streams as WantedStreams, UnitId,
 };
+use abide_platform::logon::Owner;
 use abide_platform::notify::NotifySocket;
-use abide_platform::spawn::surroundings;
+use abide_platform::spawn;
 use abide_platform::{Handle, Lend, clock, listen};
 
 use super::run::{Daemon, Message};
@@ -225,14 +226,13 @@ impl Daemon {
 fn make(spec: &KeptSpec, missing: &Missing) -> Result<Prepared, String> {
     let owner = owner(spec.around())?;
     let streams = match missing.streams {
-        Some(wanted) => Some(streams::make(&missing.dir, wanted, owner)?),
+        Some(wanted) => Some(streams::make(&missing.dir, wanted, owner.as_ref())?),
         None => None,
     };
     let notify = match &missing.notify {
         Some(name) => {
-            // A program that changes its user, or its root, may not reach a path in the home.
-            let path = owner.is_none().then(|| missing.dir.join("notify"));
-            let socket = NotifySocket::bind(path.as_deref(), name);
+            let path = missing.dir.join("notify");
+            let socket = NotifySocket::bind(Some(&path), name, owner.as_ref());
             Some(socket.map_err(|e| format!("make its notify socket: {e}"))?)
         }
         None => None,
@@ -241,7 +241,7 @@ fn make(spec: &KeptSpec, missing: &Missing) -> Result<Prepared, String> {
     if let Some(socket) = &spec.around().socket {
         let owner = socket_owner(spec.around(), socket)?;
         for listen in &missing.listeners {
-            let made = listen::bind(socket, listen, owner).map_err(|e| e.to_string())?;
+            let made = listen::bind(socket, listen, owner.as_ref()).map_err(|e| e.to_string())?;
             listeners.push((listen.address.clone(), made));
         }
     }
@@ -253,7 +253,7 @@ fn make(spec: &KeptSpec, missing: &Missing) -> Result<Prepared, String> {
 }
 
 /// Who socket files belong to.
-fn socket_owner(launch: &Launch, socket: &SocketSpec) -> Result<Option<(u32, u32)>, String> {
+fn socket_owner(launch: &Launch, socket: &SocketSpec) -> Result<Option<Owner>, String> {
     if socket.owner.is_none() && socket.group.is_none() {
         return Ok(None);
     }
@@ -265,9 +265,6 @@ fn socket_owner(launch: &Launch, socket: &SocketSpec) -> Result<Option<(u32, u32
 }
 
 /// Who the FIFOs belong to: a program that changed its user may reopen only what is its own.
-fn owner(launch: &Launch) -> Result<Option<(u32, u32)>, String> {
-    if launch.user.is_none() && launch.group.is_none() {
-        return Ok(None);
-    }
-    surroundings(launch).map(|s| s.user).map_err(|e| e.text)
+fn owner(launch: &Launch) -> Result<Option<Owner>, String> {
+    spawn::owner(launch).map_err(|e| e.text)
 }

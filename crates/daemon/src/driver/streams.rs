@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use abide_log::Stream;
 use abide_model::{Streams as Wanted, UnitId};
 use abide_platform::keeper::{KeeperSocket, Key};
+use abide_platform::logon::Owner;
 use abide_platform::pipe::{End, ForRuns, Output};
 use abide_platform::{Borrowed, Handle};
 
@@ -146,7 +147,7 @@ pub struct Made {
 ///
 /// # Errors
 /// What could not be made, in words.
-pub fn make(dir: &Path, streams: Wanted, owner: Option<(u32, u32)>) -> Result<Vec<Made>, String> {
+pub fn make(dir: &Path, streams: Wanted, owner: Option<&Owner>) -> Result<Vec<Made>, String> {
     abide_log::disk::make_private_directory(dir)
         .map_err(|e| format!("create {}: {e}", dir.display()))?;
     wanted(streams)

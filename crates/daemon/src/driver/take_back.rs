@@ -81,7 +81,7 @@ impl Daemon {
         }
         let path = self.home.unit_run(&unit.name).join("notify");
         let name = format!("abide/{}/{}", self.nonce, id.0);
-        let made = NotifySocket::bind(Some(&path), &name)
+        let made = NotifySocket::bind(Some(&path), &name, None)
             .and_then(|socket| self.install_notify(id, socket));
         if let Err(error) = made {
             self.warn(

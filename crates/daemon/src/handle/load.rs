@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded, NoAccounts};
+use abide_config::{Caller, DaemonSettings, Diagnostics, Document, Loaded};
 use abide_model::UnitName;
-use abide_platform::account::others_refused;
-use abide_platform::text;
+use abide_platform::{logon, text};
 
 use super::ConfigSource;
 use crate::board::{Board, SourceInfo};
@@ -149,12 +148,9 @@ pub fn caller() -> Caller {
         unreadable: |encoding| text::can_read(encoding).err().map(|why| why.to_string()),
         ..Caller::default()
     };
-    match others_refused() {
+    match logon::known() {
         None => caller,
-        Some(absent) => Caller {
-            accounts: Box::new(NoAccounts(absent.reason)),
-            ..caller
-        },
+        Some(accounts) => Caller { accounts, ..caller },
     }
 }
 

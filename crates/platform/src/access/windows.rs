@@ -4,26 +4,28 @@ mod security;
 
 pub use security::{Entry, Security};
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSidToSidW, GetNamedSecurityInfoW, SE_FILE_OBJECT, SetNamedSecurityInfoW,
+    ConvertStringSidToSidW, GetNamedSecurityInfoW, GetSecurityInfo, SE_FILE_OBJECT,
+    SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
     ACE_HEADER, ACL, ACL_REVISION, CONTAINER_INHERIT_ACE, DACL_SECURITY_INFORMATION, GetAce,
     GetLengthSid, GetSecurityDescriptorControl, INHERITED_ACE, OBJECT_INHERIT_ACE,
-    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
-    SE_DACL_PROTECTED, UNPROTECTED_DACL_SECURITY_INFORMATION,
+    OBJECT_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION,
+    PSECURITY_DESCRIPTOR, PSID, SE_DACL_PROTECTED, UNPROTECTED_DACL_SECURITY_INFORMATION,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE,
 };
 use windows_sys::Win32::System::SystemServices::{ACCESS_ALLOWED_ACE_TYPE, ACCESS_DENIED_ACE_TYPE};
 
-use crate::win32::{answered, checked, long, wide};
+use crate::win32::{answered, checked, long, raw, wide};
 
 /// The longest path that is asked about without the prefix that lifts the limit.
 const LONGEST_PATH: usize = 247;
@@ -31,6 +33,9 @@ const LONGEST_PATH: usize = 247;
 /// Bytes of an access list before its first entry, and of an entry of the usual kind before its identifier (winnt.h).
 const LIST_HEAD: usize = size_of::<ACL>();
 const ENTRY_HEAD: usize = size_of::<ACE_HEADER>() + size_of::<u32>();
+
+/// What is asked for of a file or folder.
+const ASKED: OBJECT_SECURITY_INFORMATION = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
 
 /// What is given. In a folder it holds for all that is in it, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,22 +204,39 @@ struct List {
 impl List {
     fn of(path: &Path) -> io::Result<Self> {
         let name = wide(long(path.to_owned(), LONGEST_PATH))?;
+        // SAFETY: the path ends with a zero.
+        Self::asked(|owner, list, memory| unsafe {
+            let (kind, group) = (SE_FILE_OBJECT, null_mut());
+            let sacl = null_mut();
+            GetNamedSecurityInfoW(name.as_ptr(), kind, ASKED, owner, group, list, sacl, memory)
+        })
+    }
+
+    fn of_open(file: &File) -> io::Result<Self> {
+        // SAFETY: the handle is borrowed for the call.
+        Self::asked(|owner, list, memory| unsafe {
+            let (kind, group) = (SE_FILE_OBJECT, null_mut());
+            GetSecurityInfo(
+                raw(file),
+                kind,
+                ASKED,
+                owner,
+                group,
+                list,
+                null_mut(),
+                memory,
+            )
+        })
+    }
+
+    /// `ask`: puts there what was [`ASKED`] for, and the memory in which it lies.
+    fn asked(
+        ask: impl FnOnce(*mut PSID, *mut *mut ACL, *mut PSECURITY_DESCRIPTOR) -> u32,
+    ) -> io::Result<Self> {
         let mut owner: PSID = null_mut();
         let mut list: *mut ACL = null_mut();
         let mut memory: PSECURITY_DESCRIPTOR = null_mut();
-        // SAFETY: the path ends with a zero; owner, list and memory go to locals.
-        answered(unsafe {
-            GetNamedSecurityInfoW(
-                name.as_ptr(),
-                SE_FILE_OBJECT,
-                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
-                &mut owner,
-                null_mut(),
-                &mut list,
-                null_mut(),
-                &mut memory,
-            )
-        })?;
+        answered(ask(&mut owner, &mut list, &mut memory))?;
         // SAFETY: owner and list lie in the memory, which is freed once, after all that is needed was copied.
         unsafe {
             let read = Self::read(owner, list, memory);

@@ -2,14 +2,6 @@ use std::fmt;
 
 use rustix::process::geteuid;
 
-use crate::absent::Absent;
-
-/// Why no unit can have another account than abide's own: here it can.
-#[must_use]
-pub fn others_refused() -> Option<&'static Absent> {
-    None
-}
-
 /// A user of the system: a number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {

@@ -3,6 +3,7 @@
 mod named;
 mod users;
 
+pub(crate) use named::{Found, look_up};
 pub use named::{is_local, let_be_service, may_be_service, name_of, service_log_on, sid_of};
 pub use users::{Closed, closed, groups_of};
 
@@ -15,16 +16,15 @@ use std::sync::Arc;
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
-    CheckTokenMembership, CreateWellKnownSid, GetTokenInformation, PSID, RevertToSelf,
-    SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES, TOKEN_GROUPS, TOKEN_QUERY, TOKEN_USER,
-    TokenRestrictedSids, TokenUser, WinBuiltinAdministratorsSid,
+    CheckTokenMembership, CreateWellKnownSid, GetTokenInformation, ImpersonateLoggedOnUser, PSID,
+    RevertToSelf, SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES, TOKEN_ACCESS_MASK, TOKEN_GROUPS,
+    TOKEN_QUERY, TOKEN_USER, TokenRestrictedSids, TokenUser, WinBuiltinAdministratorsSid,
 };
 use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken,
 };
 
-use crate::absent::{self, Absent};
 use crate::win32::{checked, owned, raw};
 
 /// The security identifier of the system itself.
@@ -32,12 +32,6 @@ pub(crate) const SYSTEM: &str = "S-1-5-18";
 
 /// That of the machine's administrators.
 pub(crate) const ADMINISTRATORS: &str = "S-1-5-32-544";
-
-/// Why no unit can have another account than abide's own.
-#[must_use]
-pub fn others_refused() -> Option<&'static Absent> {
-    Some(&absent::ACCOUNTS)
-}
 
 /// A user of the system: a security identifier, and whether they act as an administrator.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,7 +48,7 @@ impl Account {
     /// Those of OpenProcessToken and GetTokenInformation.
     pub fn own() -> io::Result<Self> {
         Ok(Self {
-            sid: user_of(&own_token()?)?,
+            sid: user_of(&own_token(TOKEN_QUERY)?)?,
             administrator: is_administrator(),
         })
     }
@@ -123,8 +117,25 @@ impl fmt::Display for Account {
     }
 }
 
+/// Has this thread act for whose token it is, until what is returned is dropped.
+pub(crate) fn act_as(token: &OwnedHandle) -> io::Result<Disguise> {
+    // SAFETY: the token is borrowed for the call.
+    checked(unsafe { ImpersonateLoggedOnUser(raw(token)) })?;
+    Ok(Disguise)
+}
+
+/// The token of this process.
+pub(crate) fn own_token(rights: TOKEN_ACCESS_MASK) -> io::Result<OwnedHandle> {
+    let mut token: HANDLE = null_mut();
+    // SAFETY: the token goes to a local, and is ours.
+    unsafe {
+        checked(OpenProcessToken(GetCurrentProcess(), rights, &mut token))?;
+        owned(token)
+    }
+}
+
 /// The thread acts for somebody else until this is dropped.
-struct Disguise;
+pub(crate) struct Disguise;
 
 impl Drop for Disguise {
     fn drop(&mut self) {
@@ -163,7 +174,7 @@ pub fn is_administrator() -> bool {
 /// # Errors
 /// Those of OpenProcessToken.
 pub(crate) fn own_service() -> io::Result<Option<Arc<str>>> {
-    let restricting = restricting(&own_token()?).unwrap_or_default();
+    let restricting = restricting(&own_token(TOKEN_QUERY)?).unwrap_or_default();
     Ok(restricting.into_iter().find(|sid| is_of_one_service(sid)))
 }
 
@@ -195,19 +206,6 @@ fn restricting(token: &OwnedHandle) -> io::Result<Vec<Arc<str>>> {
         (0..(*groups).GroupCount as usize)
             .map(|index| text_of((*first.add(index)).Sid))
             .collect()
-    }
-}
-
-fn own_token() -> io::Result<OwnedHandle> {
-    let mut token: HANDLE = null_mut();
-    // SAFETY: the token goes to a local, and is ours.
-    unsafe {
-        checked(OpenProcessToken(
-            GetCurrentProcess(),
-            TOKEN_QUERY,
-            &mut token,
-        ))?;
-        owned(token)
     }
 }
 

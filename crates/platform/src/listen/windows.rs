@@ -11,6 +11,7 @@ use super::ListenError;
 use crate::absent;
 use crate::handle::{Handle, Lend};
 use crate::identity;
+use crate::logon::Owner;
 
 /// No socket is held here.
 #[must_use]
@@ -22,7 +23,7 @@ pub fn address_of(_: impl Lend) -> Option<ListenAddress> {
 ///
 /// # Errors
 /// Always, with the reason.
-pub fn bind(_: &SocketSpec, listen: &Listen, _: Option<(u32, u32)>) -> Result<Handle, ListenError> {
+pub fn bind(_: &SocketSpec, listen: &Listen, _: Option<&Owner>) -> Result<Handle, ListenError> {
     Err(ListenError {
         address: listen.address.to_string(),
         why: absent::SOCKETS.reason.to_owned(),

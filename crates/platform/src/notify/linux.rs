@@ -13,6 +13,7 @@ use rustix::net::{
 };
 
 use super::{DESCRIPTORS_MAX, Datagram, Fault, MESSAGE_MAX, Sender};
+use crate::logon::Owner;
 
 /// The longest path that fits `sockaddr_un`, with the zero that some programs put behind it.
 const PATH_MAX: usize = 107;
@@ -38,17 +39,23 @@ pub struct NotifySocket {
 
 impl NotifySocket {
     /// Makes one: at `path` where one is given that fits (what socket lies there goes away), else with
-    /// an abstract address (unix(7)), which processes of another network namespace do not reach.
+    /// an abstract address (unix(7)), which processes of another network namespace do not reach. With an owner it has that
+    /// in any case: a program that changed its user may not reach a path in the home.
     /// `abstract_name` should be hard to guess, and has at most 106 bytes.
     ///
     /// # Errors
     /// Those of bind(2) and chmod(2); `AlreadyExists` if something that is no socket lies at `path`;
     /// `AddrInUse` if somebody has the abstract name.
-    pub fn bind(path: Option<&Path>, abstract_name: &str) -> io::Result<Self> {
+    pub fn bind(
+        path: Option<&Path>,
+        abstract_name: &str,
+        owner: Option<&Owner>,
+    ) -> io::Result<Self> {
+        let path = path.filter(|path| owner.is_none() && path.as_os_str().len() <= PATH_MAX);
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let fd = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
         sockopt::set_socket_passcred(&fd, true)?;
-        match path.filter(|path| path.as_os_str().len() <= PATH_MAX) {
+        match path {
             Some(path) => {
                 make_way(path)?;
                 bind(&fd, &SocketAddrUnix::new(path)?)?;
@@ -240,7 +247,7 @@ mod tests {
 
     fn bound() -> (tempfile::TempDir, NotifySocket) {
         let place = tempfile::tempdir().expect("a directory");
-        let socket = NotifySocket::bind(Some(&place.path().join("notify")), "unused");
+        let socket = NotifySocket::bind(Some(&place.path().join("notify")), "unused", None);
         (place, socket.expect("it is bound"))
     }
 
@@ -353,7 +360,7 @@ mod tests {
         let socket = NotifySocket::from_held(held).expect("it is one");
         assert_eq!(socket.address(), address);
         assert!(socket.recv().expect("it works").is_some());
-        let again = NotifySocket::bind(Some(&place.path().join("notify")), "unused");
+        let again = NotifySocket::bind(Some(&place.path().join("notify")), "unused", None);
         assert_eq!(again.expect("it makes way").address(), address);
     }
 
@@ -361,9 +368,9 @@ mod tests {
     fn a_path_that_is_too_long_gives_way_to_a_name() {
         let name = format!("abide-test/{}/{:p}", std::process::id(), &0);
         let long = Path::new("/tmp").join("x".repeat(PATH_MAX));
-        let socket = NotifySocket::bind(Some(&long), &name).expect("it is bound");
+        let socket = NotifySocket::bind(Some(&long), &name, None).expect("it is bound");
         assert_eq!(socket.address(), format!("@{name}"));
-        let taken = NotifySocket::bind(None, &name).expect_err("it is taken");
+        let taken = NotifySocket::bind(None, &name, None).expect_err("it is taken");
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
         let from = UnixDatagram::unbound().expect("a socket");
         let to = <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(&name);
@@ -412,7 +419,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("notify");
         std::fs::write(&file, "").expect("a file");
-        let error = NotifySocket::bind(Some(&file), "unused").expect_err("a file is there");
+        let error = NotifySocket::bind(Some(&file), "unused", None).expect_err("a file is there");
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         let (one, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         assert!(NotifySocket::from_held(one.into()).is_err());

@@ -23,6 +23,7 @@ use windows_sys::Win32::System::Pipes::{
 use windows_sys::Win32::System::Threading::CreateEventW;
 
 use super::{Datagram, Fault, MESSAGE_MAX, Sender};
+use crate::logon::Owner;
 use crate::private::Descriptor;
 use crate::win32::{checked, code, owned, raw, wide};
 
@@ -71,13 +72,17 @@ impl std::fmt::Debug for Wait {
 unsafe impl Send for NotifySocket {}
 
 impl NotifySocket {
-    /// Makes one, whose name is `name`; `path` is where other systems have it.
+    /// Makes one, whose name is `name`; `path` is where other systems have it. Beside whoever may command abide `owner` may write
+    /// to it, and nobody else.
     ///
     /// # Errors
     /// `AddrInUse` if somebody has the name; others of CreateNamedPipeW.
-    pub fn bind(_path: Option<&Path>, name: &str) -> io::Result<Self> {
+    pub fn bind(_path: Option<&Path>, name: &str, owner: Option<&Owner>) -> io::Result<Self> {
         let address = format!("{PLACE}{}", name.replace(['\\', '/'], "-"));
-        let descriptor = Descriptor::of_object()?;
+        let descriptor = match owner {
+            None => Descriptor::of_object(),
+            Some(Owner(sid)) => Descriptor::of_pipe_for(sid),
+        }?;
         let attributes = descriptor.attributes();
         // SAFETY: the name ends with a zero, the attributes outlive the call, the handle is ours.
         let pipe = unsafe {
@@ -407,7 +412,7 @@ mod tests {
 
     fn bound(what: &str) -> NotifySocket {
         let name = format!("abide-test-{}-{what}", std::process::id());
-        NotifySocket::bind(None, &name).expect("it is bound")
+        NotifySocket::bind(None, &name, None).expect("it is bound")
     }
 
     fn next(socket: &NotifySocket) -> Datagram {
@@ -534,7 +539,7 @@ mod tests {
     fn a_name_that_is_taken_is_refused_and_one_where_nobody_listens_told() {
         let socket = bound("taken");
         let name = socket.address().rsplit('\\').next().expect("a name");
-        let taken = NotifySocket::bind(None, name).expect_err("it is taken");
+        let taken = NotifySocket::bind(None, name, None).expect_err("it is taken");
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
         let address = socket.address().to_owned();
         drop(socket);

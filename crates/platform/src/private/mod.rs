@@ -14,7 +14,7 @@ pub use linux::{check_directory, create_directory, create_file, restrict_file};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{Descriptor, Owned, may_add, owner_of};
+pub(crate) use windows::{Descriptor, Owned, may_add, owner_of, who_may_read};
 #[cfg(windows)]
 pub use windows::{check_directory, create_directory, create_file, restrict_file};
 #[cfg(windows)]

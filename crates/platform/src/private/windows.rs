@@ -1,5 +1,6 @@
 #![allow(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::io::AsHandle;
@@ -7,7 +8,9 @@ use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GENERIC_ALL, GENERIC_WRITE, LocalFree};
+use windows_sys::Win32::Foundation::{
+    ERROR_ALREADY_EXISTS, GENERIC_ALL, GENERIC_READ, GENERIC_WRITE, LocalFree,
+};
 use windows_sys::Win32::Security::Authorization::{
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
     SE_FILE_OBJECT, SE_KERNEL_OBJECT, SetNamedSecurityInfoW,
@@ -19,7 +22,7 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateDirectoryW, DELETE, FILE_APPEND_DATA, FILE_DELETE_CHILD, FILE_GENERIC_EXECUTE,
-    FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_WRITE_DATA, WRITE_DAC, WRITE_OWNER,
+    FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_DATA, FILE_WRITE_DATA, WRITE_DAC, WRITE_OWNER,
 };
 
 use super::refused;
@@ -37,6 +40,9 @@ const CHANGING: u32 = FILE_WRITE_DATA
     | GENERIC_WRITE
     | GENERIC_ALL;
 
+/// Rights with which somebody can read a file, or have themselves given that right.
+const READING: u32 = FILE_READ_DATA | GENERIC_READ | GENERIC_ALL | WRITE_DAC | WRITE_OWNER;
+
 /// What [`crate::access::Access::Change`] lets do.
 const CHANGE: u32 = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE | FILE_GENERIC_WRITE | DELETE;
 
@@ -46,6 +52,8 @@ const LONGEST_PATH: usize = 247;
 /// Stands for whoever made an object.
 const CREATOR_OWNER: &str = "S-1-3-0";
 
+/// Stands for whoever owns an object.
+const OWNER_RIGHTS: &str = "S-1-3-4";
 const EVERYONE: &str = "S-1-1-0";
 
 /// Instead of the identifier of an owner, where there is none.
@@ -76,6 +84,20 @@ impl Descriptor {
     fn new(inherited: &str) -> io::Result<Self> {
         let service = own_service()?;
         Self::of_text(text(Account::own()?.sid(), inherited, service.as_deref()))
+    }
+
+    /// For a pipe that somebody else may write to, too, and nothing more.
+    pub fn of_pipe_for(writer: &str) -> io::Result<Self> {
+        let service = own_service()?;
+        let own = Account::own()?;
+        Self::of_text(pipe_text(own.sid(), service.as_deref(), writer))
+    }
+
+    /// For a process of somebody else, and its thread: by default who guards it might not open it again.
+    pub fn of_process_of(sid: &str) -> io::Result<Self> {
+        let service = own_service()?;
+        let own = Account::own()?;
+        Self::of_text(process_text(own.sid(), service.as_deref(), sid))
     }
 
     fn of_text(text: String) -> io::Result<Self> {
@@ -120,6 +142,20 @@ fn text(sid: &str, inherited: &str, service: Option<&str>) -> String {
         text.push_str(&format!("(A;{inherited};{CHANGE:#x};;;{service})"));
     }
     text
+}
+
+/// `FW` is FILE_GENERIC_WRITE, with which a program opens what it writes to; a second instance of the pipe is nobody's to make, as
+/// it has only one.
+fn pipe_text(own: &str, service: Option<&str>, writer: &str) -> String {
+    format!("{}(A;;FW;;;{writer})", text(own, "", service))
+}
+
+/// `service`: as for [`text`].
+fn process_text(own: &str, service: Option<&str>, sid: &str) -> String {
+    let all = [Some(own), Some("SY"), service, Some(sid)];
+    let entries = all.into_iter().flatten();
+    let entries: String = entries.map(|sid| format!("(A;;GA;;;{sid})")).collect();
+    format!("D:P{entries}")
 }
 
 /// Makes a folder, and those above it. The folder itself is for this account, the administrators and the
@@ -237,6 +273,47 @@ pub fn check_directory_for(path: &Path, accounts: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
+/// Who but its owner, administrators, the system and this account may read an open file, or let themselves read it. By name
+/// where it is a usual group, else by identifier.
+///
+/// # Errors
+/// Those of GetSecurityInfo.
+pub(crate) fn who_may_read(file: &File) -> io::Result<Vec<String>> {
+    let mut security = Security::of_open(file)?;
+    let owner = security.owner.take();
+    let owner = owner.as_deref().unwrap_or(NOBODY);
+    Ok(readers(allowed(security), owner, Account::own()?.sid()))
+}
+
+fn readers(found: Vec<(String, u32)>, owner: &str, own: &str) -> Vec<String> {
+    let is_trusted = |sid: &str| [owner, own, OWNER_RIGHTS].contains(&sid) || is_the_machines(sid);
+    let found = found.into_iter();
+    let who: BTreeSet<String> = found
+        .filter(|(sid, allowed)| allowed & READING != 0 && !is_trusted(sid))
+        .map(|(sid, _)| usual_name(&sid).to_owned())
+        .collect();
+    who.into_iter().collect()
+}
+
+/// The system, and administrators: the first one and those of a domain have their numbers at the end.
+fn is_the_machines(sid: &str) -> bool {
+    let of_accounts = sid.starts_with("S-1-5-21-");
+    let administrators = of_accounts && (sid.ends_with("-500") || sid.ends_with("-512"));
+    administrators || [ADMINISTRATORS, SYSTEM].contains(&sid)
+}
+
+fn usual_name(sid: &str) -> &str {
+    match sid {
+        EVERYONE => "Everyone",
+        "S-1-5-4" => "Interactive",
+        "S-1-5-7" => "Anonymous",
+        "S-1-5-11" => "Authenticated Users",
+        "S-1-5-32-545" => "Users",
+        "S-1-5-32-546" => "Guests",
+        sid => sid,
+    }
+}
+
 /// Whether this account's own entry lets it put something into a folder.
 pub(crate) fn may_add(path: &Path, account: &str) -> io::Result<bool> {
     let adds = |(sid, rights): &(String, u32)| {
@@ -350,6 +427,55 @@ mod tests {
         assert_eq!(kept, "kept");
         create_file(&home.join("more")).expect("it is made");
         assert!(give_to_machine(&place.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_unit_of_another_account_writes_to_its_pipe_and_is_opened_by_who_guards_it() {
+        let (own, web) = ("S-1-5-18", "S-1-5-21-7");
+        assert_eq!(
+            pipe_text(own, None, web),
+            "O:S-1-5-18D:P(A;;FA;;;S-1-5-18)(A;;FA;;;BA)(A;;FA;;;SY)(A;;FW;;;S-1-5-21-7)"
+        );
+        assert_eq!(
+            process_text(own, None, web),
+            "D:P(A;;GA;;;S-1-5-18)(A;;GA;;;SY)(A;;GA;;;S-1-5-21-7)"
+        );
+        let service = Some("S-1-5-80-1");
+        assert!(pipe_text(own, service, web).contains("(A;;0x1301bf;;;S-1-5-80-1)"));
+        assert!(process_text(own, service, web).contains("(A;;GA;;;S-1-5-80-1)"));
+        for made in [Descriptor::of_pipe_for(web), Descriptor::of_process_of(web)] {
+            made.expect("Windows takes it");
+        }
+    }
+
+    #[test]
+    fn who_may_read_a_file_is_told_but_for_those_whose_it_is() {
+        let (owner, own, web) = ("S-1-5-21-7-1000", "S-1-5-20", "S-1-5-21-7-1001");
+        let of = |list: &[(&str, u32)]| {
+            let list = list.iter().map(|(sid, rights)| ((*sid).into(), *rights));
+            readers(list.collect(), owner, own)
+        };
+        let trusted = [
+            owner,
+            own,
+            ADMINISTRATORS,
+            SYSTEM,
+            OWNER_RIGHTS,
+            "S-1-5-21-7-500",
+        ];
+        assert_eq!(of(&trusted.map(|sid| (sid, GENERIC_ALL))), [""; 0]);
+        for right in [
+            FILE_READ_DATA,
+            GENERIC_READ,
+            WRITE_DAC,
+            WRITE_OWNER,
+            0x0012_0089,
+        ] {
+            assert_eq!(of(&[("S-1-1-0", right), (web, right)]), ["Everyone", web]);
+        }
+        assert_eq!(of(&[(web, FILE_WRITE_DATA | DELETE)]), [""; 0]);
+        let service = "S-1-5-80-1-2-3-4-500";
+        assert_eq!(of(&[(service, GENERIC_READ)]), [service]);
     }
 
     #[test]

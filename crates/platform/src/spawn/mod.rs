@@ -23,7 +23,7 @@ pub(crate) use linux::{ENDS, reserve_read_ends};
 #[cfg(target_os = "linux")]
 pub use linux::{
     FIRST_SOCKET, Order, READ_END, STAGE_END, Spawned, Stages, keep_tables_small, kept_numbers,
-    spawn, spawn_auxiliary, surroundings,
+    owner, spawn, spawn_auxiliary,
 };
 
 pub use auxiliary::{Auxiliary, AuxiliaryOrder};
@@ -37,19 +37,10 @@ use windows::reap;
 pub(crate) use windows::{Attributes, command_line, wake};
 #[cfg(windows)]
 pub use windows::{
-    Order, Spawned, Stages, keep_tables_small, kept_numbers, spawn, spawn_auxiliary, surroundings,
+    Order, Spawned, Stages, keep_tables_small, kept_numbers, owner, spawn, spawn_auxiliary,
 };
 
 use std::fmt;
-
-/// See [`surroundings`].
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Surroundings {
-    /// Every variable, the base included.
-    pub environment: Vec<(String, String)>,
-    /// User and group to change to; `None`: those of the daemon.
-    pub user: Option<(u32, u32)>,
-}
 
 /// What a child does on its way to its program, in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +143,7 @@ pub(crate) mod tests {
             directory: std::env::temp_dir(),
             environment: EnvironmentSpec::default(),
             user: None,
+            password_file: None,
             group: None,
             umask: 0o022,
             priority: None,

@@ -336,6 +336,7 @@ mod tests {
             directory: "/".into(),
             environment: EnvironmentSpec::default(),
             user: None,
+            password_file: None,
             group: None,
             umask: 0o022,
             priority: None,

@@ -618,7 +618,7 @@ impl Daemon {
                 NotifySocket::from_held(fd).expect("it is one")
             }
             None => {
-                let socket = NotifySocket::bind(Some(&home.join("notify")), "unused");
+                let socket = NotifySocket::bind(Some(&home.join("notify")), "unused", None);
                 let socket = socket.expect("it is bound");
                 link.hold(key, socket.as_fd()).expect("a descriptor");
                 socket

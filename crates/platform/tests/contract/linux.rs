@@ -52,6 +52,7 @@ pub fn launch(words: &[&str]) -> Launch {
             variables: vec![("ONE".into(), "1".into())],
         },
         user: None,
+        password_file: None,
         group: None,
         umask: 0o027,
         priority: None,

@@ -40,7 +40,7 @@ fn a_person_gets_the_foreground_or_the_usage() {
 #[test]
 fn abide_hears_of_it_by_its_pipe() {
     let name = format!("abide-service-test-{}", std::process::id());
-    let socket = NotifySocket::bind(None, &name).expect("bound");
+    let socket = NotifySocket::bind(None, &name, None).expect("bound");
     let folder = tempfile::tempdir().expect("a folder");
     let mut program = command("controls")
         .arg("run")

@@ -1,6 +1,7 @@
 //! What an access list says, as plain data.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -40,15 +41,26 @@ impl Security {
     /// # Errors
     /// Those of GetNamedSecurityInfoW.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let list = List::of(path)?;
-        let entries = list.entries.map(|entries| {
+        Ok(Self::told(&List::of(path)?))
+    }
+
+    /// That of an open file, whatever takes its place meanwhile.
+    ///
+    /// # Errors
+    /// Those of GetSecurityInfo.
+    pub(crate) fn of_open(file: &File) -> io::Result<Self> {
+        Ok(Self::told(&List::of_open(file)?))
+    }
+
+    fn told(list: &List) -> Self {
+        let entries = list.entries.as_ref().map(|entries| {
             let entries = entries.iter();
             entries.filter_map(|bytes| Entry::parse(bytes)).collect()
         });
-        Ok(Self {
+        Self {
             owner: list.owner.as_deref().and_then(text_of),
             entries,
-        })
+        }
     }
 }
 
@@ -120,6 +132,10 @@ mod tests {
         let found = Security::of(&home).expect("it is told");
         assert!(found.owner.is_some_and(|owner| owner.starts_with("S-1-")));
         assert!(found.entries.is_some_and(|entries| !entries.is_empty()));
+        let file = home.join("state");
+        let open = File::create(&file).expect("it is made");
+        let (by_name, by_handle) = (Security::of(&file), Security::of_open(&open));
+        assert_eq!(by_handle.expect("it is told"), by_name.expect("it is told"));
         assert!(Security::of(&place.path().join("none")).is_err());
     }
 }

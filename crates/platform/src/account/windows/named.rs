@@ -4,6 +4,7 @@
 
 use std::io;
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
     ERROR_FILE_NOT_FOUND, ERROR_INVALID_SID, ERROR_NONE_MAPPED, ERROR_TRUSTED_RELATIONSHIP_FAILURE,
@@ -16,7 +17,8 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 };
 use windows_sys::Win32::Security::Authorization::ConvertStringSidToSidW;
 use windows_sys::Win32::Security::{
-    CopySid, LookupAccountNameW, LookupAccountSidW, PSID, SECURITY_MAX_SID_SIZE,
+    CopySid, LookupAccountNameW, LookupAccountSidW, PSID, SECURITY_MAX_SID_SIZE, SID_NAME_USE,
+    SidTypeAlias, SidTypeGroup,
 };
 use windows_sys::Win32::System::SystemInformation::{ComputerNameNetBIOS, GetComputerNameExW};
 
@@ -42,7 +44,7 @@ impl Sid {
     }
 
     fn of(name: &str) -> io::Result<Self> {
-        Ok(Self::with_domain(name)?.0)
+        Ok(Self::look_up(name)?.0)
     }
 
     /// Of its text, `S-1-…`.
@@ -59,8 +61,8 @@ impl Sid {
         }
     }
 
-    /// And the name of the domain that has it, which may be this machine.
-    fn with_domain(name: &str) -> io::Result<(Self, String)> {
+    /// With the name of the domain that has it, which may be this machine, and what it is.
+    fn look_up(name: &str) -> io::Result<(Self, String, SID_NAME_USE)> {
         let name = wide(name)?;
         let mut sid = Self::empty();
         let mut size = SECURITY_MAX_SID_SIZE;
@@ -79,7 +81,7 @@ impl Sid {
                 &mut kind,
             )
         })?;
-        Ok((sid, before_zero(&domain)))
+        Ok((sid, before_zero(&domain), kind))
     }
 }
 
@@ -103,9 +105,30 @@ fn nobody(error: &io::Error) -> bool {
 /// # Errors
 /// It could not be found out, as where a domain does not answer.
 pub fn sid_of(name: &str) -> io::Result<Option<String>> {
-    match Sid::of(name) {
-        // SAFETY: it is a valid identifier, which outlives the call.
-        Ok(mut sid) => unsafe { text_of(sid.as_ptr()) }.map(|text| Some(text.to_string())),
+    Ok(look_up(name)?.map(|found| found.sid.to_string()))
+}
+
+/// Somebody whom Windows knows by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    /// Their identifier, as text.
+    pub sid: Arc<str>,
+    /// They are several: a group of this machine or of a domain.
+    pub group: bool,
+}
+
+/// Whom this name means; `None`: nobody.
+///
+/// # Errors
+/// As of [`sid_of`].
+pub(crate) fn look_up(name: &str) -> io::Result<Option<Found>> {
+    match Sid::look_up(name) {
+        Ok((mut sid, _, kind)) => {
+            // SAFETY: it is a valid identifier, which outlives the call.
+            let sid = unsafe { text_of(sid.as_ptr()) }?;
+            let group = [SidTypeGroup, SidTypeAlias].contains(&kind);
+            Ok(Some(Found { sid, group }))
+        }
         Err(error) if nobody(&error) => Ok(None),
         Err(error) => Err(error),
     }
@@ -116,7 +139,7 @@ pub fn sid_of(name: &str) -> io::Result<Option<String>> {
 /// # Errors
 /// There is no such account, or it could not be found out.
 pub fn is_local(name: &str) -> io::Result<bool> {
-    let (_, domain) = Sid::with_domain(name)?;
+    let (_, domain, _) = Sid::look_up(name)?;
     let mut own = [0_u16; 64];
     let mut length = own.len() as u32;
     // SAFETY: the text has as much room as is said.

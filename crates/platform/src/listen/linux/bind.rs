@@ -15,6 +15,7 @@ use rustix::net::{
 
 use super::explain;
 use crate::listen::ListenError;
+use crate::logon::Owner;
 
 /// What sun_path takes, with the zero at its end.
 const PATH_MAX: usize = 107;
@@ -29,7 +30,7 @@ const PATH_MAX: usize = 107;
 pub fn bind(
     spec: &SocketSpec,
     which: &Listen,
-    owner: Option<(u32, u32)>,
+    owner: Option<&Owner>,
 ) -> Result<OwnedFd, ListenError> {
     let failed = |why: String, errno: Option<i32>| ListenError {
         address: which.address.to_string(),
@@ -50,7 +51,7 @@ pub fn bind(
         }),
         ListenAddress::Unix(path) => {
             make_way(path).map_err(|(why, errno)| failed(why, errno))?;
-            unix(path, spec, owner).map_err(|e| {
+            unix(path, spec, owner.copied()).map_err(|e| {
                 let why = explain::file(path, e);
                 failed(why, Some(e.raw_os_error()))
             })

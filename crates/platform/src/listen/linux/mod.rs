@@ -214,7 +214,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let path = place.path().join("socket");
         let spec = spec(&[ListenAddress::Unix(path.clone())]);
-        let error = bind(&spec, &spec.listen[0], Some((0, 0))).expect_err("only root may");
+        let error = bind(&spec, &spec.listen[0], Some(&(0, 0))).expect_err("only root may");
         assert!(error.to_string().contains("only root may"), "{error}");
         assert!(!path.exists());
     }

@@ -8,6 +8,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::End;
 use crate::handle::Handle;
+use crate::logon::Owner;
 use crate::pipe::{available, create_fifo, hold, stage_of, stage_reopened, writer};
 
 /// What a run is started with: it opens ends of its own.
@@ -24,9 +25,9 @@ impl Output {
     ///
     /// # Errors
     /// Those of [`create_fifo`] and [`hold`].
-    pub fn make(dir: &Path, name: &str, owner: Option<(u32, u32)>) -> io::Result<Self> {
+    pub fn make(dir: &Path, name: &str, owner: Option<&Owner>) -> io::Result<Self> {
         let path = dir.join(name);
-        create_fifo(&path, owner)?;
+        create_fifo(&path, owner.copied())?;
         let fifo = Arc::new(hold(&path)?);
         Ok(Self { fifo })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::End;
 use crate::handle::Handle;
 use crate::identity::{self, Probe, Record};
+use crate::logon::Owner;
 use crate::pipe::{Pipe, available, create, is_written_to, writer};
 use crate::win32::{put_into, take_out_of};
 
@@ -28,7 +29,7 @@ impl Output {
     ///
     /// # Errors
     /// Those of [`create`].
-    pub fn make(_dir: &Path, _name: &str, _owner: Option<(u32, u32)>) -> io::Result<Self> {
+    pub fn make(_dir: &Path, _name: &str, _owner: Option<&Owner>) -> io::Result<Self> {
         let Pipe { reader, writer } = create()?;
         Ok(Self {
             reader: Arc::new(reader),

@@ -23,7 +23,7 @@ pub(super) use auxiliary::reap;
 pub use auxiliary::spawn_auxiliary;
 pub(crate) use order::ENDS;
 pub use order::{FIRST_SOCKET, Order, READ_END, STAGE_END, Spawned, Stages};
-pub use plan::surroundings;
+pub use plan::owner;
 pub(crate) use reserve::reserve_read_ends;
 pub use table::{keep_tables_small, kept_numbers};
 

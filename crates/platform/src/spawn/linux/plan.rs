@@ -20,7 +20,8 @@ use super::table::Small;
 use crate::exit::errno_text;
 use crate::identity::Record;
 use crate::keeper::KeeperSocket;
-use crate::spawn::{Order, SpawnError, Step, Surroundings};
+use crate::logon::Owner;
+use crate::spawn::{Order, SpawnError, Step};
 use crate::tree::{Place, RunTree};
 
 const ROOT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -368,18 +369,16 @@ fn candidates(program: &str, path: &str) -> Result<Vec<CString>, SpawnError> {
         .collect()
 }
 
-/// In which surroundings a unit's processes run: for commands of the daemon's own that belong to the
-/// unit, such as a readiness check, and for what must belong to its user.
+/// Whom what is made for a unit belongs to; `None`: whom abide itself belongs to. May block.
 ///
 /// # Errors
 /// There is no such user or group, or it cannot be looked up.
-pub fn surroundings(launch: &Launch) -> Result<Surroundings, SpawnError> {
-    let (account, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
-    let root = account.uid == 0;
-    Ok(Surroundings {
-        environment: environment(launch.environment.variables.iter().cloned(), &account, root),
-        user: credentials.map(|c| (c.uid, c.gid)),
-    })
+pub fn owner(launch: &Launch) -> Result<Option<Owner>, SpawnError> {
+    if launch.user.is_none() && launch.group.is_none() {
+        return Ok(None);
+    }
+    let (_, credentials) = credentials(launch.user.as_deref(), launch.group.as_deref())?;
+    Ok(credentials.map(|c| (c.uid, c.gid)))
 }
 
 /// The base, then what is the unit's own: later ones win.

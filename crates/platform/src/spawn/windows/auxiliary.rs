@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use abide_model::{CgroupLimits, ExitStatus, Launch, Limits};
 
-use super::begin;
+use super::create::System;
+use super::{Logon, begin};
 use crate::identity::Handle;
 use crate::spawn::{Auxiliary, AuxiliaryOrder, Order, SpawnError};
 
@@ -37,7 +38,7 @@ pub fn spawn_auxiliary(order: AuxiliaryOrder) -> Result<Auxiliary, SpawnError> {
         stderr: order.stderr,
         ..Order::new(unit, run, Arc::new(launch), order.tree)
     };
-    let spawned = begin(&order)?.go_with_us(&order)?;
+    let spawned = begin(&order, &System::machine(), Logon::Once)?.go_with_us(&order)?;
     Ok(Auxiliary {
         pid: spawned.identity().pid,
         handle: spawned.as_handle().try_clone_to_owned().ok(),

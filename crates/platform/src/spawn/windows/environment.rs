@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::windows::io::OwnedHandle;
 
-use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Globalization::{CSTR_EQUAL, CSTR_LESS_THAN, CompareStringOrdinal};
 use windows_sys::Win32::Security::{TOKEN_DUPLICATE, TOKEN_QUERY};
 use windows_sys::Win32::System::Environment::{CreateEnvironmentBlock, DestroyEnvironmentBlock};
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use crate::win32::{checked, owned, raw};
+use crate::account::own_token;
+use crate::win32::{checked, raw};
 
 /// A variable's name: case does not count, but is kept.
 #[derive(Clone, Debug)]
@@ -69,17 +68,15 @@ pub(super) struct Environment(BTreeMap<Name, Vec<u16>>);
 impl Environment {
     /// What somebody finds who logs on with the account of this process.
     pub fn of_the_account() -> io::Result<Self> {
-        let mut token: HANDLE = std::ptr::null_mut();
-        let rights = TOKEN_QUERY | TOKEN_DUPLICATE;
-        // SAFETY: the token goes to a local, and is ours.
-        let token: OwnedHandle = unsafe {
-            checked(OpenProcessToken(GetCurrentProcess(), rights, &mut token))?;
-            owned(token)?
-        };
+        Self::of(&own_token(TOKEN_QUERY | TOKEN_DUPLICATE)?)
+    }
+
+    /// What somebody finds who logs on and gets this token.
+    pub fn of(token: &OwnedHandle) -> io::Result<Self> {
         let mut block = std::ptr::null_mut();
-        // SAFETY: the token is ours; the block ends with an empty text, and is freed once.
+        // SAFETY: the token is borrowed; the block ends with an empty text, and is freed once.
         unsafe {
-            checked(CreateEnvironmentBlock(&mut block, raw(&token), 0))?;
+            checked(CreateEnvironmentBlock(&mut block, raw(token), 0))?;
             let (mut texts, mut at) = (Vec::new(), block.cast::<u16>().cast_const());
             loop {
                 let length = (0..).take_while(|&i| *at.add(i) != 0).count();
@@ -126,15 +123,6 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<String> {
         let value = self.0.get(&Name::new(name))?;
         Some(String::from_utf16_lossy(value))
-    }
-
-    /// All of them, for people and for tests.
-    pub fn list(&self) -> Vec<(String, String)> {
-        let text = String::from_utf16_lossy;
-        self.0
-            .iter()
-            .map(|(name, value)| (text(&name.0), text(value)))
-            .collect()
     }
 
     /// As CreateProcess takes it: `NAME=value` one after the other, each with a zero, and another zero.

@@ -24,10 +24,13 @@
 mod attributes;
 mod auxiliary;
 mod batch;
+mod create;
 mod environment;
 mod order;
 mod program;
 mod quote;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 use std::io;
@@ -40,21 +43,24 @@ use windows_sys::Win32::Foundation::{ERROR_DIRECTORY, HANDLE};
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Threading::{
     CREATE_DEFAULT_ERROR_MODE, CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT,
-    CreateProcessW, EXTENDED_STARTUPINFO_PRESENT, PROCESS_CREATION_FLAGS, PROCESS_INFORMATION,
-    ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
+    EXTENDED_STARTUPINFO_PRESENT, PROCESS_CREATION_FLAGS, ResumeThread, STARTF_USESTDHANDLES,
+    STARTUPINFOEXW,
 };
 
-use super::{SpawnError, Step, Surroundings};
+use super::{SpawnError, Step};
 use crate::absent;
 use crate::exit::errno_text;
 use crate::handle::Borrowed;
 use crate::identity::{Handle, Record};
+use crate::logon::{self, Owner, Whom};
 use crate::pipe::Output;
-use crate::win32::{begun, checked, inheritable, owned, put_into, raw, wide};
+use crate::private::Descriptor;
+use crate::win32::{begun, inheritable, put_into, raw, wide};
 
 pub(crate) use attributes::Attributes;
 pub(super) use auxiliary::reap;
 pub use auxiliary::spawn_auxiliary;
+use create::{Making, System};
 use environment::Environment;
 pub use order::{Order, Spawned, Stages};
 pub(crate) use quote::command_line;
@@ -76,7 +82,7 @@ const LONGEST_DIRECTORY: usize = 258;
 /// # Errors
 /// [`SpawnError`]; no process of the try is left.
 pub fn spawn(order: &Order) -> Result<Spawned, SpawnError> {
-    begin(order)?.go(order)
+    begin(order, &System::machine(), Logon::Anew)?.go(order)
 }
 
 /// Numbers of descriptors that are kept free for programs which are being started: a handle has no number
@@ -89,21 +95,28 @@ pub fn kept_numbers() -> usize {
 /// Tables of descriptors are not inherited here.
 pub fn keep_tables_small(_: Borrowed<'_>) {}
 
+/// Whether users are logged on anew: what they may changes only with a logon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Logon {
+    /// For a run.
+    Anew,
+    /// For what belongs to a run: who is logged on already will do.
+    Once,
+}
+
 /// Makes the process, which does not run yet.
-fn begin(order: &Order) -> Result<Begun, SpawnError> {
+fn begin(order: &Order, system: &System<'_>, logon: Logon) -> Result<Begun, SpawnError> {
     let launch = &order.launch;
     refuse_what_windows_has_not(order)?;
-    let account = launch.user.as_ref().or(launch.group.as_ref());
-    if let Some(account) = account {
-        return Err(refused(
-            Step::User,
-            None,
-            format!("change to {account}: {}", absent::ACCOUNTS.reason),
-        ));
-    }
-    let environment = variables(launch, &order.variables)?;
-    let directory = directory(&launch.directory)?;
-    let program = program::resolve(&launch.command, &launch.directory, &environment)?;
+    let whom = whom(launch, system, logon)?;
+    let whom = whom.as_ref();
+    let environment = variables(launch, &order.variables, whom)?;
+    // What they may not see or execute is not executed for them.
+    let (directory, program) = acting_as(whom, system, || {
+        let directory = directory(&launch.directory)?;
+        let program = program::resolve(&launch.command, &launch.directory, &environment)?;
+        Ok((directory, program))
+    })?;
     let prepare = |error: io::Error| failed(Step::Prepare, "prepare the program", &error);
     let streams = Streams::new(order).map_err(prepare)?;
     let job = order
@@ -111,6 +124,8 @@ fn begin(order: &Order) -> Result<Begun, SpawnError> {
         .make(launch)
         .map_err(|error| failed(Step::Group, "make its job", &error))?;
     let attributes = Attributes::new(Some(raw(job)), &streams.all()).map_err(prepare)?;
+    let security = whom.map(|whom| Descriptor::of_process_of(&whom.sid));
+    let security = security.transpose().map_err(prepare)?;
 
     let mut startup = STARTUPINFOEXW::default();
     startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
@@ -119,37 +134,73 @@ fn begin(order: &Order) -> Result<Begun, SpawnError> {
     startup.StartupInfo.hStdOutput = raw(&streams.stdout);
     startup.StartupInfo.hStdError = raw(&streams.stderr);
     startup.lpAttributeList = attributes.pointer();
+    // Nobody else may use the desktop that abide is on. An empty name: one of the logon's own, which is made if need be.
+    let mut desktop = [0];
+    if whom.is_some() {
+        startup.StartupInfo.lpDesktop = desktop.as_mut_ptr();
+    }
 
     let file = wide(&program.file).map_err(prepare)?;
     let mut line = wide(&program.line).map_err(prepare)?;
     let block = environment.block();
-    let mut made = PROCESS_INFORMATION::default();
+    let mut making = Making {
+        file: &file,
+        line: &mut line,
+        security: security.as_ref(),
+        flags: FLAGS,
+        environment: &block,
+        directory: &directory,
+        startup: &startup,
+    };
     hear_ctrl_c();
-    let answer = begun(|| {
-        // SAFETY: all texts end with a zero and live until after the call, as do the list and what it names;
-        // the line may be written to; the structure says its size.
-        checked(unsafe {
-            CreateProcessW(
-                file.as_ptr(),
-                line.as_mut_ptr(),
-                std::ptr::null(),
-                std::ptr::null(),
-                1,
-                FLAGS,
-                block.as_ptr().cast(),
-                directory.as_ptr(),
-                (&raw const startup).cast(),
-                &mut made,
-            )
-        })
-    });
-    answer.map_err(|error| explain(launch, &program.file, &error))?;
-    // SAFETY: both were made for us just now.
-    let (process, thread) = unsafe { (owned(made.hProcess), owned(made.hThread)) };
+    let (process, thread) = acting_as(whom, system, || {
+        let token = whom.map(|whom| &*whom.token);
+        let made = begun(|| system.processes.create(token, &mut making));
+        made.map_err(|error| explain(launch, &program.file, &error))
+    })?;
     Ok(Begun {
-        process: Some(process.map_err(prepare)?),
-        thread: thread.map_err(prepare)?,
+        process: Some(process),
+        thread,
+        warning: whom.and_then(|whom| whom.warning.clone()),
     })
+}
+
+/// Who the run is for, if that is somebody else than abide's own account.
+fn whom(launch: &Launch, system: &System<'_>, logon: Logon) -> Result<Option<Whom>, SpawnError> {
+    if launch.group.is_some() {
+        let text = format!("change its group: {}", absent::GROUPS.reason);
+        return Err(refused(Step::User, None, text));
+    }
+    let Some(user) = &launch.user else {
+        return Ok(None);
+    };
+    let (file, anew) = (launch.password_file.as_deref(), logon == Logon::Anew);
+    let logged_on = system.sessions.log_on(system.accounts, user, file, anew);
+    logged_on.map_err(not_logged_on)
+}
+
+/// What is done is done with their rights, and not with abide's.
+fn acting_as<T>(
+    whom: Option<&Whom>,
+    system: &System<'_>,
+    act: impl FnOnce() -> Result<T, SpawnError>,
+) -> Result<T, SpawnError> {
+    let disguise = whom.map(|whom| system.processes.act_as(&whom.token));
+    let disguise = disguise.transpose();
+    let _disguise = disguise.map_err(|error| failed(Step::User, "act for its user", &error))?;
+    act()
+}
+
+fn not_logged_on(why: logon::Refused) -> SpawnError {
+    refused(Step::User, why.code.map(u32::cast_signed), why.text)
+}
+
+/// Whom what is made for a unit is to be open to: its user, if that is somebody else. May block.
+///
+/// # Errors
+/// There is nobody of this name, or nobody who could be logged on.
+pub fn owner(launch: &Launch) -> Result<Option<Owner>, SpawnError> {
+    logon::owner(launch.user.as_deref()).map_err(not_logged_on)
 }
 
 /// Better not started than without what its specification asks for.
@@ -171,12 +222,14 @@ fn refuse_what_windows_has_not(order: &Order) -> Result<(), SpawnError> {
 struct Begun {
     process: Option<OwnedHandle>,
     thread: OwnedHandle,
+    /// What could not be done and did not stop it.
+    warning: Option<String>,
 }
 
 impl Begun {
     fn go(mut self, order: &Order) -> Result<Spawned, SpawnError> {
         let at = |step| move |error: io::Error| failed(step, &step.to_string(), &error);
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.warning.take().into_iter().collect();
         let Some(process) = &self.process else {
             return Err(refused(Step::Clone, None, "make a process".to_owned()));
         };
@@ -301,19 +354,16 @@ fn hear_ctrl_c() {
     });
 }
 
-/// What a run of this launch finds itself in.
-///
-/// # Errors
-/// A variable that Windows cannot have.
-pub fn surroundings(launch: &Launch) -> Result<Surroundings, SpawnError> {
-    Ok(Surroundings {
-        environment: variables(launch, &[])?.list(),
-        user: None,
-    })
-}
-
-fn variables(launch: &Launch, own: &[(String, String)]) -> Result<Environment, SpawnError> {
-    let mut environment = Environment::of_the_account()
+fn variables(
+    launch: &Launch,
+    own: &[(String, String)],
+    whom: Option<&Whom>,
+) -> Result<Environment, SpawnError> {
+    let environment = match whom {
+        None => Environment::of_the_account(),
+        Some(whom) => Environment::of(&whom.token),
+    };
+    let mut environment = environment
         .map_err(|error| failed(Step::Prepare, "read the account's variables", &error))?;
     for (name, value) in launch.environment.variables.iter().chain(own) {
         let set = environment.set(name, value);
@@ -335,14 +385,18 @@ fn directory(directory: &Path) -> Result<Vec<u16>, SpawnError> {
             units.len() - 1
         )));
     }
-    if !directory.is_dir() {
-        return Err(refuse("it is not there; make it, or change `directory`"));
+    match std::fs::metadata(directory) {
+        Ok(found) if found.is_dir() => Ok(units),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(refuse(
+            "its account may not look at it; let it do so, or change `directory`",
+        )),
+        _ => Err(refuse("it is not there; make it, or change `directory`")),
     }
-    Ok(units)
 }
 
 /// An error of CreateProcess in words that say what to do.
 fn explain(launch: &Launch, file: &Path, error: &io::Error) -> SpawnError {
+    const ACCESS_DENIED: i32 = 5;
     const BAD_FORMAT: i32 = 193;
     const NEEDS_ELEVATION: i32 = 740;
     let code = error.raw_os_error();
@@ -361,6 +415,10 @@ fn explain(launch: &Launch, file: &Path, error: &io::Error) -> SpawnError {
         ),
         (_, Some(NEEDS_ELEVATION)) => format!(
             "execute {file}: it asks for an administrator's rights; run abide as one, or as a service"
+        ),
+        (_, Some(ACCESS_DENIED)) => format!(
+            "execute {file}: {why}; let {} read and execute it",
+            launch.user.as_deref().unwrap_or("abide's account")
         ),
         _ => format!("execute {file}: {why}"),
     };

@@ -40,7 +40,7 @@ pub(super) fn resolve(
             let Some((name, arguments)) = words.split_first() else {
                 return Err(refuse("execute nothing: the command is empty".to_owned()));
             };
-            let file = find(name, directory, environment)
+            let file = find(name, directory, environment, &is_file)
                 .map_err(|(code, text)| super::refused(Step::Execute, code, text))?;
             let text = file
                 .to_str()
@@ -77,6 +77,11 @@ fn interpreter(environment: &Environment) -> Result<PathBuf, String> {
 
 type Missing = (Option<i32>, String);
 
+/// Whether there is a file, as far as who the thread acts for may know.
+fn is_file(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.is_file())
+}
+
 /// With a separator or a drive in it a name is a path, relative to the unit's directory; else it is looked
 /// up in the unit's own PATH, and nowhere else: not in the current directory, not beside abide. Without an
 /// extension it gets those of `PATHEXT`, in their order.
@@ -84,6 +89,7 @@ pub(super) fn find(
     name: &str,
     directory: &Path,
     environment: &Environment,
+    is_file: &dyn Fn(&Path) -> io::Result<bool>,
 ) -> Result<PathBuf, Missing> {
     let extensions = environment
         .get("PATHEXT")
@@ -99,11 +105,24 @@ pub(super) fn find(
             .map(|folder| directory.join(folder))
             .collect()
     };
+    let mut closed = None;
     for folder in &folders {
-        if let Some(file) = candidates(&folder.join(name), &extensions).find(|file| file.is_file())
-        {
-            return Ok(long(file));
+        for file in candidates(&folder.join(name), &extensions) {
+            match is_file(&file) {
+                Ok(true) => return Ok(long(file)),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    closed.get_or_insert((error.raw_os_error(), file));
+                }
+                _ => {}
+            }
         }
+    }
+    if let Some((code, file)) = closed {
+        let file = file.display();
+        let text = format!(
+            "execute {name}: its account may not look at {file}; let it read and execute that"
+        );
+        return Err((code, text));
     }
     let not_found = io::Error::from_raw_os_error(2);
     let why = crate::exit::errno_text(2);
@@ -162,7 +181,7 @@ mod tests {
         }
         let path = format!("{};{}", one.display(), two.display());
         let there = environment(&[("Path", &path), ("PATHEXT", ".EXE;.CMD")]);
-        let found = |name: &str| find(name, place.path(), &there);
+        let found = |name: &str| find(name, place.path(), &there, &is_file);
         let is = |name: &str, file: PathBuf| {
             let found = found(name).expect("there");
             assert_eq!(
@@ -179,6 +198,23 @@ mod tests {
         assert!(text.contains("in no folder of the unit's PATH"), "{text}");
         let (_, text) = found(r".\none").expect_err("not there");
         assert!(text.contains("looked up in"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_its_account_may_not_look_at_is_not_said_to_be_missing() {
+        let there = environment(&[("PATH", r"C:\one;C:\two"), ("PATHEXT", ".EXE;.CMD")]);
+        let one_is_closed = |file: &Path| match file.starts_with(r"C:\one") {
+            true => Err(io::Error::from_raw_os_error(5)),
+            false => Ok(file.ends_with("tool.CMD")),
+        };
+        let found = |name: &str| find(name, Path::new(r"C:\shop"), &there, &one_is_closed);
+        assert_eq!(found("tool"), Ok(r"C:\two\tool.CMD".into()));
+        let (code, text) = found("other").expect_err("it is nowhere else");
+        assert_eq!(code, Some(5));
+        assert!(
+            text.contains(r"its account may not look at C:\one\other.EXE"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub fn in_directory(command: Command, directory: &Path) -> Launch {
         directory: directory.to_owned(),
         environment: EnvironmentSpec::default(),
         user: None,
+        password_file: None,
         group: None,
         umask: 0o022,
         priority: None,

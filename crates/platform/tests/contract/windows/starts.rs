@@ -143,10 +143,13 @@ fn refusals() {
     assert_eq!(step, Step::Directory);
     assert!(said.starts_with("cannot enter the directory "), "{said}");
     let mut somebody = launch(&["idle"]);
-    somebody.user = Some("www".to_owned());
+    somebody.user = Some("nobody-here".to_owned());
     let (step, said) = refused(somebody);
     assert_eq!(step, Step::User);
-    assert!(said.starts_with("cannot change to www: "), "{said}");
+    assert!(
+        said.starts_with("cannot run as .\\nobody-here: there is no such account"),
+        "{said}"
+    );
     let text = place.path().join("text.exe");
     std::fs::write(&text, "no program").expect("written");
     let words = vec![text.to_str().expect("a text").to_owned()];
