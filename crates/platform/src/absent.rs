@@ -90,6 +90,13 @@ pub const STOP_SIGNALS: Absent = Absent::new(
      SIGKILL terminates",
 );
 
+/// A signal as the word to read a configuration again.
+pub const RELOAD_SIGNALS: Absent = Absent::new(
+    "reload-signals",
+    "on Windows no program hears that and goes on; take SIGINT (Ctrl-C), SIGQUIT (Ctrl-Break) or a command there: \
+     `windows = { reload = { signal = \"SIGQUIT\" } }`",
+);
+
 /// Another file that a keeper executes in its own place.
 pub const KEEPER_RENEWAL: Absent = Absent::new(
     "keeper-renewal",
@@ -110,5 +117,6 @@ pub const ON_WINDOWS: &[Absent] = &[
     LOSS,
     SIGNALS,
     STOP_SIGNALS,
+    RELOAD_SIGNALS,
     KEEPER_RENEWAL,
 ];

@@ -13,6 +13,8 @@ mod hosted;
 mod impostors;
 mod input;
 mod programs;
+#[cfg(windows)]
+mod reloading;
 mod shop;
 mod stopping;
 mod survival;

@@ -36,6 +36,7 @@ fn player() {
     match words[..] {
         ["fragile"] => fragile(),
         ["polite"] => polite(),
+        ["reloads"] => reload(),
         ["reader"] => read(),
         ["follower", what, ..] => follow(what, part["follower  ".len() + what.len()..].as_ref()),
         ["counter", at_least] => count(at_least.parse().expect("a number")),
@@ -155,15 +156,47 @@ fn fragile() -> ! {
 
 /// Ends as it should when it is asked to, and notes that.
 fn polite() -> ! {
-    let signals = Signals::new(&[Signal::INT, Signal::TERM]).expect("heard");
-    let poll = Poll::new().expect("made");
-    poll.add(&signals, 0, Interest::Input).expect("added");
-    let mut events = Events::new();
-    while signals.take().is_none() {
-        poll.wait(&mut events).expect("waits");
-    }
+    let mut ears = Ears::new(&[Signal::INT, Signal::TERM]);
+    ears.hear();
     note("ends");
     std::process::exit(0)
+}
+
+/// Notes when it is interrupted, and goes on.
+fn reload() -> ! {
+    let mut ears = Ears::new(&[Signal::INT]);
+    note("ears");
+    loop {
+        ears.hear();
+        note("reloads");
+    }
+}
+
+/// What a program hears instead of being ended.
+struct Ears {
+    signals: Signals,
+    poll: Poll,
+    events: Events,
+}
+
+impl Ears {
+    fn new(wanted: &[Signal]) -> Self {
+        let signals = Signals::new(wanted).expect("heard");
+        let poll = Poll::new().expect("made");
+        poll.add(&signals, 0, Interest::Input).expect("added");
+        let events = Events::new();
+        Self {
+            signals,
+            poll,
+            events,
+        }
+    }
+
+    fn hear(&mut self) {
+        while self.signals.take().is_none() {
+            self.poll.wait(&mut self.events).expect("waits");
+        }
+    }
 }
 
 /// Follows `logs` or `events` of a unit by a command.

@@ -1,11 +1,15 @@
 //! What is done on behalf of a unit beside its runs: hooks, reloads, questions whether it is ready and
 //! well. It is carried out by [`crate::assist`] and [`crate::probe`], which answer through the inbox.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide_core::{Effect, Input, Outcome};
-use abide_model::{Command, EffectId, EventKind, HookKind, ProbeKind, ReloadAction, RunId, UnitId};
+use abide_model::{
+    Command, EffectId, EventKind, HookKind, ProbeKind, ReloadAction, RunId, Signal, UnitId,
+};
+use abide_platform::stop;
 
 use super::run::Daemon;
 use super::unit::Unit;
@@ -71,17 +75,7 @@ impl Daemon {
                 self.assist(effect, id, run, Purpose::Reload, commands);
             }
             Some((ReloadAction::Signal(signal), _)) => {
-                let handle = self.units.get(id).and_then(|u| u.run(run)?.handle.as_ref());
-                let outcome = match handle.map(|handle| handle.signal(signal)) {
-                    Some(Ok(())) => Outcome::Ok,
-                    Some(Err(error)) => Outcome::Failed {
-                        reason: format!("{signal} could not be sent: {error}"),
-                    },
-                    None => Outcome::Failed {
-                        reason: "there is no such run".into(),
-                    },
-                };
-                self.input(Input::Done { effect, outcome });
+                self.reload_by_signal(effect, id, run, signal);
             }
             None => {
                 let reason = "it has no `reload` any more".into();
@@ -89,6 +83,31 @@ impl Daemon {
                 self.input(Input::Done { effect, outcome });
             }
         }
+    }
+
+    /// By a signal to the main process. Where a program is asked in other ways, it is the whole run that is asked.
+    fn reload_by_signal(&mut self, effect: EffectId, id: UnitId, run: RunId, signal: Signal) {
+        let Some(current) = self.units.get(id).and_then(|u| u.run(run)) else {
+            let reason = "there is no such run".into();
+            let outcome = Outcome::Failed { reason };
+            return self.input(Input::Done { effect, outcome });
+        };
+        let sent = match (stop::can_reload(signal), &current.handle) {
+            (Err(absent), _) => Err(absent.error()),
+            (Ok(()), _) if stop::ASKING_BLOCKS => {
+                let tree = current.tree.clone();
+                return self.ask_elsewhere(effect, tree, signal);
+            }
+            (Ok(()), Some(handle)) => handle.signal(signal),
+            (Ok(()), None) => Err(io::ErrorKind::NotFound.into()),
+        };
+        let outcome = match sent {
+            Ok(()) => Outcome::Ok,
+            Err(error) => Outcome::Failed {
+                reason: format!("{signal} could not be sent: {error}"),
+            },
+        };
+        self.input(Input::Done { effect, outcome });
     }
 
     pub(super) fn assist(

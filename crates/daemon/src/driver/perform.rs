@@ -272,16 +272,7 @@ impl Daemon {
         };
         let tree = self.units.get(unit).and_then(|u| u.run(run));
         let outcome = match tree.map(|run| run.tree.clone()) {
-            Some(tree) if stop::ASKING_BLOCKS => {
-                let mailbox = self.mailbox.clone();
-                let job = move || mailbox.send(Message::Done(effect, asked(&tree, signal)));
-                match self.jobs.submit(job) {
-                    Ok(()) => return,
-                    Err(error) => Outcome::Failed {
-                        reason: format!("start a thread: {error}"),
-                    },
-                }
-            }
+            Some(tree) if stop::ASKING_BLOCKS => return self.ask_elsewhere(effect, tree, signal),
             Some(tree) => asked(&tree, signal),
             None => Outcome::Failed {
                 reason: "there is no such run".into(),
@@ -289,6 +280,18 @@ impl Daemon {
         };
         point("stop.asked");
         self.input(Input::Done { effect, outcome });
+    }
+
+    /// Asks all of a run for something, where that takes a while.
+    pub(super) fn ask_elsewhere(&mut self, effect: EffectId, tree: tree::RunTree, signal: Signal) {
+        let mailbox = self.mailbox.clone();
+        let job = move || mailbox.send(Message::Done(effect, asked(&tree, signal)));
+        if let Err(error) = self.jobs.submit(job) {
+            let outcome = Outcome::Failed {
+                reason: format!("start a thread: {error}"),
+            };
+            self.input(Input::Done { effect, outcome });
+        }
     }
 
     /// Sends a signal to the main process of a run. Where a program is asked in other ways, it is the whole run that
@@ -357,7 +360,7 @@ impl Daemon {
     }
 }
 
-/// Asks all of a run to end.
+/// Asks all of a run for something.
 fn asked(tree: &tree::RunTree, signal: Signal) -> Outcome {
     match stop::ask(tree, signal) {
         Ok(None) => Outcome::Ok,

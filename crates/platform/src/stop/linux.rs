@@ -2,6 +2,7 @@ use std::io;
 
 use abide_model::Signal;
 
+use crate::absent::Absent;
 use crate::tree::RunTree;
 
 /// Whether [`ask`] may block, so that it is not for the driver.
@@ -18,6 +19,14 @@ pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
     // out as it would without it.
     let _ = tree.signal(Signal::CONT);
     Ok(None)
+}
+
+/// Whether a program can take this signal as the word to read its configuration again.
+///
+/// # Errors
+/// None: a program can heed any that can be sent.
+pub fn can_reload(_: Signal) -> Result<(), &'static Absent> {
+    Ok(())
 }
 
 /// To be called first of all in `main`, and to end with the code that it says. Nothing is to be played here.

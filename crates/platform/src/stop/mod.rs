@@ -12,7 +12,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{ASKING_BLOCKS, ask, enter};
+pub use linux::{ASKING_BLOCKS, ask, can_reload, enter};
 
 #[cfg(windows)]
 mod plan;
@@ -22,4 +22,4 @@ pub use plan::{Outcome, Plan, Report, Share, Step};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{ASKING_BLOCKS, ConsoleHelper, ask, enter, stop};
+pub use windows::{ASKING_BLOCKS, ConsoleHelper, ask, can_reload, enter, stop};

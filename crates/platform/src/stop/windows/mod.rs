@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use abide_model::Signal;
 
 use super::plan::{Outcome, Plan, Report, Step, Target, follow};
-use crate::absent;
+use crate::absent::{self, Absent};
 use crate::identity::Handle;
 use crate::tree::{RunTree, TERMINATED};
 
@@ -70,6 +70,18 @@ pub fn ask(tree: &RunTree, signal: Signal) -> io::Result<Option<String>> {
         ));
     }
     Ok(Some(done.join(", ")))
+}
+
+/// Whether a program can take this signal as the word to read its configuration again: it can hear Ctrl-C and Ctrl-Break, and
+/// go on.
+///
+/// # Errors
+/// All that others mean here is to end.
+pub fn can_reload(signal: Signal) -> Result<(), &'static Absent> {
+    match signal {
+        Signal::INT | QUIT => Ok(()),
+        _ => Err(&absent::RELOAD_SIGNALS),
+    }
 }
 
 /// The processes of a run that there are now. While they are held their numbers are nobody else's.
