@@ -8,7 +8,7 @@ use abide_platform::service_control;
 use abide_platform::service_manager::{self, Configuration, RunState};
 
 use crate::programs::{ARGUMENTS, PLAY};
-use crate::shop::{Shop, abide, kill, wait_until};
+use crate::shop::{Shop, abide, kill, wait_or_tell, wait_until};
 use crate::upgrading::told;
 
 const STOPPED: u32 = 1;
@@ -79,12 +79,17 @@ impl<'a> Made<'a> {
 
     #[track_caller]
     fn is(&self, state: u32) -> RunState {
-        let what = format!(
-            "state {state}: {:?}\n{}",
-            self.state(),
-            self.shop.daemon_log()
-        );
-        wait_until(&what, || {
+        let tell = || {
+            let events = self.shop.run(&["events", "-n", "100"]);
+            format!(
+                "state {state}: {:?}\n{}\n{}{}",
+                self.state(),
+                self.shop.daemon_log(),
+                String::from_utf8_lossy(&events.stdout),
+                String::from_utf8_lossy(&events.stderr)
+            )
+        };
+        wait_or_tell(tell, || {
             Some(self.state()).filter(|seen| seen.state == state)
         })
     }

@@ -58,13 +58,20 @@ pub fn kill(pid: u32) {
 }
 
 /// What a look finds, as soon as it finds something.
-pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_or_tell(|| what.to_owned(), look)
+}
+
+/// The same, with what there is to say when it was in vain.
+pub fn wait_or_tell<T>(tell: impl FnOnce() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        if begun.elapsed() > PATIENCE {
+            panic!("waited in vain for {}", tell());
+        }
         pause();
     }
 }

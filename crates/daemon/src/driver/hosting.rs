@@ -11,6 +11,9 @@
 //! The keeper is the main process in the manager's eyes, and says nothing: the daemon speaks for it, so that what the
 //! manager hears comes from the process that decides. A daemon that dies is not seen by the manager; the next one goes
 //! on speaking, and the watchdog bites only if none comes.
+//!
+//! Nobody waits here for a manager that does not read: what it did not hear it is told anew, from the state as it is by
+//! then.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,6 +29,9 @@ use super::run::Daemon;
 /// How often the manager is asked for more time, and for how much.
 const ASK: Duration = Duration::from_secs(10);
 const MORE: Word<'static> = Word::Extend(Duration::from_secs(30));
+
+/// When something that was not heard is told anew: at first, and at the latest. The pause doubles.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 
 /// The exit code where a unit gives none of its own.
 const FAILED: i32 = 1;
@@ -57,6 +63,8 @@ pub(super) struct Hosting {
     beat: Option<Mono>,
     /// What was said last.
     said: String,
+    /// Something was not heard: when it is told anew, and the pause before.
+    again: Option<(Mono, Duration)>,
     /// The code to leave with.
     pub code: i32,
 }
@@ -94,6 +102,7 @@ impl Hosting {
             refused: None,
             pending: BTreeSet::new(),
             said: String::new(),
+            again: None,
             code: 0,
         }
     }
@@ -108,47 +117,80 @@ impl Hosting {
         self.unit.is_some()
     }
 
-    fn tell(&self, words: &[Word<'_>]) {
-        if let Some(notifier) = &self.notifier
-            && let Err(error) = notifier.tell(words)
-        {
+    fn tell(&mut self, words: &[Word<'_>], now: Mono) {
+        let Some(notifier) = &self.notifier else {
+            return;
+        };
+        if let Err(error) = notifier.tell(words) {
             tracing::debug!(%error, "the service manager does not hear");
+            let pause = self.again.map_or(AGAIN.0, |(_, pause)| pause);
+            self.again = Some((now.after(pause), pause));
         }
     }
 
     /// Tells what is new of it.
-    fn status(&mut self, text: &str) {
+    fn status(&mut self, text: &str, now: Mono) {
         if text != self.said {
-            self.tell(&[Word::Status(text)]);
             text.clone_into(&mut self.said);
+            self.tell(&[Word::Status(text)], now);
         }
     }
 
     /// When to be called.
     pub(super) fn due(&self) -> Option<Mono> {
-        [self.ask, self.beat].into_iter().flatten().min()
+        let again = self.again.map(|(at, _)| at);
+        [self.ask, self.beat, again].into_iter().flatten().min()
     }
 
     /// Tells what is due.
     fn time(&mut self, now: Mono) {
         if self.ask.is_some_and(|at| at <= now) {
-            self.tell(&[MORE]);
             self.ask = Some(now.after(ASK));
+            self.tell(&[MORE], now);
         }
         if let Some(every) = self.watchdog
             && self.beat.is_some_and(|at| at <= now)
         {
-            self.tell(&[Word::Beat]);
             // Half of it, as sd_watchdog_enabled(3) advises.
             self.beat = Some(now.after(every / 2));
+            self.tell(&[Word::Beat], now);
+        }
+        if let Some((at, pause)) = self.again
+            && at <= now
+        {
+            self.again = None;
+            self.tell_anew(now);
+            if let Some((at, next)) = &mut self.again {
+                *next = (pause * 2).min(AGAIN.1);
+                *at = now.after(*next);
+            }
         }
     }
 
-    fn up(&mut self, status: &str) {
+    /// All that holds now, which includes whatever was not heard.
+    fn tell_anew(&mut self, now: Mono) {
+        let said = std::mem::take(&mut self.said);
+        let phase = match self.phase {
+            Phase::Coming => None,
+            Phase::Up => Some(Word::Ready),
+            Phase::Leaving => Some(Word::Stopping),
+        };
+        let words = [
+            phase,
+            self.ask.map(|_| MORE),
+            self.watchdog.map(|_| Word::Beat),
+            Some(Word::Status(&said)),
+        ];
+        let words: Vec<_> = words.into_iter().flatten().collect();
+        self.tell(&words, now);
+        self.said = said;
+    }
+
+    fn up(&mut self, status: &str, now: Mono) {
         self.phase = Phase::Up;
         self.ask = None;
-        self.tell(&[Word::Ready, Word::Status(status)]);
         status.clone_into(&mut self.said);
+        self.tell(&[Word::Ready, Word::Status(status)], now);
     }
 
     /// It is none of ours any more.
@@ -162,7 +204,7 @@ impl Hosting {
             self.phase = Phase::Leaving;
             self.ask = self.notifier.as_ref().map(|_| now.after(ASK));
             self.said = "stopping".to_owned();
-            self.tell(&[Word::Stopping, Word::Status("stopping")]);
+            self.tell(&[Word::Stopping, Word::Status("stopping")], now);
         }
     }
 }
@@ -236,10 +278,10 @@ impl Daemon {
             return;
         }
         if self.hosting.unit.is_some() {
-            self.tell_of_unit();
+            self.tell_of_unit(now);
         } else if self.hosting.phase == Phase::Coming && self.hosting.pending.is_empty() {
             let status = self.summary();
-            self.hosting.up(&status);
+            self.hosting.up(&status, now);
         }
     }
 
@@ -261,7 +303,7 @@ impl Daemon {
     }
 
     /// Hosting: the service's life is the unit's.
-    fn tell_of_unit(&mut self) {
+    fn tell_of_unit(&mut self, now: Mono) {
         let views: Vec<_> = self
             .units
             .iter()
@@ -290,9 +332,9 @@ impl Daemon {
         // A task that is done before anybody asked was ready, too.
         let ready = self.hosting.pending.is_empty() && well;
         if self.hosting.phase == Phase::Coming && ready {
-            self.hosting.up(&status);
+            self.hosting.up(&status, now);
         } else {
-            self.hosting.status(&status);
+            self.hosting.status(&status, now);
         }
         if ended {
             self.hosting.code = code;
@@ -315,6 +357,8 @@ fn code(status: &ExitStatus) -> i32 {
 mod tests {
     use super::*;
     use abide_model::Signal;
+    use abide_platform::notify::NotifySocket;
+    use abide_platform::poll::{Events, Interest, Poll};
 
     #[test]
     fn a_unit_s_end_becomes_an_exit_code_as_in_shells() {
@@ -339,8 +383,53 @@ mod tests {
             watchdog: None,
             ask: None,
             beat: None,
+            again: None,
             ..hosting
         };
         assert_eq!(silent.due(), None);
+    }
+
+    #[test]
+    fn what_a_busy_manager_did_not_hear_it_is_told_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = format!("abide-test-{}-hosting", std::process::id());
+        let path = folder.path().join("notify");
+        let socket = NotifySocket::bind(Some(&path), &name, None).expect("it is bound");
+        let unit = "web".parse().ok();
+        let me = std::process::id();
+        let mut hosting = Hosting::new(me, Some(socket.address()), unit, false, Mono(1));
+        assert!(hosting.notifier.is_some(), "it is spoken to");
+        let mut now = Mono(1);
+        // It reads nothing, until there is no room.
+        for number in 0.. {
+            hosting.status(&format!("coming, {number}"), now);
+            if hosting.due().is_some() {
+                break;
+            }
+        }
+        hosting.up("running", now);
+        let mut heard = Vec::new();
+        let poll = Poll::new().expect("it is made");
+        poll.add(&socket, 0, Interest::Input).expect("it is added");
+        loop {
+            // It reads what is there before it is told anew: then there is room.
+            while let Some(message) = socket.recv().expect("it works") {
+                heard.push(String::from_utf8(message.text).expect("text"));
+            }
+            if heard.iter().any(|text| text.contains("READY=1")) {
+                break;
+            }
+            match hosting.due() {
+                Some(due) => {
+                    assert!(due > now, "it is not told without end");
+                    now = due;
+                    hosting.time(now);
+                }
+                None => poll.wait(&mut Events::new()).expect("it comes"),
+            }
+        }
+        let last = heard.last().expect("it was heard");
+        assert_eq!(last.trim(), "READY=1\nSTATUS=running");
+        assert_eq!(hosting.due(), None, "it was heard");
     }
 }

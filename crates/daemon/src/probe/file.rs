@@ -9,9 +9,9 @@ use abide_platform::file;
 use super::tcp::words;
 use crate::assist::{Assistants, Blocks, Report};
 
-/// Times of files are those of the kernel's last tick, so a file may look older than what was
-/// there before it.
-const TICK: Duration = Duration::from_millis(10);
+/// Times of files are those of the kernel's last tick (Linux: 10 ms at most, Windows: 15.6), so a file may look older
+/// than what was there before it.
+const TICK: Duration = Duration::from_millis(16);
 
 /// A file is looked at no more often than this, whatever the interval of the beats.
 const SHORTEST: Duration = Duration::from_millis(50);
