@@ -307,11 +307,11 @@ mod tests {
     #[test]
     fn what_a_list_may_be_made_of_is_read() {
         let text = "<?xml version=\"1.0\"?>\n<!-- <dict> -->\n<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"x\">\n\
-                    <plist version=\"1.0\">\n<dict>\n <key>A &amp; B</key> <string> a &lt;&#x41;&#66;&gt;<![CDATA[<&>]]></string>\n\
+                    <plist version=\"1.0\">\n<dict>\n <key>A &amp; B</key> <string> a &lt;&#x41;&#66;&gt;&quot;&apos;<![CDATA[<&>]]></string>\n\
                     <key>C</key><array><true/><false></false><integer>7</integer><string/></array>\n\
                     <key>D</key><dict/>\n</dict>\n</plist>\n";
         let entries = [
-            ("A & B", string(" a <AB><&>")),
+            ("A & B", string(" a <AB>\"'<&>")),
             (
                 "C",
                 Value::Array(vec![
