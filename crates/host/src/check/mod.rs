@@ -68,7 +68,7 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
         }
     }
     for path in service.sandbox.iter().flat_map(|sandbox| &sandbox.writable) {
-        if !path.is_absolute() || path.to_str().is_none() {
+        if !absolute(path, kind) || path.to_str().is_none() {
             return invalid(format!("{} is not an absolute path", path.display()));
         }
     }
@@ -139,13 +139,12 @@ pub(crate) fn settings(service: &Service, kind: Kind, scope: Scope) -> Result<()
     Ok(())
 }
 
-/// From the root of its system on.
+/// From the root on, as the manager's own system has it: it can be shown on any machine what would be written.
 fn absolute(path: &Path, kind: Kind) -> bool {
-    if kind != Kind::Scm {
-        return path.is_absolute();
-    }
-    // Also on a machine that is no Windows, where it can be shown what would be written.
     let text = path.to_string_lossy();
+    if kind != Kind::Scm {
+        return text.starts_with('/');
+    }
     let drive = text
         .strip_prefix(|c: char| c.is_ascii_alphabetic())
         .is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
