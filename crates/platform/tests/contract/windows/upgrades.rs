@@ -9,6 +9,7 @@ use abide_platform::lock;
 use super::daemon::{Ask, Tell};
 use super::kept::{Kept, eventually, kill};
 use super::{LONG, Test, wait_for};
+use crate::clauses::settles;
 use crate::platform::{Platform, Program};
 
 pub const ALL: &[Test] = &[
@@ -150,7 +151,8 @@ fn failed() {
     assert_eq!(kept.daemon_pid(), daemon);
     // It is no worse for it.
     upgraded(&mut kept, &me());
-    assert_eq!((kept.table(), kept.processes(1)), (vec![1], 1));
+    assert_eq!(kept.table(), [1]);
+    settles(&mut kept, 1, 1);
 }
 
 fn rolled_back() {
@@ -169,7 +171,7 @@ fn rolled_back() {
     std::fs::remove_file(late).expect("it is there");
     upgraded(&mut kept, &copy);
     same(&file(&mut kept), &copy);
-    assert_eq!(kept.processes(1), 1);
+    settles(&mut kept, 1, 1);
 }
 
 /// Asks for the other executable and does not wait for an answer.
@@ -193,7 +195,8 @@ fn killed_beside() {
     same(&file(&mut kept), &me());
     let why = content(&mut kept, &Ask::RolledBack).expect("a reason");
     assert_eq!(why, "the old daemon died in the middle of it");
-    assert_eq!((kept.table(), kept.processes(1)), (vec![1], 1));
+    assert_eq!(kept.table(), [1]);
+    settles(&mut kept, 1, 1);
     std::fs::remove_file(hesitate).expect("it is there");
 }
 
@@ -208,7 +211,8 @@ fn killed_yielding() {
     kept.daemon_dies();
     ends(&old);
     assert_eq!(kept.daemon_pid(), successor);
-    assert_eq!((kept.table(), kept.processes(1)), (vec![1], 1));
+    assert_eq!(kept.table(), [1]);
+    settles(&mut kept, 1, 1);
 }
 
 fn keeper_killed() {
@@ -228,7 +232,8 @@ fn keeper_killed() {
         lock::keeper(kept.home.path()).filter(|pid| *pid != keeper)
     });
     kept.connect();
-    assert_eq!((kept.table(), kept.processes(1)), (vec![1], 1));
+    assert_eq!(kept.table(), [1]);
+    settles(&mut kept, 1, 1);
 }
 
 fn both_killed() {
@@ -249,5 +254,5 @@ fn both_killed() {
     ends(&successor);
     kept.connect();
     assert_ne!(kept.keeper_pid(), keeper);
-    assert_eq!(kept.processes(1), 1);
+    settles(&mut kept, 1, 1);
 }
