@@ -156,3 +156,25 @@ fn without_a_daemon_it_is_said_that_there_is_none() {
     }
     assert!(!folder.path().join("home").exists(), "nothing is made");
 }
+
+#[test]
+fn who_takes_user_for_whom_a_program_runs_as_is_told_what_to_write() {
+    let folder = folder();
+    let program = ["--name", "web", "--", "web"];
+    let both = run(
+        folder.path(),
+        &[&["install", "--user", "bob"], &program[..]].concat(),
+    );
+    assert_eq!(both.code, Some(2), "{}", both.out);
+    assert!(both.err.contains("--account bob"), "{}", both.err);
+    let both = run(
+        folder.path(),
+        &[&["install", "shop.toml:web"], &program[..]].concat(),
+    );
+    assert_eq!(both.code, Some(2), "{}", both.out);
+    assert!(
+        both.err.contains("\"shop.toml:web\" and the program"),
+        "{}",
+        both.err
+    );
+}

@@ -18,7 +18,8 @@ use super::{ReadyArgs, RestartWhen, parse_duration};
 #[derive(Args, Debug)]
 pub struct InstallArgs {
     /// A unit of a configuration file [default: abide itself, with all that it keeps]
-    #[arg(value_name = "FILE:UNIT", conflicts_with = "command")]
+    // Not in conflict with a program for clap, which cannot say that `--user` takes no name.
+    #[arg(value_name = "FILE:UNIT")]
     pub target: Option<String>,
     /// The program and its arguments, after --
     #[arg(last = true, value_name = "PROGRAM", requires = "name")]

@@ -37,6 +37,7 @@ struct Order {
 }
 
 pub(super) async fn run(context: &mut Context<'_>, args: &InstallArgs) -> Answer {
+    one_thing(args)?;
     let manager = manager(&args.at, args.dry_run)?;
     let mut order = order(context.client.home(), args, &manager)?;
     let shelf = installed::shelf(manager.scope())?;
@@ -220,6 +221,24 @@ pub(super) fn refused(error: abide_host::Error) -> Failure {
     let mut failure = Failure::new(format!("cannot {error}")).code(code);
     failure.split_help();
     failure
+}
+
+/// A unit or a program, not both.
+fn one_thing(args: &InstallArgs) -> Result<(), Failure> {
+    let (Some(target), [_, ..]) = (&args.target, &args.command[..]) else {
+        return Ok(());
+    };
+    let failure = Failure::usage(format!(
+        "cannot install {target:?} and the program after -- at once"
+    ));
+    Err(failure.help(if args.at.user {
+        // As `abide run --user NAME` has it.
+        format!(
+            "--user makes it a service of your own, and takes no name; --account {target} is whom the program runs as"
+        )
+    } else {
+        "give FILE:UNIT for a unit of a file, or --name NAME -- PROGRAM for a program".to_owned()
+    }))
 }
 
 fn order(home: &Home, args: &InstallArgs, manager: &Manager) -> Result<Order, Failure> {
