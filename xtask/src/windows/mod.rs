@@ -5,6 +5,8 @@
 //! - `prefix`: Wine's folders: one template, and a clone of it for each program that is run;
 //! - `wine`: the runner that cargo is told to start each test through;
 //! - `tests`: what is linted and run;
+//! - `programs`: what cargo has built;
+//! - `side_by_side`: the test programs, some of them at once;
 //! - `exe`: `abide.exe` as it is shipped;
 //! - `bundle`: the test programs, for a person with a real Windows.
 //!
@@ -13,10 +15,13 @@
 mod bundle;
 mod exe;
 mod prefix;
+mod programs;
+mod side_by_side;
 mod tests;
 mod toolchain;
 mod wine;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,7 +34,7 @@ pub use toolchain::{cargo as cargo_for, remove};
 pub use wine::{Run, bounded, run as wine_run};
 
 /// What `windows` can be told.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub struct Options {
     /// Only install and build what is needed for it.
     #[arg(long)]
@@ -44,12 +49,30 @@ pub struct Options {
     /// Without `abide.exe` as it is shipped, whose build takes minutes.
     #[arg(long)]
     without_release: bool,
+    /// Run so many test programs at once [default: 1]
+    // More of them at once have more often met a time-out of their own than a fault.
+    #[arg(long, short, hide_default_value = true, default_value = "1")]
+    jobs: NonZeroUsize,
     /// Only these crates.
     #[arg(long, short)]
     package: Vec<String>,
     /// Handed on to the tests' own runner: a filter, --nocapture.
     #[arg(last = true)]
     arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            provision: false,
+            bundle: false,
+            survival: false,
+            without_release: false,
+            jobs: NonZeroUsize::MIN,
+            package: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
 }
 
 impl Options {
@@ -144,7 +167,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         }
         stages.run("lints", || tests::lints(&packages));
         stages.run("tests under Wine", || {
-            tests::under_wine(&packages, &options.arguments)
+            tests::under_wine(&packages, &options.arguments, options.jobs.get())
         });
         if options.package.is_empty() && !options.without_release {
             stages.run("abide.exe, as it is shipped", || exe::ask(&exe::build()?));

@@ -1,9 +1,9 @@
 //! What of the workspace is there for Windows, and how it is linted and run.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{toolchain, wine};
+use super::programs::{self, Kind, Program};
+use super::{side_by_side, toolchain, wine};
 use crate::command;
 
 /// The crates that build for Windows. A crate joins here when its tests pass.
@@ -51,9 +51,17 @@ fn with_packages(cargo: &mut Command, packages: &[&str]) {
 }
 
 /// What is run of them. There are no documentation tests in these crates.
-pub fn choose(cargo: &mut Command, packages: &[&str]) {
+fn choose(cargo: &mut Command, packages: &[&str]) {
     cargo.arg("--tests");
     with_packages(cargo, packages);
+}
+
+/// Builds the test programs of these crates, and the command that they drive.
+pub fn build(packages: &[&str]) -> Result<Vec<Program>, String> {
+    let mut cargo = toolchain::cargo("test")?;
+    cargo.arg("--no-run");
+    choose(&mut cargo, packages);
+    programs::build(&mut cargo)
 }
 
 /// Clippy's lints, for this target.
@@ -79,50 +87,41 @@ pub fn choose_examples(cargo: &mut Command, packages: &[&str]) -> bool {
     !with.is_empty()
 }
 
-/// All tests, each program in a prefix of its own.
-pub fn under_wine(packages: &[&str], arguments: &[String]) -> Result<(), String> {
+/// Test programs that take longer than others, the slowest first.
+const SLOW: [&str; 6] = [
+    "abide-guarding",
+    "log-abide_log",
+    "daemon-abide_daemon",
+    "daemon-api",
+    "core-sim",
+    "log-reading",
+];
+
+/// All tests, each program in a prefix of its own, so many at once.
+pub fn under_wine(packages: &[&str], arguments: &[String], at_once: usize) -> Result<(), String> {
     let mut cargo = toolchain::cargo("build")?;
     if choose_examples(cargo.arg("--quiet"), packages) {
         command::run(&mut cargo)?;
     }
-    let mut cargo = toolchain::cargo("test")?;
-    cargo.arg("--no-fail-fast");
-    choose(&mut cargo, packages);
-    if !arguments.is_empty() {
-        cargo.arg("--").args(arguments);
-    }
-    // What is the same everywhere is tried often enough on Linux.
-    for (variable, value) in [("PROPTEST_CASES", "16"), ("ABIDE_SIM_SEEDS", "100")] {
-        if std::env::var_os(variable).is_none() {
-            cargo.env(variable, value);
-        }
-    }
     println!("$ cargo test --target {} …", toolchain::TARGET);
-    let mut child = cargo
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    let mut closing = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|error| format!("cannot read what cargo says: {error}"))?;
-            let line = String::from_utf8_lossy(&line).into_owned();
-            println!("{}", line.trim_end());
-            if line.starts_with("test result:") {
-                closing.push(line);
-            }
-        }
-    }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    println!("\nunder Wine, {} test programs:", closing.len());
+    let mut tests = build(packages)?;
+    tests.retain(|program| program.kind == Kind::Test);
+    // The longest first, so that nothing is waited for alone at the end.
+    tests.sort_by_key(|program| {
+        SLOW.iter()
+            .position(|name| program.name() == *name)
+            .unwrap_or(SLOW.len())
+    });
+    let report = side_by_side::run(&tests, arguments, at_once)?;
+    let closing = report.closing;
+    println!("\nunder Wine, {} test programs:", tests.len());
     for (name, count) in ["passed", "failed", "ignored"].map(|name| (name, sum(&closing, name))) {
         println!("{count:>6} {name}");
     }
-    if status.success() {
+    if report.failed.is_empty() {
         Ok(())
     } else {
-        Err(format!("cargo test ended with {status}"))
+        Err(report.failed.join(", "))
     }
 }
 
