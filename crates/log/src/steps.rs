@@ -8,7 +8,12 @@ use abide_model::{LogSpec, Wall};
 
 use crate::{Stream, Tail, Writer, tidy};
 
-const LINES: usize = 3000;
+/// What a segment holds at most, in bytes.
+const SEGMENT: u64 = 4096;
+
+/// Every step is passed in each segment, and tried in each copy: the time it takes grows with the square of their
+/// number. Under Wine a file costs ten times as much as on Linux.
+const SEGMENTS: usize = if cfg!(windows) { 3 } else { 8 };
 
 /// Copies of a directory, one for each fault point that was passed.
 struct Recorder {
@@ -39,8 +44,9 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-fn stream() -> Vec<u8> {
-    let lines = (0..LINES).map(|n| format!("line {n:05}\n"));
+/// Lines that fill so many segments and begin another one.
+fn stream(segments: usize) -> Vec<u8> {
+    let lines = (0..segments * 375).map(|n| format!("line {n:05}\n"));
     lines.collect::<String>().into_bytes()
 }
 
@@ -72,7 +78,7 @@ fn all_bytes(dir: &Path) -> Vec<u8> {
     bytes
 }
 
-fn play(keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static str, PathBuf)>) {
+fn play(stream: &[u8], keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static str, PathBuf)>) {
     crate::fault::on_fault_point(record);
     let temporary = tempfile::tempdir().expect("a directory");
     let [dir, copies] = ["logs", "copies"].map(|name| temporary.path().join(name));
@@ -80,7 +86,7 @@ fn play(keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static str, PathBuf)>)
         std::fs::create_dir(made).expect("a directory");
     }
     let spec = LogSpec {
-        max_size: 4096,
+        max_size: SEGMENT,
         keep,
         max_age: None,
         ..LogSpec::default()
@@ -90,14 +96,15 @@ fn play(keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static str, PathBuf)>)
         copies,
         passed: Vec::new(),
     }));
-    take(&dir, &spec, &stream());
+    take(&dir, &spec, stream);
     let recorder = RECORDER.take().expect("it was set");
     (temporary, spec, recorder.passed)
 }
 
 #[test]
 fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
-    let (_temporary, spec, passed) = play(1000);
+    let stream = stream(SEGMENTS);
+    let (_temporary, spec, passed) = play(&stream, 1000);
     for point in [
         "capture.noted",
         "capture.drained",
@@ -113,7 +120,6 @@ fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
     ] {
         assert!(passed.iter().any(|(name, _)| *name == point), "{point}");
     }
-    let stream = stream();
     for (name, dir) in passed {
         // What is not in a segment is in the stage or in the FIFO, and comes next.
         let there = all_bytes(&dir);
@@ -130,10 +136,10 @@ fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
 
 #[test]
 fn a_death_while_old_segments_are_removed_takes_nothing_else() {
-    let (_temporary, spec, passed) = play(2);
+    let stream = stream(SEGMENTS.max(6));
+    let (_temporary, spec, passed) = play(&stream, 2);
     let removing = passed.iter().filter(|(name, _)| *name == "keep.remove");
     assert!(removing.count() > 3);
-    let stream = stream();
     for (name, dir) in passed {
         let there = all_bytes(&dir);
         let taken = (0..=stream.len())

@@ -206,7 +206,9 @@ fn what_was_appended_after_writing_anew_is_torn_at_any_prefix_and_that_is_told()
 fn corrupted_bytes_anywhere_are_told_and_never_a_panic() {
     let dir = tempfile::tempdir().expect("a directory");
     let whole = history().concat();
-    for at in (0..whole.len()).step_by(53) {
+    // What is read of the bytes is the same everywhere; that the files are is seen by fewer.
+    let step = if cfg!(windows) { 1009 } else { 53 };
+    for at in (0..whole.len()).step_by(step) {
         let mut left = whole.clone();
         left[at] ^= 0x41;
         let (_, loss) = recover(dir.path(), &[("journal.1", &left)]);
