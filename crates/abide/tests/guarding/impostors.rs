@@ -39,6 +39,20 @@ fn refused(shop: &Shop, binary: &str, more: &[&str]) -> String {
     text
 }
 
+/// Each is refused with these words, and nothing is another process afterwards.
+fn expect_refused(shop: &Shop, cases: &[(String, &str)]) {
+    let (before, pid) = (pids(shop), daemon(shop)["pid"].clone());
+    for (binary, words) in cases {
+        let said = refused(shop, binary, &[]);
+        assert!(said.contains(words), "{binary}: {said}");
+        assert_eq!(
+            (&daemon(shop)["pid"], pids(shop)),
+            (&pid, before.clone()),
+            "{binary}"
+        );
+    }
+}
+
 fn expect_all_lines(shop: &Shop) {
     let (last, lost, doubled) = shop.lines();
     assert_eq!((lost, doubled), (0, 0), "of {last} lines");
@@ -48,7 +62,6 @@ fn expect_all_lines(shop: &Shop) {
 #[test]
 fn what_cannot_take_over_is_refused_and_the_daemon_goes_on() {
     let shop = begun();
-    let (before, pid) = (pids(&shop), daemon(&shop)["pid"].clone());
     let inside = |name: &str| shop.path().join(name).display().to_string();
     std::fs::write(inside("plain.exe"), "hello").expect("written");
     std::fs::write(inside("script.cmd"), "@exit /b 0").expect("written");
@@ -64,7 +77,6 @@ fn what_cannot_take_over_is_refused_and_the_daemon_goes_on() {
             impostor(&shop, "mute"),
             "said nothing and exited with 1: not an abide binary",
         ),
-        (impostor(&shop, "hangs"), "did not answer within 10 s"),
         (impostor(&shop, "older"), "it is too old"),
         (impostor(&shop, "newer"), "take a release in between first"),
         (
@@ -75,28 +87,34 @@ fn what_cannot_take_over_is_refused_and_the_daemon_goes_on() {
             impostor(&shop, "stillborn"),
             "ended with code 3 before it was prepared",
         ),
-        (impostor(&shop, "sleeper"), "was not prepared within 30 s"),
         (inside("none.exe"), "is not there"),
         (inside("bin"), "is a directory"),
         (inside("plain.exe"), "is neither a program of this system"),
         (inside("script.cmd"), "is neither a program of this system"),
         (inside("broken.exe"), "failed: cannot execute"),
     ];
-    for (binary, words) in cases {
-        let said = refused(&shop, &binary, &[]);
-        assert!(said.contains(words), "{binary}: {said}");
-        assert_eq!(
-            (&daemon(&shop)["pid"], pids(&shop)),
-            (&pid, before.clone()),
-            "{binary}"
-        );
-    }
+    expect_refused(&shop, &cases);
+    let pid = daemon(&shop)["pid"].clone();
     let said = refused(&shop, &abide().display().to_string(), &["--keeper"]);
     assert!(
         said.contains("the keeper is renewed when it is started next"),
         "{said}"
     );
     assert_eq!(daemon(&shop)["pid"], pid);
+    expect_all_lines(&shop);
+}
+
+/// Apart from the others, for the time it takes.
+#[test]
+fn what_is_not_ready_in_time_is_given_up_and_the_daemon_goes_on() {
+    let shop = begun();
+    expect_refused(
+        &shop,
+        &[
+            (impostor(&shop, "hangs"), "did not answer within 10 s"),
+            (impostor(&shop, "sleeper"), "was not prepared within 30 s"),
+        ],
+    );
     expect_all_lines(&shop);
 }
 
