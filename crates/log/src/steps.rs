@@ -9,7 +9,7 @@ use abide_model::{LogSpec, Wall};
 use crate::{Stream, Tail, Writer, tidy};
 
 /// What a segment holds at most, in bytes.
-const SEGMENT: u64 = 4096;
+const SEGMENT: usize = 4096;
 
 /// Every step is passed in each segment, and tried in each copy: the time it takes grows with the square of their
 /// number. Under Wine a file costs ten times as much as on Linux.
@@ -46,8 +46,9 @@ fn copy_files(from: &Path, to: &Path) {
 
 /// Lines that fill so many segments and begin another one.
 fn stream(segments: usize) -> Vec<u8> {
-    let lines = (0..segments * 375).map(|n| format!("line {n:05}\n"));
-    lines.collect::<String>().into_bytes()
+    let line = |n| format!("line {n:05}\n");
+    let count = segments * SEGMENT / line(0).len() + 1;
+    (0..count).map(line).collect::<String>().into_bytes()
 }
 
 /// Takes the bytes as a pass does, 999 at a time, so that lines are torn by batches and by segments.
@@ -86,7 +87,7 @@ fn play(stream: &[u8], keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static 
         std::fs::create_dir(made).expect("a directory");
     }
     let spec = LogSpec {
-        max_size: SEGMENT,
+        max_size: SEGMENT as u64,
         keep,
         max_age: None,
         ..LogSpec::default()
@@ -136,6 +137,7 @@ fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
 
 #[test]
 fn a_death_while_old_segments_are_removed_takes_nothing_else() {
+    // Two are kept, and more than three removed.
     let stream = stream(SEGMENTS.max(6));
     let (_temporary, spec, passed) = play(&stream, 2);
     let removing = passed.iter().filter(|(name, _)| *name == "keep.remove");

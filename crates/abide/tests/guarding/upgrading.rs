@@ -14,6 +14,7 @@ const TIMES: usize = 4;
 /// The units that these tests configure. `status` lists more: services that a test beside this one has installed.
 const GUARDED: [&str; 2] = ["steady", "counter"];
 
+/// The process of each of them.
 pub fn pids(shop: &Shop) -> Vec<(Value, Value)> {
     let mut pids: Vec<_> = shop
         .status()
