@@ -11,9 +11,14 @@ use crate::{Stream, Tail, Writer, tidy};
 /// What a segment holds at most, in bytes.
 const SEGMENT: usize = 4096;
 
-/// Every step is passed in each segment, and tried in each copy: the time it takes grows with the square of their
-/// number. Under Wine a file costs ten times as much as on Linux.
-const SEGMENTS: usize = if cfg!(windows) { 3 } else { 8 };
+/// How many segments are written. Every step is passed in each of them, and tried in each copy: the time it takes
+/// grows with the square of their number, and under Wine a file costs ten times as much as on Linux.
+fn segments() -> usize {
+    match std::env::var_os("ABIDE_UNDER_WINE") {
+        Some(_) => 3,
+        None => 8,
+    }
+}
 
 /// Copies of a directory, one for each fault point that was passed.
 struct Recorder {
@@ -104,7 +109,7 @@ fn play(stream: &[u8], keep: u32) -> (tempfile::TempDir, LogSpec, Vec<(&'static 
 
 #[test]
 fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
-    let stream = stream(SEGMENTS);
+    let stream = stream(segments());
     let (_temporary, spec, passed) = play(&stream, 1000);
     for point in [
         "capture.noted",
@@ -138,7 +143,7 @@ fn a_death_between_any_two_steps_loses_and_doubles_nothing() {
 #[test]
 fn a_death_while_old_segments_are_removed_takes_nothing_else() {
     // Two are kept, and more than three removed.
-    let stream = stream(SEGMENTS.max(6));
+    let stream = stream(segments().max(6));
     let (_temporary, spec, passed) = play(&stream, 2);
     let removing = passed.iter().filter(|(name, _)| *name == "keep.remove");
     assert!(removing.count() > 3);
